@@ -1,0 +1,1 @@
+"""mlsandbox: turn a fitted model into a verified, measured, logged endpoint."""

@@ -1,0 +1,244 @@
+"""Every name that two programs must agree on: environment variables, routes, ports, metrics, event fields, package files.
+
+Standard library only, so that the host tool can import it without the rest of the served code.
+Names follow the field's standards: Prometheus naming for metrics, the Elastic Common Schema for event fields,
+the Fluentd Forward protocol for the wire between spool and stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+SCHEMA_VERSION: Final = 1
+"""Version of package.json, capture.json, schema.json, golden.json and of event records."""
+
+
+class Env:
+    """Environment variables that the engines set and served code reads."""
+
+    MODEL: Final = "SANDBOX_MODEL"
+    """The model's name, as in sandbox.toml."""
+    VERSION: Final = "SANDBOX_VERSION"
+    """The package's version, "v1", "v2", …"""
+    STACK_ID: Final = "SANDBOX_STACK_ID"
+    """A nonce per `up`: /readyz echoes it, so that "up" is only ever said of our own instance; also marks every process of a stack."""
+    PARENT_PID: Final = "SANDBOX_PARENT_PID"
+    """When set, the process ends itself as soon as this process is gone."""
+    SPOOL_DIR: Final = "SANDBOX_SPOOL_DIR"
+    """Folder of the model's event spool."""
+    SPOOL_BYTES: Final = "SANDBOX_SPOOL_BYTES"
+    """Bound of the spool, in bytes."""
+    METRICS_DIR: Final = "SANDBOX_METRICS_DIR"
+    """Folder of the metric files that the workers of one service share."""
+    LOG_INPUTS: Final = "SANDBOX_LOG_INPUTS"
+    """"1" or "0": whether events hold input values."""
+    MAX_ROWS_PER_EVENT: Final = "SANDBOX_MAX_ROWS_PER_EVENT"
+    MAX_BODY_BYTES: Final = "SANDBOX_MAX_BODY_BYTES"
+    MAX_ROWS: Final = "SANDBOX_MAX_ROWS"
+    WORKERS: Final = "SANDBOX_WORKERS"
+    HASH_KEY_FILE: Final = "SANDBOX_HASH_KEY_FILE"
+    """File with the key of the keyed hash for `hashed` columns."""
+    SINKS: Final = "SANDBOX_SINKS"
+    """Where the shipper sends events: "name=host:port", comma-separated."""
+    SHIPPER_PORT: Final = "SANDBOX_SHIPPER_PORT"
+    """Port of the shipper's own /livez, /readyz and /metrics."""
+    LISTEN_HOST: Final = "SANDBOX_LISTEN_HOST"
+    FORWARD_PORT: Final = "SANDBOX_FORWARD_PORT"
+    """Port on which the log store speaks the Forward protocol."""
+    LOG_STORE_PORT: Final = "SANDBOX_LOG_STORE_PORT"
+    """Port of the log store's /livez, /readyz and /metrics."""
+    LOG_STORE_DIR: Final = "SANDBOX_LOG_STORE_DIR"
+    LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
+
+
+class Route:
+    """HTTP routes of a model service (design: what a request goes through)."""
+
+    PREDICT: Final = "/predict"
+    SCHEMA: Final = "/schema"
+    OPENAPI: Final = "/docs.json"
+    LIVE: Final = "/livez"
+    READY: Final = "/readyz"
+    METRICS: Final = "/metrics"
+
+
+class Header:
+    REQUEST_ID: Final = "x-request-id"
+    MODEL_VERSION: Final = "x-model-version"
+    TRACEPARENT: Final = "traceparent"
+
+
+class Port(StrEnum):
+    """Slots of a project's block of ten ports, in order; CONSOLE and SHIPPER.. keep their place for what is not built yet."""
+
+    API = "api"
+    CONSOLE = "console"
+    GRAFANA = "grafana"
+    PROMETHEUS = "prometheus"
+    ALERTMANAGER = "alertmanager"
+    ELASTICSEARCH = "elasticsearch"
+    FLUENTD = "fluentd"
+    DRIFT = "drift"
+    SHIPPER = "shipper"
+    LOG_STORE = "log-store"
+
+
+FIRST_PORT: Final = 7310
+BLOCK_SIZE: Final = 10
+
+MetricType = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: Prometheus name, type, help text, labels, and for histograms the upper bounds of the buckets."""
+
+    name: str
+    type: MetricType
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ROWS: Final = (1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0)
+_SCORES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_MODEL: Final = ("model", "version")
+
+
+class Metrics:
+    """All metrics that our services expose. `class` shares and scores have bounded labels: never ids, never raw values."""
+
+    REQUESTS: Final = Metric("sandbox_requests_total", "counter", "Requests answered.", (*_MODEL, "route", "code"))
+    REQUEST_SECONDS: Final = Metric(
+        "sandbox_request_duration_seconds", "histogram", "Time from the first byte of a request to its answer.", (*_MODEL, "route"), _SECONDS
+    )
+    IN_FLIGHT: Final = Metric("sandbox_requests_in_flight", "gauge", "Requests being answered now.", _MODEL)
+    REQUEST_ROWS: Final = Metric("sandbox_request_rows", "histogram", "Rows per prediction request.", _MODEL, _ROWS)
+    PREDICTIONS: Final = Metric("sandbox_predictions_total", "counter", "Predicted rows by class; classes past the first twenty are 'other'.", (*_MODEL, "class"))
+    PREDICTION_SCORE: Final = Metric(
+        "sandbox_prediction_score", "histogram", "Highest class probability of a row (classifiers with probabilities).", _MODEL, _SCORES
+    )
+    EVENTS_WRITTEN: Final = Metric("sandbox_events_written_total", "counter", "Events appended to the spool.", _MODEL)
+    EVENTS_DROPPED: Final = Metric("sandbox_events_dropped_total", "counter", "Events lost before any sink acknowledged them.", (*_MODEL, "reason"))
+    MODEL_INFO: Final = Metric("sandbox_model_info", "gauge", "Constant 1, labelled with what is being served.", (*_MODEL, "digest", "kind"))
+    MODEL_READY: Final = Metric("sandbox_model_ready", "gauge", "1 once the golden rows were reproduced, else 0.", _MODEL)
+    GOLDEN_ROWS: Final = Metric("sandbox_golden_rows", "gauge", "Golden rows by how they were reproduced.", (*_MODEL, "result"))
+    EVENTS_SHIPPED: Final = Metric("sandbox_events_shipped_total", "counter", "Events acknowledged by a sink.", ("model", "sink"))
+    SHIP_FAILURES: Final = Metric("sandbox_event_ship_failures_total", "counter", "Deliveries to a sink that failed and are tried again.", ("model", "sink"))
+    SPOOL_BYTES: Final = Metric("sandbox_spool_bytes", "gauge", "Bytes of the spool on disk.", ("model",))
+    SPOOL_PENDING_BYTES: Final = Metric("sandbox_spool_pending_bytes", "gauge", "Bytes that a sink has not acknowledged.", ("model", "sink"))
+    LOG_STORE_EVENTS: Final = Metric("sandbox_log_store_events_total", "counter", "Events received by the log store, by what became of them.", ("result",))
+    LOG_STORE_BYTES: Final = Metric("sandbox_log_store_bytes", "gauge", "Size of the log store on disk.")
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """Every metric of the contract, in the order of its definition."""
+    return tuple(value for value in vars(Metrics).values() if isinstance(value, Metric))
+
+
+class Dataset:
+    """Values of `event.dataset`; also the last part of the Forward tag."""
+
+    PREDICTION: Final = "sandbox.prediction"
+    ERROR: Final = "sandbox.error"
+    FEEDBACK: Final = "sandbox.feedback"
+
+
+class Field:
+    """Event fields: Elastic Common Schema names, flat with dots, then our own under `sandbox.`.
+
+    Source: https://www.elastic.co/guide/en/ecs/current/ecs-field-reference.html (names; event.duration is nanoseconds).
+    """
+
+    TIMESTAMP: Final = "@timestamp"
+    ECS_VERSION: Final = "ecs.version"
+    EVENT_ID: Final = "event.id"
+    EVENT_KIND: Final = "event.kind"
+    EVENT_DATASET: Final = "event.dataset"
+    EVENT_OUTCOME: Final = "event.outcome"
+    EVENT_DURATION: Final = "event.duration"
+    SERVICE_NAME: Final = "service.name"
+    SERVICE_VERSION: Final = "service.version"
+    REQUEST_ID: Final = "http.request.id"
+    METHOD: Final = "http.request.method"
+    STATUS: Final = "http.response.status_code"
+    PATH: Final = "url.path"
+    TRACE_ID: Final = "trace.id"
+    ERROR_CODE: Final = "error.code"
+    ERROR_MESSAGE: Final = "error.message"
+    ERROR_STACK: Final = "error.stack_trace"
+    MODEL: Final = "sandbox.model"
+    VERSION: Final = "sandbox.version"
+    DIGEST: Final = "sandbox.package_digest"
+    ROWS: Final = "sandbox.rows"
+    INPUTS: Final = "sandbox.inputs"
+    PREDICTIONS: Final = "sandbox.predictions"
+    PROBABILITIES: Final = "sandbox.probabilities"
+    TRUNCATED: Final = "sandbox.truncated"
+
+
+ECS_VERSION: Final = "9.0.0"
+
+
+class ErrorCode:
+    """`error.code` of an answer; the HTTP status is in the comment."""
+
+    UNREADABLE_BODY: Final = "UNREADABLE_BODY"  # 400
+    NOT_FOUND: Final = "NOT_FOUND"  # 404
+    METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"  # 405
+    BODY_TOO_LARGE: Final = "BODY_TOO_LARGE"  # 413
+    TOO_MANY_ROWS: Final = "TOO_MANY_ROWS"  # 413
+    UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"  # 415
+    SCHEMA_MISMATCH: Final = "SCHEMA_MISMATCH"  # 422
+    MODEL_REJECTED_INPUT: Final = "MODEL_REJECTED_INPUT"  # 422: ValueError or TypeError raised by the model on schema-valid rows
+    MODEL_FAILED: Final = "MODEL_FAILED"  # 500: anything else raised by the model; the traceback is in the event, never in the answer
+    NOT_READY: Final = "NOT_READY"  # 503
+
+
+class NotReady:
+    """`code` of a /readyz body while it is 503.
+
+    Body: {"ready": bool, "stack_id": str, "model": str, "version": str, "code": str|null, "reason": str|null,
+    "final": bool, "details": {…}, "golden": {"rows": int, "bit_equal": int}|null}. `final` means: waiting will not help.
+    """
+
+    LOADING: Final = "LOADING"
+    LOAD_FAILED: Final = "LOAD_FAILED"
+    MODEL_DIGEST_MISMATCH: Final = "MODEL_DIGEST_MISMATCH"
+    GOLDEN_MISMATCH: Final = "GOLDEN_MISMATCH"
+    SPOOL_UNWRITABLE: Final = "SPOOL_UNWRITABLE"
+    STOPPING: Final = "STOPPING"
+
+
+class PackageFile:
+    """Files of a package, relative to the bento's `src/` folder."""
+
+    SERVICE: Final = "service.py"
+    FOLDER: Final = "package"
+    MANIFEST: Final = "package/package.json"
+    SCHEMA: Final = "package/schema.json"
+    GOLDEN: Final = "package/golden.json"
+    LOCK: Final = "package/lock.txt"
+    CODE: Final = "package/code"
+
+
+class ModelKind(StrEnum):
+    """How a model file is loaded."""
+
+    SKLEARN = "sklearn"
+    """Any pickle (plain, joblib or cloudpickle) of an object with `predict`: scikit-learn and the scikit-learn wrappers of the boosters."""
+    XGBOOST = "xgboost"
+    """Native .ubj, .json."""
+    LIGHTGBM = "lightgbm"
+    """Native .txt."""
+    CATBOOST = "catboost"
+    """Native .cbm."""
+    ONNX = "onnx"
+    TORCHSCRIPT = "torchscript"
+    MLFLOW = "mlflow"
+    """A folder with an `MLmodel` file, served as its python_function flavour."""
+    PYTHON = "python"
+    """`predict.py:Predictor`: a class with `predict(frame)`."""
