@@ -69,3 +69,10 @@ class CommandFailed(SandboxError):
     """A program that we ran failed; `details` holds argv, returncode and the end of its output."""
 
     code = "COMMAND_FAILED"
+
+
+class ProgramMissing(SandboxError):
+    """A program that is needed is not on PATH."""
+
+    code = "PROGRAM_MISSING"
+    exit = Exit.PREREQUISITE

@@ -1,0 +1,133 @@
+"""Running programs: output, errors, and nothing left behind however we end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlsandbox import run as runner
+from mlsandbox.errors import CommandFailed, ProgramMissing
+from support.waiting import wait_for
+
+SCRIPT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+open(sys.argv[1], "w").write(str(child.pid))
+time.sleep(600)
+"""
+
+
+def python(code: str, *args: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code), *args]
+
+
+def test_output_is_captured() -> None:
+    """A command's two outputs must come back separately."""
+    done = runner.run(python("import sys; print('out'); print('err', file=sys.stderr); print(sys.stdin.read())"), input="in")
+    assert done.stdout == "out\nin\n"
+    assert done.stderr == "err\n"
+
+
+def test_failure_names_the_command() -> None:
+    """A failing command must raise an error with its exit code and the end of its output."""
+    with pytest.raises(CommandFailed) as caught:
+        runner.run(python("import sys; print('it broke', file=sys.stderr); sys.exit(7)"), what="the trial")
+    assert caught.value.what == "the trial failed"
+    assert "it broke" in caught.value.why
+    assert caught.value.details["returncode"] == 7
+    assert sys.executable in caught.value.fix
+
+
+def test_failure_can_be_an_answer() -> None:
+    """With check=False an exit code must be handed back instead of raised."""
+    assert runner.run(python("raise SystemExit(3)"), check=False).returncode == 3
+
+
+def test_missing_program() -> None:
+    """A program that is not on PATH must be an error of its own."""
+    with pytest.raises(ProgramMissing):
+        runner.run(["no-such-program-of-ours"])
+
+
+def test_environment_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables given must be set, and those given as None removed."""
+    monkeypatch.setenv("SANDBOX_TRIAL_A", "a")
+    code = "import os; print(os.environ.get('SANDBOX_TRIAL_A'), os.environ.get('SANDBOX_TRIAL_B'))"
+    assert runner.run(python(code), env={"SANDBOX_TRIAL_A": None, "SANDBOX_TRIAL_B": "b"}).stdout == "None b\n"
+
+
+def test_lines_arrive_while_it_runs() -> None:
+    """Lines of standard error must reach the callback before the command has ended."""
+    code = "import sys; print('one', file=sys.stderr, flush=True); sys.stdin.read(); print('two', file=sys.stderr)"
+    lines: list[str] = []
+    done = runner.run(python(code), on_line=lines.append, input="x")
+    assert lines == ["one", "two"]
+    assert done.stderr == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_timeout_ends_the_command(*, stream: bool) -> None:
+    """A command that takes too long must be ended and reported as such."""
+    with pytest.raises(CommandFailed, match="the trial failed") as caught:
+        runner.run(python("import time; time.sleep(600)"), timeout=0.5, what="the trial", on_line=(lambda _: None) if stream else None)
+    assert "not done within 0.5 s" in caught.value.why
+
+
+def test_echo_is_pasteable_and_hides_passwords() -> None:
+    """What is echoed must run in a shell, and must not hold a password."""
+    lines: list[str] = []
+    runner.set_echo(lines.append)
+    try:
+        runner.run(["echo", "a b"], env={"SANDBOX_TRIAL_URL": "https://joe:secret@example.org/simple"}, cwd=Path("/"))
+    finally:
+        runner.set_echo(None)
+    assert lines == ["cd / && SANDBOX_TRIAL_URL=https://***@example.org/simple echo 'a b'"]
+    assert subprocess.run(lines[0], shell=True, check=True, capture_output=True, text=True).stdout == "a b\n"  # noqa: S602 - that is the point
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ended_with_us(tmp_path: Path, number: signal.Signals) -> None:
+    """A command and what it started must be gone when we were interrupted or terminated."""
+    marker = tmp_path / "pid"
+    ours = _runner_process(marker)
+    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs"))
+    os.kill(ours.pid, number)
+    assert ours.wait(20) == (-number if number == signal.SIGTERM else -signal.SIGINT)
+    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+
+
+def test_killed_with_us(tmp_path: Path) -> None:
+    """A command must be gone when we were killed -9."""
+    marker = tmp_path / "pid"
+    ours = _runner_process(marker)
+    wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs")
+    children = psutil.Process(ours.pid).children(recursive=True)
+    command = next(child for child in children if child.ppid() == ours.pid)
+    ours.kill()
+    ours.wait(20)
+    try:
+        wait_for(lambda: _gone(command.pid), timeout=10, what="the command is gone")
+    finally:
+        for child in children:
+            if not _gone(child.pid):
+                child.kill()
+
+
+def _runner_process(marker: Path) -> subprocess.Popen[bytes]:
+    code = f"from mlsandbox.run import run; import sys; run([sys.executable, '-c', {SCRIPT!r}, {str(marker)!r}])"
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
