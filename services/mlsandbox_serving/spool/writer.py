@@ -1,0 +1,227 @@
+"""The writing end of a spool: one `write` per event, before the answer leaves the process.
+
+What was appended survives the death of the process (not a power cut: nothing is synced). Nothing here ever fails a request:
+what cannot be written is dropped and counted, and `writable` says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from mlsandbox_serving.spool import bounds, segment
+from mlsandbox_serving.spool.entry import Unencodable, encode
+
+_log = logging.getLogger(__name__)
+
+_OLDEST_SEGMENT_SECONDS: Final = 3600.0
+"""A segment is left for a new one after this time, so that what is delivered can be deleted."""
+_PROBE_BYTES: Final = 4096
+_ENFORCE_SECONDS: Final = 1.0
+"""While no segment can be begun, the bounds are looked at no more often than this."""
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+class SpoolWriter:
+    """Appends events to segments of its own; several writers, threads and processes may share a folder.
+
+    Args:
+        folder: the spool; made (mode 0700) when it is absent.
+        max_bytes: bound of the whole folder; past it the oldest segment that nobody writes is dropped.
+        worker: tells this writer's segments from those of the others.
+        max_age: seconds after which closed segments are dropped, delivered or not; None keeps them.
+        segment_bytes: size at which a new segment is begun; by default 8 MiB, less in a small spool.
+    """
+
+    def __init__(
+        self, folder: Path, *, max_bytes: int, worker: str, max_age: float | None = None, segment_bytes: int | None = None
+    ) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._segment_bytes = segment_bytes or min(segment.SEGMENT_BYTES, max(max_bytes // 8, 1))
+        self._label = re.sub(r"[^A-Za-z0-9_.-]", "_", worker) or "worker"
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._size = 0
+        self._started = 0.0
+        self._last_name = 0
+        self._enforced = float("-inf")
+        self._failure: OSError | None = None
+        self.dropped: Counter[str] = Counter()
+        """Events lost so far by reason: disk_full, read_only, io_error, too_large, unencodable, spool_full, too_old."""
+        self.written = 0
+        """Events appended so far."""
+        _writers.add(self)
+
+    def append(self, record: Mapping[str, object], timestamp: float) -> None:
+        """Append one event; when this returns it is written, or counted in `dropped`. Never raises.
+
+        Args:
+            record: the event's fields.
+            timestamp: epoch seconds.
+        """
+        self.append_many([(record, timestamp)])
+
+    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> None:
+        """Append events with one write per segment they go to."""
+        frames = [encoded for record, timestamp in events if (encoded := self._frame(record, timestamp)) is not None]
+        with self._lock:
+            while frames:
+                count, size = 1, len(frames[0])
+                while count < len(frames) and size + len(frames[count]) <= self._segment_bytes:
+                    size += len(frames[count])
+                    count += 1
+                batch, frames = frames[:count], frames[count:]
+                self._append(batch, size)
+
+    def writable(self) -> str | None:
+        """None when events can be written, else the reason with the system's own words; tries it anew on each call."""
+        with self._lock:
+            try:
+                self._make_folder()
+                self._probe()
+            except OSError as error:
+                self._fail(error)
+                return f"cannot write events to {self._folder}: {error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'EIO')})"
+            self._failure = None
+            return None
+
+    def close(self) -> None:
+        """Leave the segment; it becomes deletable once it is delivered."""
+        with self._lock:
+            self._leave()
+
+    def _frame(self, record: Mapping[str, object], timestamp: float) -> bytes | None:
+        try:
+            payload = encode(record, timestamp)
+        except Unencodable as error:
+            self._drop("unencodable", 1, str(error))
+            return None
+        if len(payload) > segment.MAX_RECORD_BYTES:
+            self._drop("too_large", 1, f"{len(payload)} bytes, the limit is {segment.MAX_RECORD_BYTES}")
+            return None
+        return segment.frame(payload)
+
+    def _append(self, frames: list[bytes], size: int) -> None:
+        written = 0
+        try:
+            descriptor = self._segment_for(size)
+            written = self._write(descriptor, b"".join(frames))
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._failure = None
+        whole = self._keep_whole(frames, written) if written < size else len(frames)
+        self.written += whole
+        if whole < len(frames):
+            self._drop(_reason(self._failure), len(frames) - whole)
+
+    def _write(self, descriptor: int, data: bytes) -> int:
+        written = os.write(descriptor, data)
+        if written < len(data):
+            # The kernel took a part; asking for the rest tells why, or takes it after all.
+            try:
+                written += os.write(descriptor, data[written:])
+            except OSError as error:
+                self._fail(error)
+        return written
+
+    def _keep_whole(self, frames: list[bytes], written: int) -> int:
+        """How many frames are whole after a part was written; the torn one is cut off, or else its segment is left for good."""
+        whole = end = 0
+        while whole < len(frames) and end + len(frames[whole]) <= written:
+            end += len(frames[whole])
+            whole += 1
+        self._size += end
+        if written > end and self._descriptor is not None:
+            try:
+                os.ftruncate(self._descriptor, self._size)
+            except OSError:
+                self._leave()
+        return whole
+
+    def _segment_for(self, size: int) -> int:
+        """The descriptor of a segment that still takes `size` bytes, begun anew when need be."""
+        if self._descriptor is not None:
+            status = os.fstat(self._descriptor)
+            self._size = status.st_size
+            fits = self._size == 0 or self._size + size <= self._segment_bytes
+            if fits and status.st_nlink > 0 and time.monotonic() - self._started < _OLDEST_SEGMENT_SECONDS:
+                return self._descriptor
+            self._leave()
+        self._make_folder()
+        if self._failure is None or time.monotonic() - self._enforced >= _ENFORCE_SECONDS:
+            self._enforced = time.monotonic()
+            lost = bounds.enforce(
+                self._folder, max_bytes=self._max_bytes, max_age=self._max_age, segment_bytes=self._segment_bytes, reserve=size
+            )
+            for reason, count in lost.items():
+                self._drop(reason, count)
+        self._last_name = max(time.time_ns(), self._last_name + 1)
+        self._descriptor = segment.create(self._folder, f"{self._last_name:020d}-{self._label}-{os.getpid()}{segment.SUFFIX}")
+        self._size = 0
+        self._started = time.monotonic()
+        return self._descriptor
+
+    def _make_folder(self) -> None:
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _probe(self) -> None:
+        """Write what a small event needs, beside the segments."""
+        path = self._folder / f".probe-{self._label}-{os.getpid()}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            if os.write(descriptor, bytes(_PROBE_BYTES)) < _PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _fail(self, error: OSError) -> None:
+        if self._failure is None or self._failure.errno != error.errno:
+            _log.error("cannot write events to %s: %s; they are dropped until it works again", self._folder, error)
+        self._failure = error
+
+    def _drop(self, reason: str, count: int, why: str = "") -> None:
+        if count and not self.dropped[reason]:
+            _log.error("events are being dropped (%s) in %s%s", reason, self._folder, f": {why}" if why else "")
+        self.dropped[reason] += count
+
+    def _after_fork(self) -> None:
+        """In a forked child: the segment and its lock are the parent's; this copy begins its own."""
+        self._lock = threading.Lock()
+        self._leave()
+
+
+def _reason(error: OSError | None) -> str:
+    if error is not None and error.errno in _DISK_FULL:
+        return "disk_full"
+    return "read_only" if error is not None and error.errno in _READ_ONLY else "io_error"
+
+
+_writers: Final[weakref.WeakSet[SpoolWriter]] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for writer in list(_writers):
+        writer._after_fork()  # noqa: SLF001 - the same module
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
