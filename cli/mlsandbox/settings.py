@@ -1,0 +1,159 @@
+"""All settings of sandbox.toml, each documented at its field. docs/sandbox.schema.json and `sandbox config` are made from these.
+
+A reserved setting is part of the file format and is checked, but this version does nothing with it; `sandbox config validate` says so.
+"""
+# ruff: noqa: RUF009 - setting() makes a dataclass field; the nested tables are frozen
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mlsandbox.setting_kinds import (
+    AnyKind,
+    Boolean,
+    Choice,
+    Duration,
+    Integer,
+    ListOf,
+    LocalPath,
+    ModelPath,
+    ModelSource,
+    NamedTables,
+    NamedValues,
+    Share,
+    Size,
+    Table,
+    Text,
+)
+from mlsandbox_serving.contract import Port
+
+NAME = Text("[a-z][a-z0-9-]{0,40}", "a name of lower-case letters, digits and hyphens that starts with a letter (at most 41)")
+_SLOTS = "|".join(slot.value for slot in Port)
+PORT_NAME = Text(f"({_SLOTS})(-[a-z][a-z0-9-]{{0,40}})?", f"a port: {', '.join(slot.value for slot in Port)}, or one of them with -<model>")
+_TEXT = Text()
+
+
+def setting(doc: str, kind: AnyKind, default: Any = MISSING, *, key: str = "", env: str = "", reserved: bool = False) -> Any:
+    """One setting.
+
+    Args:
+        doc: what it does, one line.
+        kind: how it is read.
+        default: its value when nothing sets it; left out: it must be given.
+        key: its name in sandbox.toml, when that is not the field's.
+        env: its environment variable, when that is not SANDBOX_ and the path in capitals.
+        reserved: known and checked, without effect in this version.
+    """
+    metadata = {"doc": doc, "kind": kind, "key": key, "env": env, "reserved": reserved}
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: MappingProxyType(dict(default)), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConfig:
+    """`[models.<name>.serving]`: limits of the endpoint."""
+
+    workers: int = setting("Worker processes of the model service.", Integer(1, 64), 1)
+    max_body: int = setting("Largest request body; more is answered with 413. Bytes.", Size(), 10_000_000)
+    max_rows: int = setting("Most rows in one request; more is answered with 413.", Integer(), 100_000)
+    timeout: float = setting("Longest time for one request. Seconds.", Duration(), 30.0, reserved=True)
+    max_concurrency: int = setting("Most requests at once.", Integer(), 256, reserved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SloConfig:
+    """`[models.<name>.slo]`: what is promised of the endpoint."""
+
+    latency_p95: float = setting("95% of requests are answered within this. Seconds.", Duration(), 0.05, reserved=True)
+    availability: float = setting("Share of requests answered without a server error.", Share(), 0.999, reserved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """`[models.<name>]`: one model."""
+
+    name: str
+    source: ModelSource = setting(
+        'The model: .joblib, .pkl, .onnx, .ubj, .json, .txt, .cbm, .pt, an MLflow folder, or "predict.py:Predictor".',
+        ModelPath(),
+        key="path",
+    )
+    reference: Path | None = setting("Training inputs (a sample is enough): .parquet, .arrow, .csv, .csv.gz or .jsonl.", LocalPath(), None)
+    target: str | None = setting("Column of the reference data that holds the label; not an input.", _TEXT, None)
+    requirements: Path | None = setting(
+        "What the model was trained with: requirements.txt, pyproject.toml, uv.lock, or MLflow's own files.", LocalPath(), None
+    )
+    python: Path | None = setting("Interpreter the model was trained with, when requirements do not say.", LocalPath(anywhere=True), None)
+    code: tuple[Path, ...] = setting("Own modules that the model needs when it is loaded.", ListOf(LocalPath()), ())
+    trust: bool = setting("Load the model even when its pickle uses code outside the allow-list.", Boolean(), default=False)
+    private: tuple[str, ...] = setting("Columns that are never logged.", ListOf(_TEXT), ())
+    hashed: tuple[str, ...] = setting("Columns that are logged as a keyed hash.", ListOf(_TEXT), ())
+    output: str = setting(
+        "predict_proba: answers hold probabilities beside the labels, when the model has them.",
+        Choice(("predict", "predict_proba")),
+        "predict",
+    )
+    serving: ServingConfig = setting("Limits of the endpoint.", Table(ServingConfig), ServingConfig())
+    slo: SloConfig = setting("What is promised of the endpoint.", Table(SloConfig), SloConfig())
+
+    @property
+    def path(self) -> Path:
+        """The model's file or folder, absolute."""
+        return self.source.file
+
+    @property
+    def entry(self) -> str | None:
+        """The class in a plain Python file."""
+        return self.source.entry
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """`[log]`: events and how long they are kept."""
+
+    inputs: bool = setting("Whether events hold input values.", Boolean(), default=True)
+    retention: float = setting("Age at which events leave the log store. Seconds.", Duration(), 604_800.0)
+    spool_size: int = setting(
+        "Bound of a model's event spool; past it the oldest unshipped events go. Bytes.", Size(1_000_000), 1_000_000_000
+    )
+    max_rows_per_event: int = setting("Rows whose values one event holds; the rest is counted only.", Integer(), 1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftConfig:
+    """`[drift]`: comparison of live data with the reference."""
+
+    engines: tuple[str, ...] = setting("Drift engines.", ListOf(Choice(("native", "alibi"))), ("native", "alibi"), reserved=True)
+    rows_between_false_alarms: int = setting("Mean number of rows between two false alarms.", Integer(), 1_000_000, reserved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    """`[stack]`: how the services are run."""
+
+    engine: str = setting("What runs the services.", Choice(("auto", "docker", "embedded")), "auto", env="SANDBOX_ENGINE")
+    profile: str = setting("Which services are run.", Choice(("full", "lite")), "full", reserved=True)
+    host: str = setting(
+        "Address that the API binds. Others than loopback need API keys, which this version does not have.",
+        Choice(("127.0.0.1", "::1", "localhost")),
+        "127.0.0.1",
+    )
+    ports: Mapping[str, int] = setting("Pinned ports; one that is taken is an error.", NamedValues(Integer(1, 65_535), PORT_NAME), {})
+    images: Mapping[str, str] = setting("Container images, for mirrors and pinned versions.", NamedValues(_TEXT, NAME), {}, reserved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole of sandbox.toml."""
+
+    name: str = setting("Name of the project and of its stack.", NAME)
+    schema: int = setting("Version of this file's format.", Integer(1, 1), 1)
+    models: Mapping[str, ModelConfig] = setting("The models, by name.", NamedTables(ModelConfig, NAME), {})
+    log: LogConfig = setting("Events and how long they are kept.", Table(LogConfig), LogConfig())
+    drift: DriftConfig = setting("Comparison of live data with the reference.", Table(DriftConfig), DriftConfig())
+    stack: StackConfig = setting("How the services are run.", Table(StackConfig), StackConfig())
