@@ -94,9 +94,9 @@ class ModelConfig:
     private: tuple[str, ...] = setting("Columns that are never logged.", ListOf(_TEXT), ())
     hashed: tuple[str, ...] = setting("Columns that are logged as a keyed hash.", ListOf(_TEXT), ())
     output: str = setting(
-        "predict_proba: answers hold probabilities beside the labels, when the model has them.",
+        "predict_proba: answers hold probabilities beside labels when the model has them; predict: labels alone.",
         Choice(("predict", "predict_proba")),
-        "predict",
+        "predict_proba",
     )
     serving: ServingConfig = setting("Limits of the endpoint.", Table(ServingConfig), ServingConfig())
     slo: SloConfig = setting("What is promised of the endpoint.", Table(SloConfig), SloConfig())

@@ -1,0 +1,181 @@
+"""What the use cases take and give back. Commands show these; with `-o json` a result's fields are the document's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+class Report(Protocol):
+    """Told what a long use case is doing, as it does it."""
+
+    def step(self, text: str) -> None:
+        """Something began ("Packaging churn"); the next call of any method ends it."""
+        ...
+
+    def done(self, text: str, detail: str = "", seconds: float | None = None) -> None:
+        """Something is done ("Packaged churn v1", "unchanged", 0.1)."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Something is not as asked, and work goes on."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """How `up` is to go about it."""
+
+    dry_run: bool = False
+    """Change nothing: the result holds the plan."""
+    attach: bool = False
+    """Stay after the stack is ready; Ctrl-C then stops it."""
+    wait: bool = True
+    """Return only when the stack is ready and has answered."""
+    trust: bool = False
+    """Load models whose pickles use code outside the allow-list."""
+    timeout: float | None = None
+    """Seconds until a stack that is not ready is an error; None: the default."""
+    example: Mapping[str, object] | None = None
+    """A row for the smoke prediction, when the package has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One thing that `--dry-run` would do."""
+
+    action: str
+    """"package", "create", "update", "start", "stop", "keep", …"""
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One service as it is now."""
+
+    name: str
+    state: str
+    """"healthy", "starting", "unhealthy", "restarting", "refused", "failed", "stopping", "stopped"."""
+    since: datetime | None = None
+    pid: int | None = None
+    port: int | None = None
+    restarts: int = 0
+    memory_bytes: int | None = None
+    reason: str | None = None
+    change: str | None = None
+    """What `up` did to it: "created", "updated", "unchanged"; None elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmokePrediction:
+    """A real answer of the endpoint to a real row."""
+
+    prediction: object
+    probability: float | None
+    """Of the predicted class; None without probabilities."""
+    seconds: float
+    row: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSummary:
+    """How the golden rows were reproduced."""
+
+    rows: int
+    bit_equal: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpResult:
+    """A stack after `up` (or, with `dry_run`, as it would be)."""
+
+    project: str
+    engine: str
+    model: str
+    version: str | None
+    digest: str | None
+    endpoints: Mapping[str, str]
+    """By name: "api", "docs", … ; each further model as "api-<model>"."""
+    services: tuple[ServiceState, ...] = ()
+    smoke: SmokePrediction | None = None
+    golden: GoldenSummary | None = None
+    curl: str | None = None
+    """One line that can be pasted."""
+    unchanged: bool = False
+    """The stack was running already, and nothing had to be done."""
+    elapsed: float = 0.0
+    """Seconds."""
+    since: datetime | None = None
+    """When the stack became ready."""
+    plan: tuple[PlannedStep, ...] = ()
+    """What was, or with --dry-run would be, done, and why."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What `init` made."""
+
+    root: Path
+    model: str
+    kind: str
+    created: tuple[str, ...]
+    """Paths relative to `root`."""
+    dry_run: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DownResult:
+    """What `down` stopped, and what is left."""
+
+    project: str
+    stopped: tuple[str, ...]
+    kept: Mapping[str, int]
+    """Bytes of what remains, by what it is."""
+    removed: tuple[str, ...] = ()
+    """Folders that --volumes removed, relative to the project."""
+    elapsed: float = 0.0
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """A stack as it is now."""
+
+    project: str
+    engine: str
+    state: str
+    """"healthy", "starting", "degraded" or "stopped"."""
+    version: str | None
+    since: datetime | None
+    endpoints: Mapping[str, str]
+    services: tuple[ServiceState, ...]
+    warnings: tuple[str, ...] = ()
+    """What needs attention, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackEntry:
+    """One stack of this machine."""
+
+    name: str
+    directory: Path
+    engine: str
+    state: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StackList:
+    """All stacks of this machine."""
+
+    stacks: tuple[StackEntry, ...] = field(default=())
