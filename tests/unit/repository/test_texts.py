@@ -1,0 +1,48 @@
+"""What may not stand in any tracked file: package indexes, other hosts, paths of somebody's machine."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from support.repository import TRACKED, read
+
+INDEX = re.compile(
+    r"py[p]i\.(org|io)|pythonh[o]sted|registry\.np[m]|deb\.deb[i]an|an[a]conda\.(org|com)|--(extra-)?ind[e]x-url=?\s*h", re.IGNORECASE
+)
+MACHINE = re.compile(r"(?<![\w.])/(w[o]rk|ro[o]t|Us[e]rs)/|/opt/wh[e]els|\.py[e]nv|/tmp/ba[s]h_")
+ADDRESS = re.compile(r"[a-z]+://(?:[^/@\s]*@)?([\w.-]+\w)")
+PUBLIC = {
+    "127.0.0.1",
+    "localhost",
+    "www.elastic.co",  # the event fields' names
+    "www.w3.org",  # trace context
+    "www.apache.org",  # the licence
+    "keepachangelog.com",
+    "semver.org",
+    "json-schema.org",
+    "github.com",
+    "prometheus.io",
+}
+"""Hosts that a text or a comment may point to; nothing in the code ever opens one unasked."""
+RESERVED = (".example", ".invalid", ".test", "example.com", "example.org")
+TEXTS = [name for name in TRACKED if read(name) is not None]
+
+
+def _hits(pattern: re.Pattern[str], name: str) -> list[str]:
+    lines = (read(name) or "").splitlines()
+    return [f"{name}:{number}: {line.strip()[:120]}" for number, line in enumerate(lines, 1) if pattern.search(line)]
+
+
+@pytest.mark.parametrize("pattern", [INDEX, MACHINE], ids=["package index", "machine path"])
+def test_nothing_of_one_place(pattern: re.Pattern[str]) -> None:
+    """No file may name a package index or a path that exists on one machine only."""
+    assert [hit for name in TEXTS for hit in _hits(pattern, name)] == []
+
+
+def test_known_hosts_only() -> None:
+    """An address in a file must be local, reserved for examples, or one of the few sources that texts cite."""
+    hosts = {(name, host) for name in TEXTS for host in ADDRESS.findall(read(name) or "")}
+
+    assert sorted((name, host) for name, host in hosts if host not in PUBLIC and not host.endswith(RESERVED)) == []
