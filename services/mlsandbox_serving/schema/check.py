@@ -1,0 +1,106 @@
+"""Check rows or columns of JSON values against a schema: every fault by row, column and value, nothing reordered, dropped or guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlsandbox_serving.schema.column_check import check_of
+from mlsandbox_serving.schema.definition import Definition
+from mlsandbox_serving.schema.faults import Faults
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Checked input: per column a list of JSON values, all of the length `rows`; integers and floats are of their column's type."""
+
+    by_name: dict[str, list[Any]]
+    rows: int
+
+
+_MISSING: Final = object()
+
+
+def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:
+    """Turn rows (JSON objects) into columns.
+
+    Raises:
+        SchemaMismatch: with the first faults and how many there are.
+    """
+    faults = Faults()
+    if not rows:
+        faults.add(row=None, column=None, value=None, expected="at least one row", problem="missing")
+    names = set(schema.names)
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            faults.add(row=index, column=None, value=row, expected="an object with one value per column", problem="wrong type")
+        elif row.keys() != names:
+            _compare_names(schema, row, index, faults)
+    if faults.total == 0:
+        values = {name: [row[name] for row in rows] for name in schema.names}
+    else:
+        values = {name: [row.get(name, _MISSING) if isinstance(row, dict) else _MISSING for row in rows] for name in schema.names}
+    return _check_values(schema, values, len(rows), faults)
+
+
+def check_columns(schema: Definition, columns: Mapping[str, Any]) -> Columns:
+    """Check columns (name to list of JSON values).
+
+    Raises:
+        SchemaMismatch: with the first faults and how many there are.
+    """
+    faults = Faults()
+    if columns.keys() != set(schema.names):
+        _compare_names(schema, columns, None, faults)
+    values: dict[str, list[Any]] = {}
+    for name in schema.names:
+        column = columns.get(name)
+        if isinstance(column, list):
+            values[name] = column
+        elif name in columns:
+            faults.add(row=None, column=name, value=column, expected="a list with one value per row", problem="wrong type")
+    lengths = [len(column) for column in values.values()]
+    rows = max(set(lengths), key=lengths.count) if lengths else 0
+    for name, column in values.items():
+        if len(column) != rows:
+            faults.add(row=None, column=name, value=column, expected=f"{rows} values like the other columns", problem="wrong length")
+    if values and rows == 0 and faults.total == 0:
+        faults.add(row=None, column=None, value=None, expected="at least one row", problem="missing")
+    return _check_values(schema, values, rows, faults)
+
+
+def _check_values(schema: Definition, values: dict[str, list[Any]], rows: int, faults: Faults) -> Columns:
+    checked: dict[str, list[Any]] = {}
+    for column in schema.columns:
+        sent = values.get(column.name)
+        if sent is None:
+            continue
+        check = check_of(column)
+        normal = check.normalised(sent)
+        if normal is not None:
+            checked[column.name] = normal
+            continue
+        for index, value in enumerate(sent):
+            problem = None if value is _MISSING else check.problem(value)
+            if problem is not None:
+                faults.add(row=index, column=column.name, value=value, expected=check.expected, problem=problem)
+    faults.raise_any()
+    return Columns(checked, rows)
+
+
+def _compare_names(schema: Definition, sent: Mapping[str, Any], row: int | None, faults: Faults) -> None:
+    for name, column in zip(schema.names, schema.columns, strict=True):
+        if name not in sent:
+            faults.add(row=row, column=name, value=None, expected=check_of(column).expected, problem="missing")
+    for name in sent:
+        if name not in schema.names:
+            expected = f"one of the model's {len(schema.names)} columns{_nearest(name, schema.names)}"
+            faults.add(row=row, column=name, value=None, expected=expected, problem="unknown column")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    for known in names:
+        if known.casefold().strip() == name.casefold().strip():
+            return f" ({known!r}?)"
+    return ""

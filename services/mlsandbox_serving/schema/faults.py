@@ -1,0 +1,127 @@
+"""What is wrong with a request, fault by fault, and how to say it with and without the values that were sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+MAX_FAULTS: Final = 20
+_SHORT: Final = 80
+_IN_MESSAGE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that a request has wrong.
+
+    Args:
+        row: position of the row in the request, from 0; None when it is about the whole request or a whole column.
+        column: name as sent or as expected; None when it is about the whole request.
+        value: what was sent, shortened so that it can stand in a message.
+        expected: what the model takes, as a phrase: "a number".
+        problem: "missing", "unknown column", "wrong type", "not a known category", "null not allowed", …
+    """
+
+    row: int | None
+    column: str | None
+    value: object
+    expected: str
+    problem: str
+
+    def to_json(self) -> dict[str, object]:
+        """The fault as it stands in an answer."""
+        return {"row": self.row, "column": self.column, "value": self.value, "expected": self.expected, "problem": self.problem}
+
+    def text(self, *, value: bool = True, column: bool = True) -> str:
+        """The fault as a sentence; without `value` and `column` those two are left out."""
+        where = [f"row {self.row}"] if self.row is not None else []
+        if self.column is not None:
+            where.append(f"column {self.column!r}" if column else "a column")
+        got = f", got {_quoted(self.value)}" if value and self.problem not in _WITHOUT_VALUE else ""
+        return f"{', '.join(where) or 'the request'}: {self.problem}, expected {self.expected}{got}"
+
+
+_WITHOUT_VALUE: Final = frozenset({"missing", "unknown column", "null not allowed"})
+
+
+class Faults:
+    """Collects faults: keeps the first ones, counts all."""
+
+    def __init__(self, limit: int = MAX_FAULTS) -> None:
+        self.kept: list[Fault] = []
+        self.total = 0
+        self._limit = limit
+
+    def add(self, *, row: int | None, column: str | None, value: object, expected: str, problem: str) -> None:
+        """Count one more fault, and keep it while there is room."""
+        self.total += 1
+        if len(self.kept) < self._limit:
+            self.kept.append(Fault(row, column, shortened(value), expected, problem))
+
+    def raise_any(self) -> None:
+        """Raise what was collected, if anything was.
+
+        Raises:
+            SchemaMismatch: at least one fault was added.
+        """
+        if self.total:
+            raise SchemaMismatch(tuple(self.kept), self.total)
+
+
+class SchemaMismatch(ValueError):
+    """A request does not fit the model's schema.
+
+    Args:
+        faults: the first of them, at most MAX_FAULTS.
+        total: how many there are.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], total: int) -> None:
+        super().__init__(faults, total)
+        self.faults = faults
+        self.total = total
+
+    def __str__(self) -> str:
+        return self._text([fault.text() for fault in self.faults[:_IN_MESSAGE]])
+
+    def redacted(self, *, known: Collection[str], visible: Collection[str]) -> str:
+        """The message for a log: values of `visible` columns only, and no name that is not the model's own.
+
+        Args:
+            known: the schema's column names.
+            visible: columns whose values may be written.
+        """
+        return self._text([fault.text(value=fault.column in visible, column=fault.column in known) for fault in self.faults[:_IN_MESSAGE]])
+
+    def to_json(self) -> dict[str, object]:
+        """`details` of the answer."""
+        return {"faults": [fault.to_json() for fault in self.faults], "total": self.total}
+
+    def _text(self, sentences: list[str]) -> str:
+        more = self.total - len(sentences)
+        return "; ".join(sentences) + (f"; and {more} more" if more else "")
+
+
+def shortened(value: object) -> object:
+    """A JSON value that is small enough to be repeated in an answer."""
+    if value is None or isinstance(value, bool | float):
+        return value if not isinstance(value, float) or value - value == 0 else str(value)
+    if isinstance(value, int):
+        return value if abs(value) < 2**63 else _cut(f"{value:.6e}" if abs(value) < 10**300 else "an integer of hundreds of digits")
+    if isinstance(value, str):
+        return _cut(value)
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return f"an object of {len(value)}"
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
