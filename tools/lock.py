@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlsandbox.packaging.pip_settings import uv_environment
+from mlsandbox.packaging.pip_settings import uv_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).with_name("uv")
@@ -22,10 +22,23 @@ ALL = ("served", "example", "installer", "build", "frameworks", "tests", "lint")
 
 def compile_lock(name: str, groups: tuple[str, ...], *more: str) -> None:
     """Write requirements/`name` from dependency groups of pyproject.toml and what `more` says to uv."""
+    settings = uv_settings()
     chosen = [f"--group={group}" for group in groups]
-    command = [str(UV), "pip", "compile", *UNIVERSAL, *TEXT, *chosen, *more, "--output-file", f"requirements/{name}", "--quiet"]
+    command = [
+        str(UV),
+        "pip",
+        "compile",
+        *UNIVERSAL,
+        *TEXT,
+        *chosen,
+        *more,
+        *settings.flags,
+        "--output-file",
+        f"requirements/{name}",
+        "--quiet",
+    ]
     print("$ " + " ".join(command))
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **uv_environment(os.environ)}, check=True)
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **settings.env}, check=True)
 
 
 def main(extra: list[str]) -> None:

@@ -124,21 +124,21 @@ def install(venv: Path, group: str) -> None:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run([*pip, "--require-hashes", "--no-deps", "-r", str(requirements / "uv.txt")])
     uv = [str(venv / "bin" / "uv"), "pip"]
-    environ = uv_environ(python)
+    environ, flags = uv_settings(python)
     lock = str(requirements / LOCKS[group][0])
-    run([*uv, "sync", "--quiet", "--python", python, "--require-hashes", lock], environ)
-    run([*uv, "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], environ)
+    run([*uv, "sync", *flags, "--quiet", "--python", python, "--require-hashes", lock], environ)
+    run([*uv, "install", *flags, "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], environ)
     if group == "torch":  # by pip and not from a lock: its own settings may name a folder with a CPU build, which no lock knows
         run([*pip, "-r", str(requirements / "torch.in")])
 
 
-def uv_environ(python: str) -> dict[str, str]:
-    """This environment with pip's own settings (index, find-links, certificate, proxy) in uv's words."""
-    code = "import json, os; from mlsandbox.packaging.pip_settings import uv_environment; print(json.dumps(uv_environment(os.environ)))"
+def uv_settings(python: str) -> tuple[dict[str, str], list[str]]:
+    """This environment with pip's own settings (index, find-links, certificate, proxy) in uv's words, and flags for the rest."""
+    code = "import json; from mlsandbox.packaging.pip_settings import uv_settings as s; print(json.dumps([dict(s().env), s().flags]))"
     answer = subprocess.run([python, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / "cli")}, stdout=subprocess.PIPE, check=True)
-    settings: dict[str, str] = json.loads(answer.stdout)
+    settings, flags = json.loads(answer.stdout)
     kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
-    return {**kept, "UV_PYTHON_DOWNLOADS": "never", **settings}
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never", **settings}, flags
 
 
 def ensure_openmp() -> None:

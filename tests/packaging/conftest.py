@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.packaging.pip_settings import uv_environment
+from mlsandbox.packaging.pip_settings import uv_settings
 from support.distribution import Built
 from support.repository import ROOT
 
@@ -37,7 +37,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["pip", "install", "--python", python, "--no-deps", "--no-index", str(built.wheel)],
     ):
         if subprocess.run([UV, *step, "--quiet", "--offline"], env=_clean(), stderr=subprocess.PIPE, check=False).returncode != 0:
-            subprocess.run([UV, *step, "--quiet"], env={**_clean(), **uv_environment(os.environ)}, check=True)
+            subprocess.run([UV, *step, "--quiet"], env={**_clean(), **uv_settings().env}, check=True)
     return venv / "bin"
 
 
