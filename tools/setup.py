@@ -137,6 +137,7 @@ def uv_settings(python: str) -> tuple[dict[str, str], list[str]]:
     code = "import json; from mlsandbox.packaging.pip_settings import uv_settings as s; print(json.dumps([dict(s().env), s().flags]))"
     answer = subprocess.run([python, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / "cli")}, stdout=subprocess.PIPE, check=True)
     settings, flags = json.loads(answer.stdout)
+    settings.pop("UV_CONSTRAINT", None)  # a lock has nothing left to constrain, and uv refuses both together
     kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     return {**kept, "UV_PYTHON_DOWNLOADS": "never", **settings}, flags
 

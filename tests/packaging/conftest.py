@@ -37,10 +37,15 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["pip", "install", "--python", python, "--no-deps", "--no-index", str(built.wheel)],
     ):
         if subprocess.run([UV, *step, "--quiet", "--offline"], env=_clean(), stderr=subprocess.PIPE, check=False).returncode != 0:
-            subprocess.run([UV, *step, "--quiet"], env={**_clean(), **uv_settings().env}, check=True)
+            subprocess.run([UV, *step, "--quiet"], env={**_clean(), **_pip_settings()}, check=True)
     return venv / "bin"
 
 
 def _clean() -> dict[str, str]:
     """Without what would point uv at the environment that runs the tests."""
     return {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+
+
+def _pip_settings() -> dict[str, str]:
+    """Pip's settings for uv, less a constraint, which does not go with a hash lock."""
+    return {key: value for key, value in uv_settings().env.items() if key != "UV_CONSTRAINT"}
