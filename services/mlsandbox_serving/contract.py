@@ -54,7 +54,10 @@ class Env:
     LOG_STORE_PORT: Final = "SANDBOX_LOG_STORE_PORT"
     """Port of the log store's /livez, /readyz and /metrics."""
     LOG_STORE_DIR: Final = "SANDBOX_LOG_STORE_DIR"
+    LOG_STORE_BYTES: Final = "SANDBOX_LOG_STORE_BYTES"
+    """Bound of the log store's database, in bytes; past it the oldest events go."""
     LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
+    """Age at which the log store deletes events, and the shipper drops what no sink took."""
 
 
 class Route:
@@ -136,6 +139,9 @@ class Metrics:
     SPOOL_PENDING_BYTES: Final = Metric("sandbox_spool_pending_bytes", "gauge", "Bytes that a sink has not acknowledged.", ("model", "sink"))
     LOG_STORE_EVENTS: Final = Metric("sandbox_log_store_events_total", "counter", "Events received by the log store, by what became of them.", ("result",))
     LOG_STORE_BYTES: Final = Metric("sandbox_log_store_bytes", "gauge", "Size of the log store on disk.")
+    LOG_STORE_CORRUPTIONS: Final = Metric(
+        "sandbox_log_store_corruptions_total", "counter", "Databases found damaged, moved aside and begun anew since the log store's start."
+    )
 
 
 def all_metrics() -> tuple[Metric, ...]:
@@ -170,6 +176,8 @@ class Field:
     METHOD: Final = "http.request.method"
     STATUS: Final = "http.response.status_code"
     PATH: Final = "url.path"
+    LEVEL: Final = "log.level"
+    MESSAGE: Final = "message"
     TRACE_ID: Final = "trace.id"
     ERROR_CODE: Final = "error.code"
     ERROR_MESSAGE: Final = "error.message"
@@ -185,6 +193,33 @@ class Field:
 
 
 ECS_VERSION: Final = "9.0.0"
+
+
+class LogTable:
+    """The embedded log store's database: `events.sqlite3` in its folder, one table, one row per event."""
+
+    FILE: Final = "events.sqlite3"
+    NAME: Final = "events"
+    ROWID: Final = "seq"
+    """Grows with each stored event and is never used twice."""
+    ID: Final = "id"
+    TIMESTAMP: Final = "timestamp"
+    """Epoch nanoseconds."""
+    DATASET: Final = "dataset"
+    MODEL: Final = "model"
+    VERSION: Final = "version"
+    REQUEST_ID: Final = "request_id"
+    TRACE_ID: Final = "trace_id"
+    STATUS: Final = "status"
+    OUTCOME: Final = "outcome"
+    ERROR_CODE: Final = "error_code"
+    LEVEL: Final = "level"
+    """The event's `log.level`; without one "error" for what failed, else "info"."""
+    SEVERITY: Final = "severity"
+    """The level as a number: place in LEVELS."""
+    BODY: Final = "body"
+    """The whole record as a JSON object."""
+    LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
 class ErrorCode:

@@ -14,6 +14,11 @@ SPOOL_FULL: Final = "spool_full"
 TOO_OLD: Final = "too_old"
 
 
+def segment_bytes_for(max_bytes: int) -> int:
+    """The size of a segment in a spool of `max_bytes`: small enough that dropping one loses an eighth at most."""
+    return max(min(segment.SEGMENT_BYTES, max_bytes // 8), 1)
+
+
 def enforce(folder: Path, *, max_bytes: int, max_age: float | None, segment_bytes: int, reserve: int = 0) -> Counter[str]:
     """Drop the oldest closed segments until the rest and `reserve` bytes fit.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,13 +46,15 @@ class Frames:
     Attributes:
         payloads: whole, verified payloads in order.
         consumed: bytes up to where reading goes on.
-        damaged: bytes among `consumed` that were no whole frame.
+        damaged: bytes among `consumed` that were no whole frame, but for the torn end.
+        torn: bytes at the end, among `consumed`, of a frame whose writing was interrupted.
         wanted: bytes from `consumed` on that the next frame needs, when what is there ends inside of it; else 0.
     """
 
     payloads: list[bytes]
     consumed: int
     damaged: int = 0
+    torn: int = 0
     wanted: int = 0
 
 
@@ -75,8 +78,10 @@ def cut(data: bytes, *, final: bool, limit: int = MAX_RECORD_BYTES) -> Frames:
         end = _frame_end(data, position)
         if end is None:
             if not final:
-                return Frames(payloads, position, damaged, _wanted(data, position))
+                return Frames(payloads, position, damaged, wanted=_wanted(data, position))
             following = _next_frame(data, position + 1)
+            if following == len(data) and _wanted(data, position):
+                return Frames(payloads, following, damaged, torn=following - position)
             damaged += following - position
             position = following
             continue
@@ -148,6 +153,16 @@ def _scan(folder: Path) -> Iterator[Segment]:
                     yield Segment(entry.name, status.st_size, status.st_mtime)
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def remove_leftovers(folder: Path, *, older_than: float) -> None:
+    """Remove what killed writers left half begun: hidden files that nobody has written to for `older_than` seconds."""
+    for path in folder.glob(".*"):
+        try:
+            if path.is_file() and time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
+        except OSError:
+            continue  # its writer was quicker, or it is not ours to remove
 
 
 def is_closed(descriptor: int) -> bool:

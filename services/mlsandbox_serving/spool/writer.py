@@ -49,7 +49,7 @@ class SpoolWriter:
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_age = max_age
-        self._segment_bytes = segment_bytes or min(segment.SEGMENT_BYTES, max(max_bytes // 8, 1))
+        self._segment_bytes = segment_bytes or bounds.segment_bytes_for(max_bytes)
         self._label = re.sub(r"[^A-Za-z0-9_.-]", "_", worker) or "worker"
         self._lock = threading.Lock()
         self._descriptor: int | None = None
@@ -120,7 +120,7 @@ class SpoolWriter:
             written = self._write(descriptor, b"".join(frames))
         except OSError as error:
             self._fail(error)
-        else:
+        if written == size:
             self._failure = None
         whole = self._keep_whole(frames, written) if written < size else len(frames)
         self.written += whole

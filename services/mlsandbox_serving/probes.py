@@ -1,0 +1,94 @@
+"""/livez, /readyz and /metrics of the small processes around a model service (shipper, log store)."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from mlsandbox_serving.contract import Metric, Route
+
+Readiness = Callable[[], Mapping[str, Any]]
+"""The body of /readyz; 200 when its "ready" is true, else 503."""
+
+_POLL_SECONDS: Final = 0.5
+
+
+class ProbeServer:
+    """Answers probes from a thread of its own, so that a busy process is still seen to live.
+
+    Args:
+        host: address to listen on.
+        port: TCP port; 0 takes a free one.
+        readiness: see `Readiness`.
+        registry: what /metrics shows.
+
+    Raises:
+        OSError: the port is taken or not ours.
+    """
+
+    def __init__(self, host: str, port: int, *, readiness: Readiness, registry: CollectorRegistry) -> None:
+        class Handler(_Handler):
+            readiness_of_process = staticmethod(readiness)
+            metrics_registry = registry
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+    """The counter of a contract's metric."""
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
+    """The gauge of a contract's metric."""
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+    readiness_of_process: Readiness
+    metrics_registry: CollectorRegistry
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == Route.LIVE:
+            self._answer(HTTPStatus.OK, "application/json", b'{"live": true}')
+        elif path == Route.READY:
+            body = self.readiness_of_process()
+            status = HTTPStatus.OK if body.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
+            self._answer(status, "application/json", json.dumps(body).encode())
+        elif path == Route.METRICS:
+            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.metrics_registry))
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, "application/json", b'{"error": {"code": "NOT_FOUND"}}')
+
+    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Probes come every second; they are not worth a line."""
