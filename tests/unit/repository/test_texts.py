@@ -17,6 +17,8 @@ PUBLIC = {
     "127.0.0.1",
     "localhost",
     "www.elastic.co",  # the event fields' names
+    "pip.pypa.io",  # pip's settings
+    "docs.astral.sh",  # uv's settings
     "www.w3.org",  # trace context
     "www.apache.org",  # the licence
     "keepachangelog.com",
