@@ -76,3 +76,134 @@ class ProgramMissing(SandboxError):
 
     code = "PROGRAM_MISSING"
     exit = Exit.PREREQUISITE
+
+
+class UnexpectedError(SandboxError):
+    """A mistake in this program: please report it, with the file that the message names."""
+
+    code = "UNEXPECTED"
+
+
+class ConfirmationNeeded(SandboxError):
+    """Something that cannot be undone needs a yes, and nobody can be asked."""
+
+    code = "CONFIRMATION_NEEDED"
+    exit = Exit.USAGE
+
+
+class EngineUnavailable(SandboxError):
+    """The engine that was asked for cannot run services here."""
+
+    code = "ENGINE_UNAVAILABLE"
+    exit = Exit.PREREQUISITE
+
+
+class ProjectExists(SandboxError):
+    """`init` would overwrite a project."""
+
+    code = "PROJECT_EXISTS"
+    exit = Exit.USAGE
+
+
+class NotRunning(SandboxError):
+    """The stack, or the service that is needed, is not running."""
+
+    code = "NOT_RUNNING"
+
+
+class PredictionFailed(SandboxError):
+    """The endpoint refused a request, or did not answer it; `details` holds its answer."""
+
+    code = "PREDICTION_FAILED"
+
+
+class InputUnreadable(SandboxError):
+    """Data given to a command cannot be read."""
+
+    code = "INPUT_UNREADABLE"
+    exit = Exit.USAGE
+
+
+class RequirementsUnreadable(SandboxError):
+    """`requirements` of a model names a file that cannot be read as requirements."""
+
+    code = "REQUIREMENTS_UNREADABLE"
+    exit = Exit.USAGE
+
+
+class OriginUnknown(SandboxError):
+    """Nothing tells which versions a model was trained with."""
+
+    code = "ORIGIN_UNKNOWN"
+    exit = Exit.USAGE
+
+
+class PythonMissing(SandboxError):
+    """No interpreter of the Python version that a model needs is on this machine, or that version is not supported."""
+
+    code = "PYTHON_MISSING"
+    exit = Exit.PREREQUISITE
+
+
+class CaptureStale(SandboxError):
+    """A model file changed after capture.json was written beside it."""
+
+    code = "CAPTURE_STALE"
+    exit = Exit.USAGE
+
+
+class NotLockable(SandboxError):
+    """A package that a model needs comes from a path or a repository, so that nobody else can install it."""
+
+    code = "NOT_LOCKABLE"
+
+
+class LockConflict(SandboxError):
+    """The model's own versions and what serving needs exclude each other."""
+
+    code = "LOCK_CONFLICT"
+
+
+class PackagesUnreachable(SandboxError):
+    """The package index cannot be reached, and uv's cache does not hold what is needed."""
+
+    code = "PACKAGES_UNREACHABLE"
+
+
+class PackagingFailed(SandboxError):
+    """Making a package failed."""
+
+    code = "PACKAGING_FAILED"
+
+
+class PackageTampered(SandboxError):
+    """Files of a package are not those that were packaged."""
+
+    code = "PACKAGE_TAMPERED"
+
+
+class PortInUse(SandboxError):
+    """A port that was pinned is taken; `details` holds port, owner (pid and name, null when it is another user's)."""
+
+    code = "PORT_IN_USE"
+    exit = Exit.PREREQUISITE
+
+
+class PortForbidden(SandboxError):
+    """A port that was pinned may not be bound by this user."""
+
+    code = "PORT_FORBIDDEN"
+    exit = Exit.PREREQUISITE
+
+
+class StateTooNew(SandboxError):
+    """The project's state was written by a later version."""
+
+    code = "STATE_TOO_NEW"
+    exit = Exit.PREREQUISITE
+
+
+class ProjectBusy(SandboxError):
+    """Another command is at work on the project; `details` holds its pid and command."""
+
+    code = "PROJECT_BUSY"
