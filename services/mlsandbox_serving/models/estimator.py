@@ -1,0 +1,80 @@
+"""Pickled objects with `predict`: scikit-learn, the scikit-learn wrappers of the boosters, and the user's own classes."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mlsandbox_serving.models.base import ModelSpec, ModelUnsupported, Prediction, Predictor, as_classes, as_labels, as_probabilities
+
+
+class EstimatorPredictor:
+    """`predict` and, where there is one, `predict_proba` of one object; what both of a pipeline need is computed once."""
+
+    def __init__(self, model: Any) -> None:
+        if not callable(getattr(model, "predict", None)):
+            raise ModelUnsupported(f"{type(model).__module__}.{type(model).__qualname__} has no predict()")
+        self.model = model
+        self.classes = as_classes(model)
+        self._prepare, self._final = _split(model)
+        self._has_probabilities = callable(getattr(model, "predict_proba", None))
+        self._probabilities_decide = _labels_follow_probabilities(self._final)
+
+    def predict(self, model_input: Any) -> Prediction:
+        """Labels are what the model's own `predict` says."""
+        if not self._has_probabilities:
+            return Prediction(as_labels(self.model.predict(model_input)))
+        prepared = self._prepare(model_input)
+        try:
+            raw = self._final.predict_proba(prepared)
+        except NotImplementedError:
+            self._has_probabilities = False
+            return Prediction(as_labels(self._final.predict(prepared)))
+        probabilities = as_probabilities(raw)
+        if self._probabilities_decide and probabilities is not None:
+            return Prediction(self._final.classes_.take(probabilities.argmax(axis=1), axis=0), probabilities)
+        return Prediction(as_labels(self._final.predict(prepared)), probabilities)
+
+
+def load(file: Path, spec: ModelSpec) -> Predictor:
+    """Unpickle a file: plain, joblib or cloudpickle, compressed or not. Only ever called on files whose digest was checked."""
+    del spec
+    if importlib.util.find_spec("joblib") is not None:
+        return EstimatorPredictor(import_module("joblib").load(file))
+    with file.open("rb") as stream:
+        return EstimatorPredictor(pickle.load(stream))  # noqa: S301 - the package's own model, checked by digest
+
+
+def _split(model: Any) -> tuple[Callable[[Any], Any], Any]:
+    """A pipeline's steps before the last as one function, and the last; only of scikit-learn's own Pipeline, which does just this."""
+    kind = type(model)
+    if (kind.__module__, kind.__qualname__) != ("sklearn.pipeline", "Pipeline") or len(model.steps) < 2:
+        return _unchanged, model
+    steps = [step for _, step in model.steps[:-1] if step is not None and step != "passthrough"]
+    final = model.steps[-1][1]
+    if not callable(getattr(final, "predict", None)):
+        return _unchanged, model
+
+    def prepare(data: Any) -> Any:
+        for step in steps:
+            data = step.transform(data)
+        return data
+
+    return prepare, final
+
+
+def _unchanged(data: Any) -> Any:
+    return data
+
+
+def _labels_follow_probabilities(estimator: Any) -> bool:
+    """Whether `predict` is by definition the class with the highest probability: true of scikit-learn's forests."""
+    for base in type(estimator).__mro__:
+        if "predict" in vars(base):
+            name = (base.__module__, base.__qualname__)
+            return name == ("sklearn.ensemble._forest", "ForestClassifier") and getattr(estimator, "n_outputs_", 0) == 1
+    return False
