@@ -140,6 +140,8 @@ class ServiceSpec:
     resources: Resources = Resources()
     stop_grace: float = 10.0
     """Seconds between the polite and the forceful end."""
+    package: str | None = None
+    """Tag of the package whose files `PackagePath` means, "churn:v3"; it also brings the served code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""Which stacks this machine has, and which ports are theirs: one JSON file per project in the user's state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from mlsandbox.atomic import write_atomic
+from mlsandbox.stack.ports import Allocation, Machine, allocate
+
+REGISTRY_VERSION: Final = 1
+FOLDER_VARIABLE: Final = "SANDBOX_STATE_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stack."""
+
+    name: str
+    root: str
+    """Real path of the project."""
+    engine: str
+    host: str
+    ports: Mapping[str, int]
+    """By name, as in the project's state."""
+
+
+class Registry:
+    """All stacks of one user on this machine."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Args: folder: where it lies; None: `$SANDBOX_STATE_DIR`, else the user's state folder."""
+        self._folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or platformdirs.user_state_dir("mlsandbox"))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All stacks whose project still exists, by name; entries of vanished folders are removed."""
+        found: list[Entry] = []
+        for path in sorted((self._folder / "stacks").glob("*.json")):
+            entry = _read(path)
+            if entry is not None and (Path(entry.root) / ".sandbox").is_dir():
+                found.append(entry)
+            else:
+                path.unlink(missing_ok=True)
+        return tuple(sorted(found, key=lambda entry: (entry.name, entry.root)))
+
+    def reserve(
+        self, entry: Entry, names: Sequence[str], *, pinned: Mapping[str, int], running: Mapping[str, int], machine: Machine
+    ) -> Allocation:
+        """Choose ports and note them as this stack's, while no other command on this machine does so.
+
+        Args:
+            entry: the stack, with the ports it had before.
+            names: the ports it needs.
+            pinned: numbers that the user insists on.
+            running: ports that its own running services hold now.
+            machine: how to see whether a port is free, and whose it is.
+
+        Raises:
+            PortInUse, PortForbidden: a pinned port cannot be had.
+        """
+        with self._lock():
+            others = {
+                port: f"the stack in {other.root}" for other in self.entries() if other.root != entry.root for port in other.ports.values()
+            }
+            allocation = allocate(names, pinned=pinned, previous=entry.ports, reserved=others, ours=set(running.values()), machine=machine)
+            self._write(Entry(entry.name, entry.root, entry.engine, entry.host, allocation.ports))
+        return allocation
+
+    def forget(self, root: Path) -> None:
+        """The stack of this project is no more (its data was removed)."""
+        self._path(str(root.resolve())).unlink(missing_ok=True)
+
+    def _write(self, entry: Entry) -> None:
+        path = self._path(entry.root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps({"schema_version": REGISTRY_VERSION, **asdict(entry)}, indent=2, ensure_ascii=False) + "\n")
+
+    def _path(self, root: str) -> Path:
+        return self._folder / "stacks" / f"{hashlib.sha256(root.encode()).hexdigest()[:16]}.json"
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / "ports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return Entry(**document) if document.pop("schema_version") == REGISTRY_VERSION else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,1 @@
+"""From the stack's description to what an engine runs: pure, but for `tree.write_tree`."""

@@ -1,0 +1,157 @@
+"""A stack as child processes of this machine (pure): every reference becomes a path or an address, every environment a clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.stack.spec import (
+    Address,
+    DataFolder,
+    Environment,
+    Joined,
+    ListenHost,
+    ListenPort,
+    PackagePath,
+    Probe,
+    SecretFile,
+    ServiceSpec,
+    StackSpec,
+    Value,
+)
+from mlsandbox.supervise.spec import HttpProbe, Need, ProcessSpec
+
+_LOOPBACK: Final = "127.0.0.1"
+_REACHED_AT: Final = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 - what answers for "all addresses"
+_PASSED_ON: Final = frozenset(
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
+        *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    }
+)
+_PASSED_ON_PREFIXES: Final = ("LC_", "OPENBLAS_", "MKL_", "GOTO_", "VECLIB_")
+_ALWAYS: Final = {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie on this machine."""
+
+    sandbox: Path
+    """The project's `.sandbox`, absolute."""
+    pythons: Mapping[Environment, Path]
+    """The interpreter of each environment."""
+    packages: Mapping[str, Path]
+    """The folder of each package (bento), by tag."""
+    served: Path
+    """What services without a package put on PYTHONPATH."""
+
+
+def render_processes(spec: StackSpec, places: Places, environ: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+    """The list for the supervisor.
+
+    Args:
+        spec: the stack.
+        places: where its environments, packages and data lie.
+        environ: the caller's environment; a chosen few variables are passed on.
+
+    Raises:
+        KeyError: an environment or package that `places` does not know.
+    """
+    return tuple(_process(service, _Resolver(spec, service, places), environ) for service in spec.services)
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a child may inherit: where programs are, language, threads, certificates, proxies."""
+    return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)}
+
+
+def data_folders(spec: StackSpec) -> tuple[str, ...]:
+    """Names of all data folders that the stack refers to, sorted."""
+    return tuple(sorted({each.name for each in _references(spec) if isinstance(each, DataFolder)}))
+
+
+def secret_names(spec: StackSpec) -> tuple[str, ...]:
+    """Names of all secrets that the stack refers to, sorted."""
+    return tuple(sorted({each.name for each in _references(spec) if isinstance(each, SecretFile)}))
+
+
+class _Resolver:
+    """Turns the references of one service into texts."""
+
+    def __init__(self, spec: StackSpec, service: ServiceSpec, places: Places) -> None:
+        self.spec = spec
+        self.service = service
+        self.places = places
+
+    def package(self) -> Path | None:
+        return None if self.service.package is None else self.places.packages[self.service.package]
+
+    def text(self, value: Value) -> str:
+        match value:
+            case str():
+                return value
+            case Address(service, port):
+                return f"{_LOOPBACK}:{_number(self.spec.service(service), port)}"
+            case ListenHost(public):
+                return self.spec.host if public else _LOOPBACK
+            case ListenPort(port):
+                return str(_number(self.service, port))
+            case DataFolder(name):
+                return str(self.places.sandbox / "data" / name)
+            case SecretFile(name):
+                return str(self.places.sandbox / "secrets" / name)
+            case PackagePath(relative):
+                package = self.package()
+                if package is None:
+                    raise KeyError(f"{self.service.name} refers to a package and names none")
+                return str(package / relative)
+            case Joined(parts):
+                return "".join(self.text(part) for part in parts)
+
+    def probe(self, probe: Probe | None) -> HttpProbe | None:
+        if probe is None:
+            return None
+        port = next(port for port in self.service.ports if port.name == probe.port)
+        host = _REACHED_AT.get(self.spec.host, self.spec.host) if port.public else _LOOPBACK
+        return HttpProbe(host, port.number, probe.path, probe.period)
+
+
+def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, str]) -> ProcessSpec:
+    places = resolver.places
+    package = resolver.package()
+    code = places.served if package is None else package / "src"
+    ours = {"PYTHONPATH": str(code)}
+    if package is not None:
+        ours["BENTOML_HOME"] = str(places.sandbox / "bentoml")
+    return ProcessSpec(
+        name=service.name,
+        argv=(str(places.pythons[service.environment]), *(resolver.text(value) for value in service.module)),
+        env={**passed_on(environ), **_ALWAYS, **ours, **{name: resolver.text(value) for name, value in service.env.items()}},
+        cwd=str(code),
+        log_path=str(places.sandbox / "logs" / f"{service.name}.log"),
+        ports={port.name: port.number for port in service.ports},
+        readiness=resolver.probe(service.readiness),
+        needs={name: Need(condition.value) for name, condition in service.needs.items()},
+        stop_grace=service.stop_grace,
+        memory_bytes=service.resources.memory_bytes,
+    )
+
+
+def _number(service: ServiceSpec, port: str) -> int:
+    for each in service.ports:
+        if each.name == port:
+            return each.number
+    raise KeyError(f"{service.name} has no port {port}")
+
+
+def _references(spec: StackSpec) -> list[Value]:
+    found: list[Value] = []
+    for service in spec.services:
+        for value in (*service.module, *service.env.values()):
+            found.extend(value.parts if isinstance(value, Joined) else (value,))
+    return found

@@ -1,0 +1,84 @@
+"""Rendered files, and the one function that writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mlsandbox.atomic import write_atomic
+
+_MANIFEST = ".rendered.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file that is to be."""
+
+    path: str
+    """Relative to the tree's root, with "/"."""
+    text: str
+    mode: int = 0o644
+
+
+def write_tree(root: Path, files: Sequence[RenderedFile]) -> None:
+    """Write all files, each in one step; what is already as it should be is not touched.
+
+    Files of earlier calls that are not among them stay until `prune_tree`: something may still run from them.
+
+    Raises:
+        ValueError: a path that leads out of the tree.
+    """
+    for file in files:
+        path = _inside(root, file.path)
+        if not _is_written(path, file):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, file.text, mode=file.mode, durable=False)
+    _write_manifest(root, {*_read_manifest(root), *(file.path for file in files)})
+
+
+def prune_tree(root: Path, files: Iterable[RenderedFile]) -> None:
+    """Remove what earlier calls wrote and is not among `files`; nobody else's files are touched, folders go when they are empty."""
+    kept = {file.path for file in files}
+    for stale in sorted(set(_read_manifest(root)) - kept):
+        path = _inside(root, stale)
+        path.unlink(missing_ok=True)
+        for cache in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+            cache.unlink(missing_ok=True)
+        _remove_empty(path.parent / "__pycache__", root)
+        _remove_empty(path.parent, root)
+    _write_manifest(root, kept)
+
+
+def _inside(root: Path, path: str) -> Path:
+    parts = PurePosixPath(path).parts
+    if not parts or PurePosixPath(path).is_absolute() or ".." in parts:
+        raise ValueError(f"{path!r} leads out of the tree")
+    return root.joinpath(*parts)
+
+
+def _is_written(path: Path, file: RenderedFile) -> bool:
+    try:
+        return path.stat().st_mode & 0o777 == file.mode and path.read_text("utf-8") == file.text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    while folder != root and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _read_manifest(root: Path) -> list[str]:
+    try:
+        paths = json.loads((root / _MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
+
+
+def _write_manifest(root: Path, paths: set[str]) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    write_atomic(root / _MANIFEST, json.dumps(sorted(paths), indent=0) + "\n", durable=False)

@@ -1,0 +1,26 @@
+"""From a project's packaged models and its ports to the description of its stack (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlsandbox.stack.components import COMPONENTS, Component
+from mlsandbox.stack.components.base import ModelInputs, StackInputs
+from mlsandbox.stack.spec import StackSpec
+
+__all__ = ["ModelInputs", "StackInputs", "build_stack", "port_names"]
+
+
+def port_names(models: Sequence[str], components: Sequence[Component] = COMPONENTS) -> tuple[str, ...]:
+    """Names of all ports that a stack with these models needs."""
+    return tuple(str(name) for component in components for name in component.ports(models))
+
+
+def build_stack(inputs: StackInputs, components: Sequence[Component] = COMPONENTS) -> StackSpec:
+    """The stack.
+
+    Raises:
+        KeyError: `inputs.ports` lacks one of `port_names`.
+    """
+    services = tuple(service for component in components for service in component.services(inputs))
+    return StackSpec(inputs.project, inputs.host, services)

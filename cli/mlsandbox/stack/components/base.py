@@ -1,0 +1,75 @@
+"""What a component is, and what it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlsandbox.stack.spec import ModelEnvironment, PortSpec, ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInputs:
+    """One model of the project, packaged, with its settings."""
+
+    name: str
+    version: str
+    """"v3"."""
+    package: str
+    """Tag, "churn:v3"."""
+    lock: Path
+    lock_digest: str
+    python: str
+    """Minor version, "3.11"."""
+    workers: int = 1
+    max_body_bytes: int = 10_000_000
+    max_rows: int = 100_000
+    has_hashed_columns: bool = False
+
+    @property
+    def environment(self) -> ModelEnvironment:
+        return ModelEnvironment(self.lock_digest, self.python, self.lock)
+
+
+@dataclass(frozen=True, slots=True)
+class StackInputs:
+    """All that a stack is built from."""
+
+    project: str
+    host: str
+    models: tuple[ModelInputs, ...]
+    """The first one has the plain names ("api"); each further one has its name behind them ("api-churn")."""
+    ports: Mapping[str, int]
+    """For each of `port_names` its number."""
+    log_inputs: bool = True
+    log_retention_seconds: float = 604_800.0
+    spool_bytes: int = 1_000_000_000
+    max_rows_per_event: int = 1_000
+
+    def named(self, base: str, model: ModelInputs) -> str:
+        """The name of a service or port of one model."""
+        return suffixed(base, [each.name for each in self.models], model.name)
+
+    def port(self, name: str, *, public: bool = False) -> PortSpec:
+        return PortSpec(name, self.ports[name], public)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One kind of service."""
+
+    name: str
+    ports: Callable[[Sequence[str]], tuple[str, ...]]
+    """Names of the ports it needs, given the names of the models."""
+    services: Callable[[StackInputs], tuple[ServiceSpec, ...]]
+
+
+def suffixed(base: str, models: Sequence[str], model: str) -> str:
+    """`base` for the first model, `base-<model>` for the others."""
+    return base if model == models[0] else f"{base}-{model}"
+
+
+def per_model(*bases: str) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    """The ports of a component that exists once per model."""
+    return lambda models: tuple(suffixed(base, models, model) for model in models for base in bases)

@@ -1,0 +1,44 @@
+"""The model service: the package, served by BentoML."""
+
+from __future__ import annotations
+
+from mlsandbox.stack.components import shipper
+from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
+from mlsandbox.stack.spec import Condition, DataFolder, ListenHost, ListenPort, PackagePath, Probe, SecretFile, ServiceSpec, Value
+from mlsandbox_serving.contract import Env, Port, Route
+
+NAME = "api"
+HASH_KEY = SecretFile("hash-key")
+
+
+def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
+    port = inputs.named(Port.API, model)
+    env: dict[str, Value] = {
+        Env.MODEL: model.name,
+        Env.VERSION: model.version,
+        Env.SPOOL_DIR: shipper.spool_folder(model.name),
+        Env.SPOOL_BYTES: str(inputs.spool_bytes),
+        Env.METRICS_DIR: DataFolder(f"metrics-{model.name}"),
+        Env.LOG_INPUTS: "1" if inputs.log_inputs else "0",
+        Env.MAX_ROWS_PER_EVENT: str(inputs.max_rows_per_event),
+        Env.MAX_BODY_BYTES: str(model.max_body_bytes),
+        Env.MAX_ROWS: str(model.max_rows),
+        Env.WORKERS: str(model.workers),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }
+    if model.has_hashed_columns:
+        env[Env.HASH_KEY_FILE] = HASH_KEY
+    return ServiceSpec(
+        name=inputs.named(NAME, model),
+        environment=model.environment,
+        module=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=True), "--port", ListenPort(port)),
+        env=env,
+        ports=(inputs.port(port, public=True),),
+        liveness=Probe(port, Route.LIVE),
+        readiness=Probe(port, Route.READY),
+        needs={inputs.named(shipper.NAME, model): Condition.STARTED},  # events wait in the spool: predictions need no shipper
+        package=model.package,
+    )
+
+
+MODEL = Component(NAME, per_model(Port.API), lambda inputs: tuple(_service(inputs, model) for model in inputs.models))

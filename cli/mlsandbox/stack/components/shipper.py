@@ -1,0 +1,41 @@
+"""The shipper: carries one model's events from its spool to every sink, until each has acknowledged them."""
+
+from __future__ import annotations
+
+from mlsandbox.stack.components import log_store
+from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
+from mlsandbox.stack.spec import Address, Condition, DataFolder, Joined, ListenHost, ListenPort, Probe, Resources, ServiceSpec
+from mlsandbox_serving.contract import Env, Port, Route
+
+NAME = "shipper"
+
+
+def spool_folder(model: str) -> DataFolder:
+    """Shared by the model service, which writes it, and the shipper, which empties it."""
+    return DataFolder(f"spool-{model}")
+
+
+def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
+    port = inputs.named(Port.SHIPPER, model)
+    return ServiceSpec(
+        name=inputs.named(NAME, model),
+        environment=model.environment,
+        module=("-m", "mlsandbox_serving.spool.shipper"),
+        env={
+            Env.MODEL: model.name,
+            Env.SPOOL_DIR: spool_folder(model.name),
+            Env.SPOOL_BYTES: str(inputs.spool_bytes),
+            Env.SINKS: Joined((f"{log_store.NAME}=", Address(log_store.NAME, Port.FLUENTD))),
+            Env.LISTEN_HOST: ListenHost(),
+            Env.SHIPPER_PORT: ListenPort(port),
+        },
+        ports=(inputs.port(port),),
+        liveness=Probe(port, Route.LIVE),
+        readiness=Probe(port, Route.READY),
+        needs={log_store.NAME: Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
+        resources=Resources(memory_bytes=512 * 1024 * 1024),
+        package=model.package,
+    )
+
+
+SHIPPER = Component(NAME, per_model(Port.SHIPPER), lambda inputs: tuple(_service(inputs, model) for model in inputs.models))

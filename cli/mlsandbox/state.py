@@ -1,0 +1,98 @@
+"""`.sandbox/state.json`: what a project remembers between two commands; and the folder itself, which no repository should hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from mlsandbox.atomic import write_atomic
+from mlsandbox.errors import StateTooNew
+
+STATE_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of state.json."""
+
+    engine: str | None = None
+    """The engine that ran the stack last."""
+    host: str | None = None
+    """The address that its public ports were bound to."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """By name; used again as long as they are free."""
+    served: Mapping[str, str] = field(default_factory=dict)
+    """For each model the version that was last made ready ("v3")."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedState:
+    """A state, and whether it had to be made anew."""
+
+    state: State
+    set_aside: Path | None = None
+    """Where an unreadable state.json was moved to; None when all was well."""
+
+
+def load_state(sandbox: Path) -> LoadedState:
+    """The state in a project's `.sandbox`; a fresh one when there is none.
+
+    Raises:
+        StateTooNew: a later version wrote it; nothing is touched.
+    """
+    path = sandbox / "state.json"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        version = document.pop("schema_version")
+        if isinstance(version, int) and version > STATE_VERSION:
+            raise StateTooNew(
+                f"{path} was written by a later version of mlsandbox",
+                why=f"It has schema_version {version}; this version reads up to {STATE_VERSION}.",
+                fix=f"upgrade: pip install --upgrade mlsandbox   or forget ports and versions: rm '{path}'",
+                details={"path": str(path), "schema_version": version},
+            )
+        return LoadedState(_parse(version, document))
+    except FileNotFoundError:
+        return LoadedState(State())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return LoadedState(State(), _set_aside(path))
+
+
+def save_state(sandbox: Path, state: State) -> None:
+    """Replace state.json in one step."""
+    make_sandbox_folder(sandbox)
+    write_atomic(
+        sandbox / "state.json", json.dumps({"schema_version": STATE_VERSION, **asdict(state)}, indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def make_sandbox_folder(sandbox: Path) -> None:
+    """Make `.sandbox`, with the file that keeps it out of git."""
+    sandbox.mkdir(parents=True, exist_ok=True)
+    ignore = sandbox / ".gitignore"
+    if not ignore.exists():
+        write_atomic(ignore, "*\n", durable=False)
+
+
+def _parse(version: object, document: dict[str, Any]) -> State:
+    """Strict: a member that is missing, unknown or of another type is an error."""
+    if version != STATE_VERSION:
+        raise ValueError(f"schema_version {version!r}")
+    state = State(**document)
+    for text in (state.engine, state.host):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{text!r} is not a text")
+    for values, kind in ((state.ports, int), (state.served, str)):
+        if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
+            raise TypeError(f"{values!r} does not map names to {kind.__name__}")
+    return state
+
+
+def _set_aside(path: Path) -> Path:
+    aside = path.with_name(f"state.json.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    path.replace(aside)
+    return aside
