@@ -17,6 +17,11 @@ from mlsandbox_serving.forward.messages import MAX_MESSAGE_BYTES, Event, Protoco
 
 _log = logging.getLogger(__name__)
 
+
+class EventsRefused(Exception):
+    """Raised by a handler that cannot take events now; the message says why. The sender keeps them and tries again."""
+
+
 Handler = Callable[[str, list[Event]], Awaitable[None]]
 """Takes the events of one message (tag, events). When it returns they are acknowledged, when it raises the connection is closed."""
 
@@ -75,7 +80,7 @@ class ForwardServer:
         try:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             await self._serve(reader, writer, task)
-        except ProtocolError as error:
+        except (ProtocolError, EventsRefused) as error:
             _log.warning("closed the connection of %s: %s", peer, error)
         except asyncio.CancelledError:
             pass  # the server is closing
