@@ -207,3 +207,39 @@ class ProjectBusy(SandboxError):
     """Another command is at work on the project; `details` holds its pid and command."""
 
     code = "PROJECT_BUSY"
+
+
+class EventLogUnreadable(SandboxError):
+    """The embedded log store's file is absent or damaged."""
+
+    code = "EVENT_LOG_UNREADABLE"
+
+
+class ModelFileUnreadable(SandboxError):
+    """A model file is missing, empty, cut short or damaged; `details` holds its path."""
+
+    code = "MODEL_FILE_UNREADABLE"
+
+
+class ModelKindUnknown(SandboxError):
+    """A file or object is none of the kinds of model that are served; `details` holds its path or class."""
+
+    code = "MODEL_KIND_UNKNOWN"
+
+
+class UntrustedModel(SandboxError):
+    """Loading a model would import what no allow-list holds; `details` holds the names."""
+
+    code = "MODEL_UNTRUSTED"
+
+
+class SaveRefused(SandboxError):
+    """`mlsandbox.save` cannot write a model that could be served as it is."""
+
+    code = "SAVE_REFUSED"
+
+
+class AssetsMissing(SandboxError):
+    """A file that belongs to this program is not where it was installed."""
+
+    code = "ASSETS_MISSING"
