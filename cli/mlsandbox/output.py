@@ -17,7 +17,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
-from mlsandbox.errors import SandboxError
+from mlsandbox.errors import Exit, SandboxError
 
 SCHEMA: Final = "sandbox/v1"
 _PLAIN: Final = {"✓": "ok", "✗": "failed", "·": "-", "…": "...", "→": "->", "µ": "u"}
@@ -116,6 +116,12 @@ class Output:
             self.result("Error", {"error": error_facts(error)}, "")
         self._write(sys.stderr, error_text(error, self.err))
 
+    def ask(self, question: str) -> str:
+        """The answer to a question on the terminal, "" at the end of input."""
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+
     def _write(self, stream: TextIO, text: str) -> None:
         """One line or block; characters that the stream's encoding lacks are spelled out."""
         encoding = stream.encoding or "utf-8"
@@ -164,7 +170,14 @@ def to_plain(value: object) -> object:
 
 def error_facts(error: SandboxError) -> dict[str, object]:
     """An error for scripts: stable `code`, then what, why, how to fix it, and details."""
-    return {"code": error.code, "message": error.what, "why": error.why or None, "hint": error.fix, "details": error.details}
+    return {
+        "code": error.code,
+        "message": error.what,
+        "why": error.why or None,
+        "hint": error.fix,
+        "retryable": error.exit is Exit.NOT_READY,
+        "details": error.details,
+    }
 
 
 def error_text(error: SandboxError, paint: Paint) -> str:

@@ -89,7 +89,7 @@ def load_project(start: Path | None = None, *, overrides: Sequence[Override] = (
         raise ProjectNotFound(
             f"there is no {FILE_NAME} in {root or Path.cwd()}" + ("" if start else " or above it"),
             why="A project is a folder with that file; it names the model and its reference data.",
-            fix="make one with: sandbox init --from MODEL --reference DATA   or point to one with: sandbox -C DIR …",
+            fix="make one with: sandbox init --from MODEL --reference DATA   or point to one: sandbox -C DIR up",
             details={"folder": str(root or Path.cwd())},
         )
     try:

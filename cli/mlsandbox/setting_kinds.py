@@ -29,6 +29,11 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def parse_seconds(text: str) -> float:
+    """Seconds of a duration, or of a bare number."""
+    return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
+
+
 def parse_size(text: str) -> int:
     """Bytes of "512kB", "10MB", "1GB" (powers of ten) or "8MiB" (powers of two); ValueError otherwise."""
     match = _SIZE.fullmatch(text.strip())

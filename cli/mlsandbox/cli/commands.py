@@ -1,0 +1,57 @@
+"""The commands of `sandbox`. A new command: its module beside this one, and one line in COMMANDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, cast
+
+import typer
+from typer.core import TyperCommand
+
+from mlsandbox.cli.binding import DOCUMENTS, bind
+from mlsandbox.cli.plain_help import PlainCommand
+
+HELP_NAMES: Final = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command as `sandbox --help` shows it; its module is imported only when it is used."""
+
+    name: str
+    group: str
+    summary: str
+    module: str = ""
+    """Its module in this package, when that is not the name."""
+
+    def load(self) -> TyperCommand:
+        """Make the command of the module's `command` function, `EXAMPLES` and `FORMATS`."""
+        module = import_module(f"mlsandbox.cli.{self.module or self.name}")
+        function: Callable[..., int | None] = module.command
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        text = "\n\n".join(part for part in (self.summary, (function.__doc__ or "").strip()) if part)
+        bound = bind(function, formats=getattr(module, "FORMATS", DOCUMENTS))
+        app.command(self.name, cls=PlainCommand, help=text, context_settings=HELP_NAMES)(bound)
+        command = cast("PlainCommand", typer.main.get_command(app))
+        command.name, command.examples = self.name, module.EXAMPLES
+        return command
+
+
+COMMANDS: Final = (
+    Command("init", "Start", "Make a project from a model file."),
+    Command("up", "Start", "Package the model, start its stack, prove that it answers."),
+    Command("down", "Start", "Stop the stack; data is kept unless --volumes is given."),
+    Command("predict", "Use", "Ask the running model for predictions."),
+    Command("open", "Use", "Open the API or its documentation in the browser.", "open_"),
+    Command("env", "Use", "Print the stack's addresses as shell variables."),
+    Command("status", "Look", "Show how the stack is."),
+    Command("logs", "Look", "Show what services wrote, or logged requests and errors."),
+    Command("ls", "Look", "List the stacks of this machine."),
+    Command("doctor", "Look", "Check this machine and this project."),
+    Command("config", "Set up", "Show, check or describe sandbox.toml."),
+    Command("completion", "Set up", "Print the completion script of a shell."),
+    Command("help", "Set up", "Explain a command, a topic or an error code.", "help_"),
+    Command("version", "Set up", "Print the version."),
+)

@@ -1,0 +1,46 @@
+"""`sandbox completion SHELL`, and what answers the shell while it completes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mlsandbox.cli import COMPLETE_VARIABLE
+from mlsandbox.cli.session import Session
+from mlsandbox.project import find_project
+
+EXAMPLES = """\
+$ eval "$(sandbox completion bash)"
+$ sandbox completion zsh > ~/.zfunc/_sandbox
+$ sandbox completion fish > ~/.config/fish/completions/sandbox.fish"""
+
+
+class Shell(StrEnum):
+    """Shells that can complete our words."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def command(session: Session, *, shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
+    """Completes commands, options and the names of services."""
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415
+
+    script = get_completion_script(prog_name="sandbox", complete_var=COMPLETE_VARIABLE, shell=shell.value)
+    session.output.result("Completion", {"shell": shell, "script": script}, script)
+
+
+def prepare() -> None:
+    """Make Typer know the shells; it does so by itself only for its own --install-completion."""
+    from typer._completion_classes import completion_init  # noqa: PLC0415
+
+    completion_init()
+
+
+def service_names() -> list[str]:
+    """Services of the project in the current folder that have written something."""
+    root = find_project()
+    return [] if root is None else sorted(path.stem for path in (root / ".sandbox" / "logs").glob("*.log"))

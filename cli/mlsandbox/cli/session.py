@@ -1,0 +1,74 @@
+"""What a command works with: the global options, the output, and the project they point to."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+from mlsandbox.cli.options import GlobalOptions
+from mlsandbox.errors import ConfirmationNeeded, UsageError
+from mlsandbox.output import Output
+from mlsandbox.progress import AnyReport, make_report
+from mlsandbox.project import Override, Project, load_project
+
+
+@dataclass
+class Session:
+    """One run of the command."""
+
+    options: GlobalOptions = field(default_factory=GlobalOptions)
+    output: Output = field(default_factory=Output)
+    _report: AnyReport | None = None
+
+    @property
+    def debug(self) -> bool:
+        return self.options.debug
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What global flags set in the project."""
+        return () if self.options.engine is None else (Override("stack.engine", self.options.engine, "--engine"),)
+
+    @property
+    def report(self) -> AnyReport:
+        """Where a long use case says what it is doing."""
+        if self._report is None:
+            self._report = make_report(self.options.progress, self.output)
+        return self._report
+
+    def configure(self, options: GlobalOptions) -> None:
+        """Take over the options once they are parsed."""
+        self.options = options
+        self.output = Output(options.form, no_color=options.no_color, quiet=options.quiet)
+        if options.debug:
+            from mlsandbox.run import set_echo  # noqa: PLC0415 - only commands that run programs need it
+
+            set_echo(lambda line: self.output.message(self.output.err.dim(f"+ {line}")))
+
+    def project(self, *overrides: Override) -> Project:
+        """The project of --project or of the current folder; raises ProjectNotFound or ConfigInvalid."""
+        return load_project(self.options.project, overrides=(*self.overrides, *overrides))
+
+    def confirm(self, question: str) -> None:
+        """Ask before something that cannot be undone; the default is No.
+
+        Raises:
+            ConfirmationNeeded: nobody can be asked, and --yes was not given.
+            UsageError: the answer was not yes.
+        """
+        if self.options.yes:
+            return
+        if self.options.no_input or not sys.stdin.isatty():
+            raise ConfirmationNeeded(
+                f"this needs a yes: {question}",
+                why="Nobody can be asked here: standard input is no terminal, or --no-input was given.",
+                fix=f"add --yes: {' '.join(['sandbox', *sys.argv[1:], '--yes'])}",
+            )
+        self.close()
+        if self.output.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
+            raise UsageError("nothing was changed: the answer was not yes", fix="answer y, or add --yes to sandbox down")
+
+    def close(self) -> None:
+        """Take a spinner off the screen."""
+        if self._report is not None:
+            self._report.close()

@@ -1,0 +1,42 @@
+"""Writes down an unexpected error, so that its user need not read a traceback and can still report it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import platformdirs
+
+from mlsandbox.run import mask_passwords
+
+
+def write_crash_report(error: BaseException, words: Sequence[str]) -> Path:
+    """Write the traceback, the command and the versions to a file in the state folder; its path."""
+    now = datetime.now(UTC)
+    text = "\n".join(
+        [
+            f"time: {now.isoformat(timespec='seconds')}",
+            f"command: sandbox {shlex.join(words)}",
+            f"versions: mlsandbox {version('mlsandbox')}, Python {sys.version.split()[0]}, {platform.platform()}",
+            "",
+            *traceback.format_exception(error),
+        ]
+    )
+    path = log_folder() / f"error-{now:%Y%m%dT%H%M%S}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(mask_passwords(text), encoding="utf-8")
+    return path
+
+
+def log_folder() -> Path:
+    """Where reports of unexpected errors lie."""
+    from mlsandbox.registry import FOLDER_VARIABLE  # noqa: PLC0415 - only when something unexpected happened
+
+    return Path(os.environ.get(FOLDER_VARIABLE) or platformdirs.user_state_dir("mlsandbox")) / "log"
