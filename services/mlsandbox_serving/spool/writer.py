@@ -102,6 +102,9 @@ class SpoolWriter:
         with self._lock:
             self._leave()
 
+    def __del__(self) -> None:
+        self._leave()
+
     def _frame(self, record: Mapping[str, object], timestamp: float) -> bytes | None:
         try:
             payload = encode(record, timestamp)
