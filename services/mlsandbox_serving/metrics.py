@@ -1,0 +1,159 @@
+"""prometheus_client objects made from the contract's metrics, in one process or summed over the workers of a service.
+
+Several workers share a folder of mapped files (prometheus_client's multiprocess mode). A worker's death neither loses what it
+counted nor leaves a gauge behind: its files are folded into one, and its live gauges removed, at the next scrape.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from mlsandbox_serving.contract import Metric, Metrics
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+_GaugeMode = Literal["livesum", "livemin", "livemax"]
+# How a gauge of several workers is one: requests in flight add up, a service is as ready as its least ready worker.
+_GAUGE_MODES: Final[dict[str, _GaugeMode]] = {Metrics.IN_FLIGHT.name: "livesum", Metrics.MODEL_READY.name: "livemin"}
+_Collector: Any = MultiProcessCollector  # untyped
+_File: Any = MmapedDict  # untyped
+_RETIRED: Final = "retired"
+_ENVIRONMENT: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share(folder: Path) -> None:
+    """Make this process's metrics part of those in `folder`. Before the first metric of the process is made.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ[_ENVIRONMENT] = str(folder)
+
+
+def make(metric: Metric, registry: CollectorRegistry | None = None) -> Counter | Gauge | Histogram:
+    """The prometheus_client object of a metric.
+
+    Args:
+        metric: of the contract.
+        registry: what shows it in a process without `share`; workers leave it out, the folder shows them all.
+    """
+    if metric.type == "counter":
+        return Counter(metric.name, metric.help, metric.labels, registry=registry)
+    if metric.type == "gauge":
+        mode = _GAUGE_MODES.get(metric.name, "livemax")
+        return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
+    return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+
+
+def observe_many(histogram: Histogram, values: Iterable[float]) -> None:
+    """Observe many values with one change per bucket instead of one per value."""
+    bounds = histogram._upper_bounds  # noqa: SLF001 - no public way to add more than one; a test holds the installed version to it
+    counts = [0] * len(bounds)
+    total = 0.0
+    for value in values:
+        counts[bisect.bisect_left(bounds, value)] += 1
+        total += value
+    for bucket, count in zip(histogram._buckets, counts, strict=True):  # noqa: SLF001
+        if count:
+            bucket.inc(count)
+    histogram._sum.inc(total)  # noqa: SLF001
+
+
+class WorkerMetrics:
+    """This worker's part of a shared folder.
+
+    Args:
+        folder: as given to `share`.
+        generation: what the workers of one start of the service have in common; files of an earlier one are removed.
+    """
+
+    def __init__(self, folder: Path, *, generation: str) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._begin(generation)
+            # Held for life: the kernel lets go of it whatever ends this process, so others can tell the dead from the living.
+            self._alive = self._alive_file(os.getpid()).open("a")
+            fcntl.lockf(self._alive, fcntl.LOCK_EX)
+
+    def render(self) -> bytes:
+        """What /metrics answers: all workers, the dead ones' counts included."""
+        with self._locked():
+            self._retire_dead()
+            registry = CollectorRegistry()
+            _Collector(registry, path=str(self._folder))
+            return generate_latest(registry)
+
+    def _begin(self, generation: str) -> None:
+        mark = self._folder / "generation"
+        if mark.is_file() and mark.read_text(encoding="utf-8") == generation:
+            return
+        for file in [*self._folder.glob("*.db"), *self._folder.glob("*.alive")]:
+            file.unlink(missing_ok=True)
+        mark.write_text(generation, encoding="utf-8")
+
+    def _retire_dead(self) -> None:
+        by_worker: dict[str, list[Path]] = {}
+        for file in self._folder.glob("*.db"):
+            worker = file.stem.rpartition("_")[2]
+            if worker not in {str(os.getpid()), _RETIRED}:
+                by_worker.setdefault(worker, []).append(file)
+        for worker, files in by_worker.items():
+            if self._is_dead(worker):
+                for file in files:
+                    if file.name.startswith("gauge_live"):
+                        file.unlink(missing_ok=True)
+                    else:
+                        _fold(file, self._folder / f"{file.stem.rpartition('_')[0]}_{_RETIRED}.db")
+                self._alive_file(worker).unlink(missing_ok=True)
+
+    def _is_dead(self, worker: str) -> bool:
+        try:
+            with self._alive_file(worker).open("r+") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _alive_file(self, worker: int | str) -> Path:
+        return self._folder / f"{worker}.alive"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[IO[str]]:
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+
+
+def _fold(source: Path, target: Path) -> None:
+    """Add a dead worker's counters or histograms to those of the other dead ones, and remove its file.
+
+    The sum is written beside the target and renamed over it. Killed between that and the removal, the worker would be counted twice.
+    """
+    sums: dict[str, float] = {}
+    for file in (target, source):
+        if file.exists():
+            for key, value, _, _ in _File.read_all_values_from_file(str(file)):
+                sums[key] = sums.get(key, 0.0) + value
+    beside = target.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    written = _File(str(beside))
+    for key, value in sums.items():
+        written.write_value(key, value, 0.0)
+    written.close()
+    beside.replace(target)
+    source.unlink(missing_ok=True)
