@@ -14,7 +14,9 @@ from mlsandbox.errors import RequirementsUnreadable
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*")
 _PIN: Final = re.compile(r"={2,3}\s*([^\s,;*]+)\s*$")
 _PYTHON: Final = re.compile(r"(\d+\.\d+)(?:\.\d+)?")
-_VCS: Final = re.compile(r"^(?:[\w.-]+\s*@\s*)?(git|hg|svn|bzr)\+")
+_NAMED: Final = re.compile(r"[\w.-]+(\[[^\]]*\])?\s*@")
+_DIRECT: Final = re.compile(_NAMED.pattern + r"|(git|hg|svn|bzr)\+|[./]|\w+://|file:")
+"""What names a place instead of a version: name @ url, a URL, a repository, a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,9 @@ def _collect(lines: Iterable[str], *, python: str = "") -> Requirements:
     wanted: list[Requirement] = []
     unlockable: dict[str, str] = {}
     for line in lines:
-        if _VCS.match(line) or line.startswith((".", "/", "file:")) or re.match(r"^[\w.\[\]-]+\s*@\s*file:", line):
-            name = re.split(r"\s*@\s*|#egg=", line)[0 if "@ " in line else -1]
-            unlockable[normalize(Path(name).name)] = f"required as {line}"
+        if _DIRECT.match(line):
+            name = re.split(r"\s*@\s*", line)[0] if _NAMED.match(line) else Path(re.split(r"#egg=", line)[-1]).name
+            unlockable[normalize(name)] = f"required as {line}"
         else:
             wanted.append(parse_line(line))
     counts = [requirement.name for requirement in wanted]
