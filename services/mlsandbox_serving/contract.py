@@ -28,6 +28,8 @@ class Env:
     """Real path of the project; with STACK_ID and SERVICE it marks every process of a stack, so that none can be lost."""
     SERVICE: Final = "SANDBOX_SERVICE"
     """Name of the service that the process belongs to."""
+    ARBITER_PID: Final = "SANDBOX_ARBITER_PID"
+    """Set by BentoML's arbiter process for its workers, which end with it."""
     PARENT_PID: Final = "SANDBOX_PARENT_PID"
     """When set, the process ends itself as soon as this process is gone."""
     SPOOL_DIR: Final = "SANDBOX_SPOOL_DIR"
@@ -234,6 +236,7 @@ class ErrorCode:
     SCHEMA_MISMATCH: Final = "SCHEMA_MISMATCH"  # 422
     MODEL_REJECTED_INPUT: Final = "MODEL_REJECTED_INPUT"  # 422: ValueError or TypeError raised by the model on schema-valid rows
     MODEL_FAILED: Final = "MODEL_FAILED"  # 500: anything else raised by the model; the traceback is in the event, never in the answer
+    INTERNAL: Final = "INTERNAL"  # 500: a fault of the service itself
     NOT_READY: Final = "NOT_READY"  # 503
 
 
