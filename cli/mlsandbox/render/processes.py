@@ -101,17 +101,22 @@ class _Resolver:
                 return self.spec.host if public else _LOOPBACK
             case ListenPort(port):
                 return str(_number(self.service, port))
+            case Joined(parts):
+                return "".join(self.text(part) for part in parts)
+            case _:
+                return str(self.path(value))
+
+    def path(self, value: DataFolder | SecretFile | PackagePath) -> Path:
+        match value:
             case DataFolder(name):
-                return str(self.places.sandbox / "data" / name)
+                return self.places.sandbox / "data" / name
             case SecretFile(name):
-                return str(self.places.sandbox / "secrets" / name)
+                return self.places.sandbox / "secrets" / name
             case PackagePath(relative):
                 package = self.package()
                 if package is None:
                     raise KeyError(f"{self.service.name} refers to a package and names none")
-                return str(package / relative)
-            case Joined(parts):
-                return "".join(self.text(part) for part in parts)
+                return package / relative
 
     def probe(self, probe: Probe | None) -> HttpProbe | None:
         if probe is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlsandbox.stack.components import COMPONENTS, Component
-from mlsandbox.stack.components.base import ModelInputs, StackInputs
+from mlsandbox.stack.components import COMPONENTS
+from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs
 from mlsandbox.stack.spec import StackSpec
 
 __all__ = ["ModelInputs", "StackInputs", "build_stack", "port_names"]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from secrets import token_hex
+from typing import Protocol
 
 from mlsandbox.supervise.child import Identity
 from mlsandbox.supervise.daemon import ALREADY_RUNNING
@@ -18,6 +19,13 @@ from mlsandbox.supervise.logfiles import tail
 from mlsandbox.supervise.spec import Folder
 from mlsandbox.supervise.status import SupervisorStatus, read_status
 from mlsandbox.supervise.sweep import SUPERVISOR, Swept, sweep
+from mlsandbox.supervise.transition import State
+
+
+class Tell(Protocol):
+    """Told what happens to a service."""
+
+    def __call__(self, service: str, state: State, reason: str = "", /) -> None: ...
 
 
 class SupervisorFailed(RuntimeError):
@@ -46,13 +54,16 @@ def current_status(folder: Folder) -> SupervisorStatus | None:
     return status if pid is not None and status is not None and status.pid == pid else None
 
 
-def launch(folder: Folder, environ: Mapping[str, str]) -> int:
-    """Start a supervisor for the list in `folder`, after ending what an earlier one may have left; its pid.
+def launch(folder: Folder, environ: Mapping[str, str]) -> list[Swept]:
+    """Start a supervisor for the list in `folder`, after ending what an earlier one may have left.
+
+    Returns:
+        What was left over.
 
     Raises:
         SupervisorFailed: it ended at once.
     """
-    sweep(folder.path.parent, spared=supervisor_pid(folder))
+    swept = sweep(folder.path.parent, spared=supervisor_pid(folder))
     identity = Identity(folder.project, token_hex(8))
     environment = {**environ, **identity.marks(SUPERVISOR, os.getpid())}
     answer = subprocess.run(
@@ -66,10 +77,9 @@ def launch(folder: Folder, environ: Mapping[str, str]) -> int:
         check=False,
         timeout=60,
     )
-    pid = supervisor_pid(folder)
-    if answer.returncode not in {0, ALREADY_RUNNING} or pid is None:
+    if answer.returncode not in {0, ALREADY_RUNNING} or supervisor_pid(folder) is None:
         raise SupervisorFailed(answer.stderr.strip() or "\n".join(tail(folder.log(SUPERVISOR), 15)))
-    return pid
+    return swept
 
 
 def reload(folder: Folder) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -102,6 +101,48 @@ class LogFile:
         self._open()
 
 
+class LogReader:
+    """Reads what is appended to a log file from now on, through its rotations."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._partial = b""
+        if self._open() is not None:
+            self._seek_end()
+
+    def more(self) -> list[str]:
+        """The whole lines that have come since the last call."""
+        content = self._rest()
+        if self._was_rotated():
+            self._open()
+            content += self._rest()
+        *lines, self._partial = (self._partial + content).split(b"\n")
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def _open(self) -> BinaryIO | None:
+        if self._file is not None:
+            self._file.close()
+        try:
+            self._file = self._path.open("rb")
+        except OSError:
+            self._file = None
+        return self._file
+
+    def _seek_end(self) -> None:
+        if self._file is not None:
+            self._file.seek(0, os.SEEK_END)
+
+    def _rest(self) -> bytes:
+        return b"" if self._file is None else self._file.read()
+
+    def _was_rotated(self) -> bool:
+        try:
+            return self._file is None or not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
+
 def files(path: Path) -> list[Path]:
     """The log file and its rotated predecessors, oldest first."""
     older: list[Path] = []
@@ -132,17 +173,6 @@ def _last_lines(path: Path, count: int, block: int = 64 * 1024) -> list[str]:
             file.seek(position)
             content = file.read(step) + content
     return content.decode("utf-8", "replace").splitlines()[-count:] if count else []
-
-
-def read_from(path: Path, offset: int) -> Iterator[tuple[str, int]]:
-    """Whole lines from a byte offset on, each with the offset behind it."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        for raw in file:
-            if not raw.endswith(b"\n"):
-                return
-            offset += len(raw)
-            yield raw.decode("utf-8", "replace").rstrip("\n"), offset
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,10 @@ class ProcessSpec:
         content = asdict(self)
         del content["needs"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def without(self, names: Collection[str]) -> ProcessSpec:
+        """The same process in a list that lacks `names`."""
+        return replace(self, needs={name: need for name, need in self.needs.items() if name not in names})
 
 
 class ListInvalid(ValueError):

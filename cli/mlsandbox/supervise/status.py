@@ -55,6 +55,8 @@ class SupervisorStatus:
     list_digest: str
     """Which processes.json it follows (`spec.list_digest`)."""
     services: tuple[ServiceStatus, ...]
+    follows: int = 0
+    """How often it has read the list: after a signal, wait for it to grow."""
     stopping: bool = False
     error: str = ""
     """Why the last change of processes.json was not followed."""

@@ -37,6 +37,7 @@ class Supervisor:
         self._services: dict[str, Service] = {}
         self._started = timestamp()
         self._digest = ""
+        self._follows = 0
         self._error = ""
         self._stopping = False
         self._write_planned = False
@@ -94,6 +95,7 @@ class Supervisor:
             levels = start_levels({name: spec.needs for name, spec in wanted.items()})
         except (OSError, ListInvalid, GraphInvalid) as error:
             self._error = str(error)
+            self._follows += 1
             _note(self._error)
             self._mark_changed()
             return
@@ -105,6 +107,7 @@ class Supervisor:
             service.spec = wanted[name]
         self._start([wanted[name] for level in levels for name in level])
         self._digest = list_digest(text)
+        self._follows += 1
         self._mark_changed()
 
     def _start(self, wanted: list[ProcessSpec]) -> None:
@@ -152,7 +155,9 @@ class Supervisor:
     def _write_status(self) -> None:
         self._write_planned = False
         services = tuple(service.status for service in self._services.values())
-        status = SupervisorStatus(self._identity.stack_id, os.getpid(), self._started, self._digest, services, self._stopping, self._error)
+        status = SupervisorStatus(
+            self._identity.stack_id, os.getpid(), self._started, self._digest, services, self._follows, self._stopping, self._error
+        )
         with contextlib.suppress(OSError):  # a full disk, or a folder that was deleted: supervising goes on
             write_atomic(self._folder.status, status_to_json(status), durable=False)
 

@@ -1,0 +1,213 @@
+"""What every engine can do: look, plan, carry out, show output. `up` is plan and apply; `down` is plan_stop and apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from mlsandbox.render.tree import RenderedFile
+from mlsandbox.stack.spec import Environment, StackSpec
+from mlsandbox.supervise.transition import State
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A stack, and where what it refers to lies on this machine."""
+
+    spec: StackSpec
+    pythons: Mapping[Environment, Path]
+    """The interpreter of each environment."""
+    packages: Mapping[str, Path]
+    """The folder of each package (bento), by tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedService:
+    """One service as it is now."""
+
+    name: str
+    state: State
+    digest: str
+    """Names what it was started from."""
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    """What it was started from, flat, to say what changed; may be empty."""
+    pid: int | None = None
+    since: str = ""
+    """UTC time of the last change of state, ISO 8601."""
+    restarts: int = 0
+    exit_code: int | None = None
+    """Of its last end; negative for a signal."""
+    reason: str = ""
+    """Why it is not ready; empty when it is."""
+    probe: Mapping[str, Any] | None = None
+    """Last JSON answer of its readiness probe."""
+    memory_bytes: int | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A snapshot: all that planning needs to know."""
+
+    running: bool = False
+    stack_id: str | None = None
+    """The nonce that our own services answer /readyz with."""
+    pid: int | None = None
+    """Of the supervisor, where there is one."""
+    started: str = ""
+    """UTC time at which the stack was started, ISO 8601."""
+    services: tuple[ObservedService, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Something runs, and all of it is ready."""
+        return self.running and bool(self.services) and all(service.state is State.READY for service in self.services)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Ports that services of this stack hold, by name."""
+        return {name: number for service in self.services for name, number in service.ports.items()}
+
+    def service(self, name: str) -> ObservedService | None:
+        """The service of that name, None when it is not there."""
+        return next((service for service in self.services if service.name == name), None)
+
+
+class Action(StrEnum):
+    """What is done to a service."""
+
+    START = "start"
+    RESTART = "restart"
+    STOP = "stop"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do, and why."""
+
+    action: Action
+    service: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.action:<7} {self.service}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `apply` will do; its text is what --dry-run prints."""
+
+    steps: tuple[Step, ...]
+    files: tuple[RenderedFile, ...] = ()
+    """Written below `.sandbox/stack` first."""
+    folders: tuple[str, ...] = ()
+    """Data folders that must be there."""
+    secrets: tuple[str, ...] = ()
+    """Secrets that must be there."""
+    stops_all: bool = False
+    """Nothing may run afterwards."""
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that do something."""
+        return tuple(step for step in self.steps if step.action is not Action.KEEP)
+
+    def __str__(self) -> str:
+        return "\n".join(str(step) for step in self.steps) or "nothing to do"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to a service while a plan was carried out."""
+
+    service: str
+    state: State
+    elapsed: float
+    """Seconds since `apply` began."""
+    reason: str = ""
+
+
+class Result(StrEnum):
+    """How `apply` ended."""
+
+    READY = "ready"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+    """A service runs and said that it will never be ready."""
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+
+
+class Undone(StrEnum):
+    """What was done about a stack that did not become ready."""
+
+    NOTHING = "nothing"
+    """It was left as it is, to be looked at."""
+    STOPPED = "stopped"
+    """Nothing ran before; nothing runs now."""
+    RESTORED = "restored"
+    """What ran before runs again."""
+    NOT_RESTORED = "not restored"
+    """What ran before was asked for again and is not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `apply` has to tell; the service fields are about the one that stood in the way."""
+
+    result: Result
+    service: str = ""
+    reason: str = ""
+    body: Mapping[str, Any] | None = None
+    """What it answered to its readiness probe."""
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()
+    """The end of its output."""
+    undone: Undone = Undone.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a service's output."""
+
+    service: str
+    time: str
+    """UTC, ISO 8601, milliseconds."""
+    text: str
+
+
+Report = Callable[[Change], None]
+
+
+class Engine(Protocol):
+    """Runs the services of one project."""
+
+    name: ClassVar[str]
+
+    def observe(self) -> Observed:
+        """How things stand; changes nothing."""
+        ...
+
+    def plan(self, desired: Desired, observed: Observed) -> Plan:
+        """What makes the observed equal to the desired; changes nothing."""
+        ...
+
+    def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
+        """What stops these services (None: all)."""
+        ...
+
+    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+        """Carry out a plan and wait until all is ready, or all is stopped.
+
+        A stack that is refused or crashes is undone: a new one is stopped, a changed one goes back to what ran before. One that
+        is not ready within `timeout` seconds is left to be looked at. An interrupt (any BaseException) is undone too, then raised.
+        """
+        ...
+
+    def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
+        """The last `lines` lines of each service's output, merged by time; with `follow`, then every new one, without end."""
+        ...

@@ -1,0 +1,189 @@
+"""The embedded engine: services are child processes of a supervisor that outlives the command."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import ClassVar, Final
+
+from mlsandbox.engines.base import Action, Change, Desired, LogLine, Observed, ObservedService, Outcome, Plan, Report, Result, Step, Undone
+from mlsandbox.engines.process_plan import plan_processes, recipe
+from mlsandbox.engines.process_wait import wait_until_ready
+from mlsandbox.render.processes import Places, data_folders, passed_on, render_processes, secret_names
+from mlsandbox.render.served import served_files, served_folder
+from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
+from mlsandbox.secrets import ensure_secret
+from mlsandbox.state import make_sandbox_folder
+from mlsandbox.supervise import control
+from mlsandbox.supervise.logfiles import LogReader, tail
+from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessSpec, list_from_json, list_to_json
+from mlsandbox.supervise.transition import State
+
+_RESTORE_TIMEOUT: Final = 60.0
+_LIST: Final = "processes.json"
+
+
+class EmbeddedEngine:
+    """Child processes; nothing but Python is needed."""
+
+    name: ClassVar[str] = "embedded"
+
+    def __init__(self, root: Path) -> None:
+        """Args: root: the project's folder."""
+        self._folder = Folder(root.absolute() / ".sandbox")
+
+    def observe(self) -> Observed:
+        status = control.current_status(self._folder)
+        if status is None or status.stopping:
+            return Observed()
+        listed = {spec.name: spec for spec in self._list()}
+        services = tuple(
+            ObservedService(
+                name=each.name,
+                state=each.state,
+                digest=each.digest,
+                recipe=recipe(listed[each.name]) if each.name in listed else {},
+                pid=each.pid,
+                since=each.since,
+                restarts=each.restarts,
+                exit_code=each.exit_code,
+                reason=each.reason,
+                probe=each.probe,
+                memory_bytes=each.memory_bytes,
+                ports=listed[each.name].ports if each.name in listed else {},
+            )
+            for each in status.services
+        )
+        return Observed(running=True, stack_id=status.stack_id, pid=status.pid, started=status.started, services=services)
+
+    def plan(self, desired: Desired, observed: Observed) -> Plan:
+        served = served_files()
+        stack = self._folder.processes.parent
+        places = Places(self._folder.path, desired.pythons, desired.packages, stack / served_folder(served))
+        processes = render_processes(desired.spec, places, os.environ)
+        files = (*served, _list_file(processes))
+        return Plan(plan_processes(processes, observed), files, data_folders(desired.spec), secret_names(desired.spec))
+
+    def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
+        running = {service.name for service in observed.services if service.state is not State.STOPPED}
+        wanted = running if services is None else running & set(services)
+        steps = tuple(Step(Action.STOP, each.name, "asked for") for each in observed.services if each.name in wanted)
+        if wanted == running:
+            return Plan(steps, stops_all=True)
+        left = tuple(spec.without(wanted) for spec in self._list() if spec.name not in wanted)
+        return Plan(steps, (_list_file(left),) if steps else ())
+
+    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+        began = time.monotonic()
+
+        def tell(service: str, state: State, reason: str = "") -> None:
+            report(Change(service, state, time.monotonic() - began, reason))
+
+        if plan.stops_all:
+            return self._stop_all(plan, tell)
+        if not plan.changes and self.observe().is_ready:
+            return Outcome(Result.READY)
+        before = self._list_text() if self.observe().running else None
+        try:
+            outcome = self._start(plan, tell, deadline=began + timeout)
+        except BaseException:
+            self._undo(before, wait=False)
+            raise
+        if outcome.result in {Result.CRASHED, Result.REFUSED}:
+            return _with(outcome, self._undo(before, wait=True))
+        if outcome.result is Result.READY and plan.folders:
+            prune_tree(self._folder.processes.parent, plan.files)
+        return outcome
+
+    def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
+        readers = {name: LogReader(self._folder.log(name)) for name in services}
+        recent = [_log_line(name, line) for name in readers for line in tail(self._folder.log(name), lines)]
+        yield from sorted(recent, key=lambda line: line.time)
+        while follow:
+            fresh = [_log_line(name, line) for name, reader in readers.items() for line in reader.more()]
+            yield from sorted(fresh, key=lambda line: line.time)
+            if not fresh:
+                time.sleep(0.1)
+
+    def _start(self, plan: Plan, tell: control.Tell, *, deadline: float) -> Outcome:
+        make_sandbox_folder(self._folder.path)
+        for name in plan.secrets:
+            ensure_secret(self._folder.path, name)
+        for name in plan.folders:
+            (self._folder.path / "data" / name).mkdir(parents=True, exist_ok=True)
+        write_tree(self._folder.processes.parent, plan.files)
+        try:
+            follows = self._follow(tell)
+        except control.SupervisorFailed as error:
+            return Outcome(Result.CRASHED, "supervisor", "the supervisor could not be started", lines=tuple(str(error).splitlines()))
+        return wait_until_ready(self._folder, tell, deadline=deadline, after=follows)
+
+    def _follow(self, tell: control.Tell) -> int:
+        """Have the list followed, by the supervisor that runs or by a new one; how often it had been read before."""
+        status = control.current_status(self._folder)
+        if status is not None and status.stopping:
+            control.stop(self._folder, timeout=self._grace())
+        elif control.supervisor_pid(self._folder) is not None:
+            control.reload(self._folder)
+            return 0 if status is None else status.follows
+        environ = passed_on(os.environ)
+        if "PYTHONPATH" in os.environ:  # ours may be found by it; services never see it
+            environ["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        for swept in control.launch(self._folder, environ):
+            tell(swept.service, State.STOPPED, f"pid {swept.pid} was left over from an earlier run")
+        return 0
+
+    def _undo(self, before: str | None, *, wait: bool) -> Undone:
+        if before is None:
+            control.stop(self._folder, timeout=self._grace())
+            return Undone.STOPPED
+        if before == self._list_text():
+            return Undone.NOTHING
+        status = control.current_status(self._folder)
+        write_tree(self._folder.processes.parent, (RenderedFile(_LIST, before, 0o600),))
+        control.reload(self._folder)
+        if not wait or status is None:
+            return Undone.NOT_RESTORED
+        deadline = time.monotonic() + _RESTORE_TIMEOUT
+        outcome = wait_until_ready(self._folder, lambda *_: None, deadline=deadline, after=status.follows)
+        return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED
+
+    def _stop_all(self, plan: Plan, tell: control.Tell) -> Outcome:
+        for step in plan.steps:
+            tell(step.service, State.STOPPING)
+        for swept in control.stop(self._folder, timeout=self._grace()):
+            tell(swept.service, State.STOPPED, f"pid {swept.pid} was left over from an earlier run")
+        for step in plan.steps:
+            tell(step.service, State.STOPPED)
+        return Outcome(Result.STOPPED)
+
+    def _grace(self) -> float:
+        """Seconds that a supervisor may need to stop all, one after the other."""
+        return sum((spec.stop_grace for spec in self._list()), start=5.0)
+
+    def _list(self) -> tuple[ProcessSpec, ...]:
+        try:
+            return list_from_json(self._list_text() or "")
+        except ListInvalid:
+            return ()
+
+    def _list_text(self) -> str | None:
+        try:
+            return self._folder.processes.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+def _list_file(processes: Collection[ProcessSpec]) -> RenderedFile:
+    return RenderedFile(_LIST, list_to_json(tuple(processes)), 0o600)  # proxies in an environment may hold a password
+
+
+def _with(outcome: Outcome, undone: Undone) -> Outcome:
+    return Outcome(outcome.result, outcome.service, outcome.reason, outcome.body, outcome.exit_code, outcome.lines, undone)
+
+
+def _log_line(service: str, line: str) -> LogLine:
+    moment, _, text = line.partition(" ")
+    return LogLine(service, moment, text)
