@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlsandbox.cli.app import COMMANDS
+from mlsandbox.cli.commands import COMMANDS
 from support.repository import calls, imports, read, tracked
 
 FRAME = tracked("cli/mlsandbox/cli/*.py")
