@@ -54,6 +54,8 @@ def query(
         EventLogUnreadable: there is no database yet, or it is damaged.
         ValueError: no such level.
     """
+    if level is not None and level not in LogTable.LEVELS:
+        raise ValueError(f"{level!r} is no level; these are: {', '.join(LogTable.LEVELS)}")
     conditions: list[tuple[str, object]] = []
     if requests:
         conditions.append((f"{LogTable.DATASET} IN ('{Dataset.PREDICTION}', '{Dataset.ERROR}') AND ?", 1))

@@ -139,14 +139,18 @@ def _nanoseconds(value: object) -> int:
 
 def _unpack(packed: bytes, limit: int) -> list[Event]:
     stream = unpacker(max(limit, 1))
+    events: list[Event] = []
+    end = 0
     try:
         stream.feed(packed)
-        events = [_event(entry) for entry in stream]
+        for entry in stream:
+            events.append(_event(entry))
+            end = stream.tell()
     except ProtocolError:
         raise
     except Exception as error:  # the decoder has no common base for its errors
         raise ProtocolError(f"the entries are not MessagePack: {type(error).__name__} {error}") from error
-    if stream.tell() != len(packed):
+    if end != len(packed):
         raise ProtocolError("the last entry is not whole")
     return events
 

@@ -131,7 +131,7 @@ class EventStore:
             with connection:
                 count = connection.execute(_DELETE_OLDEST, (before,)).rowcount
             if count:
-                connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+                connection.executescript("PRAGMA incremental_vacuum(1000)")  # as a script: `execute` would free one page alone
         except sqlite3.DatabaseError as error:
             if _code(error) not in _CORRUPT:
                 raise
@@ -155,11 +155,11 @@ class EventStore:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files the same mode
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
+            _check(connection)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new database alone, before its first table
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-            _check(connection)
             connection.executescript(_SCHEMA)
         except BaseException:
             connection.close()
@@ -191,7 +191,7 @@ def _check(connection: sqlite3.Connection) -> None:
     finally:
         connection.set_progress_handler(None, 0)
     if found != "ok":
-        damaged = sqlite3.DatabaseError(found)
+        damaged = sqlite3.DatabaseError(" ".join(found.split()))
         damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise damaged
 
