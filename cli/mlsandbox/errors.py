@@ -243,3 +243,10 @@ class AssetsMissing(SandboxError):
     """A file that belongs to this program is not where it was installed."""
 
     code = "ASSETS_MISSING"
+
+
+class NotHealthyInTime(SandboxError):
+    """A stack was not healthy in the time given; it was left as it is, to be looked at."""
+
+    code = "NOT_HEALTHY_IN_TIME"
+    exit = Exit.NOT_READY

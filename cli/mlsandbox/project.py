@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from mlsandbox.errors import ConfigInvalid, ProjectNotFound
 from mlsandbox.setting_reader import Override, Setting, SettingReader
@@ -17,7 +18,7 @@ from mlsandbox.settings import DriftConfig, LogConfig, ModelConfig, Settings, St
 
 __all__ = ["Override", "Project", "Setting", "find_project", "load_project", "read_project"]
 
-FILE_NAME = "sandbox.toml"
+FILE_NAME: Final = "sandbox.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,32 @@ def load_project(start: Path | None = None, *, overrides: Sequence[Override] = (
     """
     root = find_project() if start is None else start.absolute()
     if root is None or not (root / FILE_NAME).is_file():
-        raise ProjectNotFound(
-            f"there is no {FILE_NAME} in {root or Path.cwd()}" + ("" if start else " or above it"),
-            why="A project is a folder with that file; it names the model and its reference data.",
-            fix="make one with: sandbox init --from MODEL --reference DATA   or point to one: sandbox -C DIR up",
-            details={"folder": str(root or Path.cwd())},
-        )
+        raise not_found(start)
     try:
         text = (root / FILE_NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigInvalid(f"{root / FILE_NAME} cannot be read", why=str(error), fix=f"repair or replace {root / FILE_NAME}") from error
     return read_project(root, text, overrides=overrides, environ=os.environ if environ is None else environ)
+
+
+def not_found(start: Path | None) -> ProjectNotFound:
+    """The error of a folder without sandbox.toml."""
+    folder = (start or Path.cwd()).absolute()
+    return ProjectNotFound(
+        f"there is no {FILE_NAME} in {folder}" + ("" if start else " or above it"),
+        why="A project is a folder with that file; it names the model and its reference data.",
+        fix="make one with: sandbox init --from MODEL --reference DATA   or point to one: sandbox -C DIR up",
+        details={"folder": str(folder)},
+    )
+
+
+def name_in(root: Path) -> str:
+    """The name in a folder's sandbox.toml, even when other things in it are wrong; the folder's name when there is none."""
+    try:
+        name = tomllib.loads((root / FILE_NAME).read_text(encoding="utf-8")).get("name")
+    except (OSError, ValueError):
+        name = None
+    return name if isinstance(name, str) and name else root.name
 
 
 def read_project(root: Path, text: str, *, overrides: Sequence[Override] = (), environ: Mapping[str, str]) -> Project:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mlsandbox.cli.options import GlobalOptions
 from mlsandbox.errors import ConfirmationNeeded, UsageError
 from mlsandbox.output import Output
 from mlsandbox.progress import AnyReport, make_report
-from mlsandbox.project import Override, Project, load_project
+from mlsandbox.project import FILE_NAME, Override, Project, find_project, load_project, not_found
 
 
 @dataclass
@@ -48,6 +49,14 @@ class Session:
     def project(self, *overrides: Override) -> Project:
         """The project of --project or of the current folder; raises ProjectNotFound or ConfigInvalid."""
         return load_project(self.options.project, overrides=(*self.overrides, *overrides))
+
+    def root(self) -> Path:
+        """The project's folder, whatever is in its sandbox.toml: stopping must work then too."""
+        start = self.options.project
+        root = find_project() if start is None else start.absolute()
+        if root is None or not ((root / FILE_NAME).is_file() or (root / ".sandbox").is_dir()):
+            raise not_found(start)
+        return root
 
     def confirm(self, question: str) -> None:
         """Ask before something that cannot be undone; the default is No.

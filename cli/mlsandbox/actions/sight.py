@@ -1,0 +1,112 @@
+"""How a project's stack stands, read from what its engine observes and what the project remembers; needs no valid sandbox.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.actions.outcomes import ServiceState
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Engine, Observed, ObservedService
+from mlsandbox.errors import NotRunning
+from mlsandbox.state import State as ProjectState
+from mlsandbox.state import load_state
+from mlsandbox.supervise.transition import State
+from mlsandbox_serving.contract import Port
+
+_WORDS: Final = {State.READY: "healthy", State.UNREADY: "unhealthy", State.BACKOFF: "restarting", State.PENDING: "waiting"}
+_BAD: Final = frozenset({State.UNREADY, State.BACKOFF, State.REFUSED, State.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at a stack."""
+
+    root: Path
+    engine: Engine
+    observed: Observed
+    remembered: ProjectState
+
+    @property
+    def state(self) -> str:
+        """One of healthy, starting, degraded, stopped."""
+        states = {service.state for service in self.observed.services}
+        if not self.observed.running or not states or states == {State.STOPPED}:
+            return "stopped"
+        if self.observed.is_ready:
+            return "healthy"
+        return "degraded" if states & _BAD else "starting"
+
+    @property
+    def since(self) -> datetime | None:
+        """When the last service came into the state it is in."""
+        return max((moment(service.since) for service in self.observed.services if service.since), default=None)
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Addresses of the model services that are running, "api" first."""
+        if not self.observed.running:
+            return {}
+        host = self.remembered.host or "127.0.0.1"
+        shown = f"[{host}]" if ":" in host else host
+        ports = {**self.remembered.ports, **self.observed.ports}
+        names = sorted(name for name in ports if name == Port.API or name.startswith(f"{Port.API}-"))
+        return {name: f"http://{shown}:{ports[name]}" for name in names}
+
+    @property
+    def version(self) -> str | None:
+        """The version that the first model serves; None when it never did."""
+        return next(iter(self.remembered.served.values()), None)
+
+    @property
+    def services(self) -> tuple[ServiceState, ...]:
+        return tuple(_service(each) for each in self.observed.services)
+
+
+def look(root: Path) -> Sight:
+    """Look at the stack of the project in a folder; changes nothing."""
+    sandbox = root / ".sandbox"
+    remembered = load_state(sandbox).state if sandbox.is_dir() else ProjectState()
+    engine = ENGINES[remembered.engine if remembered.engine in ENGINES else "embedded"](root)
+    return Sight(root, engine, engine.observe(), remembered)
+
+
+def endpoint_of(sight: Sight, model: str | None = None) -> str:
+    """The address of a model's service.
+
+    Args:
+        sight: of the stack.
+        model: its name; None: the first model.
+
+    Raises:
+        NotRunning: it is not there.
+    """
+    endpoints = sight.endpoints
+    first = next(iter(sight.remembered.served), None)
+    name = Port.API.value if model in (None, first) else f"{Port.API}-{model}"
+    if name not in endpoints:
+        what = "the stack is not running" if not endpoints else f"no model {model!r} is running"
+        why = f"Models that answer: {', '.join(sight.remembered.served)}." if endpoints else ""
+        raise NotRunning(what, why=why, fix="start it: sandbox up")
+    return endpoints[name]
+
+
+def moment(text: str) -> datetime:
+    """The time of an ISO 8601 text."""
+    return datetime.fromisoformat(text)
+
+
+def _service(each: ObservedService) -> ServiceState:
+    return ServiceState(
+        name=each.name,
+        state=_WORDS.get(each.state, each.state.value),
+        since=moment(each.since) if each.since else None,
+        pid=each.pid,
+        port=next(iter(each.ports.values()), None),
+        restarts=each.restarts,
+        memory_bytes=each.memory_bytes,
+        reason=each.reason or None,
+    )

@@ -1,0 +1,73 @@
+"""Text of what is: status, list of stacks, what `down` left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlsandbox.actions.outcomes import DownResult, StackList, StatusResult
+from mlsandbox.output import Paint
+from mlsandbox.views.tables import ago, amount, span, table
+
+_GOOD, _WAIT = frozenset({"healthy"}), frozenset({"starting", "waiting", "stopping", "restarting"})
+
+
+def state_word(state: str, paint: Paint) -> str:
+    """The state's word, in the colour of its meaning."""
+    if state in _GOOD:
+        return paint.good(state)
+    return paint.warn(state) if state in _WAIT else paint.bad(state)
+
+
+def status_text(result: StatusResult, paint: Paint) -> str:
+    """One line, the services as a table, and what needs attention last."""
+    version = f" {result.version}" if result.version else ""
+    lasted = f" for {ago(result.since)}" if result.since and result.state == "healthy" else ""
+    lines = [f"{paint.strong(result.project)}{version} · {result.engine} · {state_word(result.state, paint)}{lasted}"]
+    if result.services:
+        rows = [
+            (each.name, each.state, ago(each.since), str(each.port or ""), str(each.restarts or ""), amount(each.memory_bytes))
+            for each in result.services
+        ]
+        lines += ["", *_indented(table(("service", "state", "since", "port", "restarts", "memory"), rows))]
+    if result.endpoints:
+        lines += ["", *(f"  {name:<10} {paint.hint(url)}" for name, url in result.endpoints.items())]
+    if result.warnings:
+        lines += ["", *(f"  {paint.warn('attention:')} {warning}" for warning in result.warnings)]
+    return "\n".join(lines)
+
+
+def list_text(result: StackList, paint: Paint) -> str:
+    """The stacks as a table."""
+    if not result.stacks:
+        return "no stacks on this machine"
+    rows = [(each.name, each.engine, each.state, each.url or "", str(each.directory)) for each in result.stacks]
+    head, *body = table(("name", "engine", "state", "url", "directory"), rows).splitlines()
+    return "\n".join([paint.strong(head), *body])
+
+
+def down_text(results: Sequence[DownResult], *, all_of: bool) -> str:
+    """What was stopped, and what is left."""
+    if all_of and not results:
+        return "nothing to stop: no stacks on this machine"
+    return "\n".join(line for result in results for line in _down_lines(result, named=all_of))
+
+
+def _down_lines(result: DownResult, *, named: bool) -> list[str]:
+    where = f"{result.project}: " if named else ""
+    would = "would stop" if result.dry_run else "Stopped"
+    if result.stopped:
+        count = f"{len(result.stopped)} service{'s' if len(result.stopped) > 1 else ''}"
+        took = "" if result.dry_run else f" in {span(result.elapsed)}"
+        lines = [f"{where}{would} {count}{took}: {', '.join(result.stopped)}"]
+    else:
+        lines = [f"{where}nothing to stop"]
+    if result.removed:
+        lines.append(f"{'would remove' if result.dry_run else 'Removed'} everything in .sandbox: {', '.join(result.removed)}")
+    elif result.kept:
+        kept = ", ".join(f"{what} {amount(size)}" for what, size in result.kept.items())
+        lines.append(f"{'would keep' if result.dry_run else 'Kept'}: {kept} (delete with: sandbox down --volumes)")
+    return lines
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.splitlines()]

@@ -1,0 +1,47 @@
+"""What a project's `.sandbox` holds, and its removal."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_MEANINGS: Final = {"data": "events and metrics", "logs": "service output", "bentoml": "packages"}
+
+
+def sizes(sandbox: Path) -> Mapping[str, int]:
+    """Bytes of what `down` keeps, by what it is; without what is not there."""
+    return {meaning: _size(sandbox / folder) for folder, meaning in _MEANINGS.items() if (sandbox / folder).is_dir()}
+
+
+def remove_all(sandbox: Path, *, lock: bool = False) -> tuple[str, ...]:
+    """Remove everything in `.sandbox` but the lock, or, with `lock`, the lock and the folder when nothing else is left.
+
+    Returns:
+        What was removed, by name.
+    """
+    if lock:
+        with contextlib.suppress(OSError):
+            (sandbox / "lock").unlink(missing_ok=True)
+            sandbox.rmdir()
+        return ()
+    removed = []
+    for path in sorted(sandbox.iterdir()):
+        if path.name == "lock":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        removed.append(path.name)
+    return tuple(removed)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += 0 if path.is_dir() else path.lstat().st_size
+    return total
