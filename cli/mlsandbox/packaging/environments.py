@@ -1,0 +1,184 @@
+"""Environments: one per lock, in the user's cache, shared by all projects; built whole or not at all.
+
+`envs/<digest>-py3.11-linux-x86_64/` is a virtual environment that uv filled from a hash lock. It is built under a temporary name and
+renamed when it is complete, so its being there means that it works; two builders of the same one wait for each other, and what a
+killed build left behind is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.assets import requirements_file
+from mlsandbox.errors import CommandFailed, PackagingFailed, PythonMissing, SandboxError
+from mlsandbox.file_lock import exclusive, exclusive_if_free
+from mlsandbox.packaging.interpreters import SUPPORTED, find_python
+from mlsandbox.packaging.lock import Lock
+from mlsandbox.packaging.uv import run_uv
+from mlsandbox.run import run
+
+CACHE_VARIABLE: Final = "SANDBOX_CACHE_DIR"
+_MARKER: Final = "environment.json"
+_TOLD: Final = ("Downloading", "Building", "Prepared", "Installed")
+"""The lines of uv that say what takes time; the rest is one line per package."""
+
+_FIRST_IMPORT: Final = """
+import importlib, sys
+required, optional = (words.split(",") for words in sys.argv[1:])
+for name in required:
+    importlib.import_module(name)
+for name in optional:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+"""
+_SERVED: Final = ("bentoml", "_bentoml_impl.worker.service", "fluent.sender", "msgpack", "msgspec", "numpy", "pandas", "prometheus_client")
+_FRAMEWORKS: Final = (
+    *("pyarrow.parquet", "pyarrow.csv", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline"),
+    *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch", "mlflow.pyfunc"),
+)
+
+
+def cache_dir() -> Path:
+    """Where environments are kept: SANDBOX_CACHE_DIR, else the platform's cache folder."""
+    own = os.environ.get(CACHE_VARIABLE)
+    if own:
+        return Path(own).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415 - not needed to print help
+
+    return Path(platformdirs.user_cache_dir("mlsandbox"))
+
+
+def model_environment(lock: Lock, *, model: str, report: Callable[[str], None]) -> Path:
+    """The interpreter of a model's environment, built first when it is not there.
+
+    Raises:
+        PythonMissing, PackagesUnreachable, PackagingFailed: it cannot be built.
+    """
+    return ensure_environment(lock.text, digest=lock.digest, python=lock.python, name=model, imports=_SERVED, report=report)
+
+
+def service_environment(service: str, *, report: Callable[[str], None]) -> Path:
+    """The interpreter of the environment of one of our own services ("log-store"), built first when it is not there."""
+    text = requirements_file(f"{service}.txt").read_text(encoding="utf-8")
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return ensure_environment(text, digest=digest, python=_any_python(), name=service, imports=("msgpack",), report=report)
+
+
+def environment_path(digest: str, python: str) -> Path:
+    """Where the environment of a lock is, built or not."""
+    system = f"{platform.system()}-{platform.machine()}".lower()
+    return cache_dir() / "envs" / f"{digest.removeprefix('sha256:')[:20]}-py{python}-{system}"
+
+
+def ensure_environment(text: str, *, digest: str, python: str, name: str, imports: tuple[str, ...], report: Callable[[str], None]) -> Path:
+    """The interpreter of the environment that `text` locks.
+
+    Args:
+        text: requirements with hashes.
+        digest: of the lock: the environment's identity.
+        python: Python's minor version.
+        name: what it is for, for messages.
+        imports: modules that must import for the environment to count as built.
+        report: told what takes time.
+    """
+    folder = environment_path(digest, python)
+    if _is_complete(folder):
+        return folder / "bin/python"
+    lock_file = folder.with_name(f"{folder.name}.lock")
+    with exclusive(lock_file, waiting=lambda: report(f"waiting for another command that builds the environment of {name}")):
+        if not _is_complete(folder):
+            _remove_leftovers(folder.parent, own=lock_file)
+            shutil.rmtree(folder, ignore_errors=True)
+            _build(folder, text, digest=digest, python=python, name=name, imports=imports, report=report)
+    return folder / "bin/python"
+
+
+def _build(
+    folder: Path, text: str, *, digest: str, python: str, name: str, imports: tuple[str, ...], report: Callable[[str], None]
+) -> None:
+    interpreter = find_python(python)
+    temporary = folder.with_name(f"{folder.name}.tmp-{os.getpid()}")
+    report(f"building the environment of {name} ({text.count('==')} packages, Python {python})")
+    try:
+        # Relocatable, since it is renamed: its scripts find their interpreter beside themselves.
+        run_uv(
+            ["venv", "--quiet", "--relocatable", "--no-project", "--python", str(interpreter), str(temporary)],
+            what=f"making the environment of {name}",
+        )
+        (temporary / "requirements.txt").write_text(text, encoding="utf-8")
+        run_uv(
+            ["pip", "sync", "--require-hashes", "--python", str(temporary / "bin/python"), "requirements.txt"],
+            what=f"installing the environment of {name}",
+            cwd=temporary,
+            on_line=lambda line: report(line.strip()) if line.strip().startswith(_TOLD) else None,
+        )
+        _import_once(temporary / "bin/python", imports, name=name)
+        marker = {"schema_version": 1, "digest": digest, "python": python, "base": str(interpreter)}
+        (temporary / _MARKER).write_text(json.dumps(marker), encoding="utf-8")
+        temporary.rename(folder)
+    except CommandFailed as error:
+        raise PackagingFailed(
+            f"the environment of {name} could not be built",
+            why=error.why,
+            fix=f"see the whole output: sandbox -v up; the lock is {name}'s requirements.lock",
+            details=error.details,
+        ) from error
+    except OSError as error:
+        raise PackagingFailed(
+            f"the environment of {name} could not be built", why=str(error), fix=f"make room or set {CACHE_VARIABLE}: {folder.parent}"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _import_once(python: Path, imports: tuple[str, ...], *, name: str) -> None:
+    """Import what will be served: proof that it works, and its bytecode is written, so that the first start is quick.
+
+    Compiling everything takes three times as long: most of the files of the science stack are tests.
+    """
+    frameworks = _FRAMEWORKS if imports == _SERVED else ()
+    run(
+        [python, "-W", "ignore", "-c", _FIRST_IMPORT, ",".join(imports), ",".join(frameworks) or "sys"],
+        env={"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "BENTOML_DO_NOT_TRACK": "true"},
+        what=f"trying the environment of {name}",
+    )
+
+
+def _is_complete(folder: Path) -> bool:
+    """The marker is there, and the Python that it was made with still is."""
+    return (folder / _MARKER).is_file() and (folder / "bin/python").exists()
+
+
+def _remove_leftovers(envs: Path, *, own: Path) -> None:
+    """Remove what killed builds left: temporary folders that nobody holds the lock of."""
+    for temporary in envs.glob("*.tmp-*"):
+        lock_file = envs / f"{temporary.name.rpartition('.tmp-')[0]}.lock"
+        if lock_file == own:
+            shutil.rmtree(temporary, ignore_errors=True)
+            continue
+        with exclusive_if_free(lock_file) as free:
+            if free:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _any_python() -> str:
+    """The first supported Python that is here; ours is the usual answer."""
+    own = ".".join(platform.python_version_tuple()[:2])
+    last: SandboxError | None = None
+    for minor in dict.fromkeys((own, *reversed(SUPPORTED))):
+        try:
+            find_python(minor)
+        except PythonMissing as error:
+            last = error
+        else:
+            return minor
+    raise PythonMissing("no supported Python is on this machine", fix=f"install one: uv python install {SUPPORTED[-1]}") from last
