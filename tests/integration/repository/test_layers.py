@@ -46,7 +46,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--config", "pyproject.toml"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     environ = {**os.environ, "PYTHONPATH": f"{folder / 'cli'}{os.pathsep}{folder / 'services'}", "COLUMNS": "200"}
     return subprocess.run(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
@@ -67,6 +67,4 @@ def test_planted_import_is_caught(copy: Path, file: str, line: str, contract: st
     done = _lint(copy)
 
     assert done.returncode == 1, done.stdout
-    assert (
-        f"{contract} BROKEN" in " ".join(done.stdout.split()).replace("saving also capture", "saving also") or "exhaustive" in done.stdout
-    )
+    assert f"{contract} BROKEN" in " ".join(done.stdout.split())
