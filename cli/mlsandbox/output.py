@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -97,10 +97,6 @@ class Output:
         """One line of a result that comes piece by piece."""
         self._write(sys.stdout, text)
 
-    def record(self, content: Mapping[str, object]) -> None:
-        """One JSON object of a result that comes piece by piece."""
-        self._write(sys.stdout, json.dumps(to_plain(content), ensure_ascii=False))
-
     def message(self, text: str) -> None:
         """Something to know that is no result; left out by -q."""
         if not self.quiet:
@@ -138,6 +134,22 @@ class Output:
         if no_color or self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
             return False
         return bool(self.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def show_pieces(output: Output, kind: str, name: str, pieces: Iterable[tuple[object, str]]) -> None:
+    """A result that comes piece by piece: at once in text and jsonl, as one document in json and yaml.
+
+    Args:
+        output: where it goes.
+        kind: the document's.
+        name: of the document's list.
+        pieces: each for documents and as text.
+    """
+    if output.form in (Format.JSON, Format.YAML):
+        output.result(kind, {name: [content for content, _ in pieces]}, "")
+        return
+    for content, text in pieces:
+        output.line(json.dumps(content, ensure_ascii=False) if output.form is Format.JSONL else text)
 
 
 def write_now(text: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +20,15 @@ def install() -> None:
     """Handle both signals from now on, in the main thread."""
     signal.signal(signal.SIGINT, _on_interrupt)
     signal.signal(signal.SIGTERM, _on_terminate)
+
+
+@contextmanager
+def as_normal_end() -> Iterator[None]:
+    """Inside, Ctrl-C is how the command is meant to end: nothing is said, and it has succeeded."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _on_interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -1,0 +1,73 @@
+"""`sandbox logs`."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mlsandbox.actions.logs import EventFilter, events, service_lines
+from mlsandbox.cli import interrupts
+from mlsandbox.cli.binding import DOCUMENTS
+from mlsandbox.cli.completion import service_names
+from mlsandbox.cli.session import Session
+from mlsandbox.errors import UsageError
+from mlsandbox.output import Format, show_pieces, to_plain
+from mlsandbox.setting_kinds import parse_seconds
+from mlsandbox.views.logs import event_text, line_text
+
+EXAMPLES = """\
+$ sandbox logs api -n 50
+$ sandbox logs --requests -f
+$ sandbox logs --errors --since 10m
+$ sandbox logs --id 3f6c0e2b9d8d4c1f -o jsonl"""
+FORMATS = (*DOCUMENTS, Format.JSONL)
+
+
+class Level(StrEnum):
+    """Severities, from `LogTable.LEVELS`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+def command(
+    session: Session,
+    *,
+    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these.", autocompletion=service_names)] = None,
+    requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
+    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="What was logged of one request.")] = None,
+    level: Annotated[
+        Level | None, typer.Option("--level", metavar="LEVEL", help="Events of this level or worse: debug, info, warning, error.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help='Not older than this, such as "10m".')] = None,
+    count: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many, the newest (per service).")] = 100,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is new, until Ctrl-C.")] = False,
+) -> None:
+    """Without --requests, --errors, --id or --level: what the services wrote."""
+    wanted = EventFilter(requests, errors, identity, level, _epoch(since))
+    if wanted.is_given and services:
+        raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
+    with interrupts.as_normal_end():
+        if wanted.is_given:
+            found = events(session.root(), wanted, lines=count, follow=follow)
+            show_pieces(session.output, "EventList", "events", ((each, event_text(each, session.output.out)) for each in found))
+        else:
+            lines = service_lines(session.root(), services or (), lines=count, since=wanted.since, follow=follow)
+            width = max(map(len, service_names() or [""]))
+            show_pieces(
+                session.output, "LogLineList", "lines", ((to_plain(each), line_text(each, session.output.out, width)) for each in lines)
+            )
+
+
+def _epoch(since: str | None) -> float | None:
+    try:
+        return None if since is None else time.time() - parse_seconds(since)
+    except ValueError as problem:
+        raise UsageError(f"--since {problem}", fix="write it as in: sandbox logs --since 10m") from problem

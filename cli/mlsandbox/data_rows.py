@@ -1,0 +1,115 @@
+"""Rows of a data file as JSON objects; CSV text becomes the types of the model's schema."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from mlsandbox.errors import InputUnreadable
+
+Row = dict[str, Any]
+_TRUE, _FALSE = frozenset({"true", "True", "TRUE", "1"}), frozenset({"false", "False", "FALSE", "0"})
+_MISSING: Final = frozenset({"", "NA", "NaN", "nan", "null", "None"})
+_TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+
+
+def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], Iterable[str]]) -> Iterator[Row]:
+    """Every row of a .csv, .jsonl, .json, .parquet or .arrow file (the first two also .gz), in order.
+
+    Args:
+        path: the file.
+        schema: schema.json of the model.
+        tabular: reads what the host cannot; gives one JSON object per line.
+
+    Raises:
+        InputUnreadable: it cannot be read, at this row.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if not path.is_file():
+        raise InputUnreadable(f"there is no file {path}", fix=f"check the path: {path}")
+    try:
+        if name.endswith(_TABULAR):
+            yield from map(json.loads, tabular(path))
+        elif name.endswith((".jsonl", ".ndjson")):
+            with _text(path) as file:
+                yield from (json.loads(line) for line in file if line.strip())
+        elif name.endswith(".json"):
+            with _text(path) as file:
+                yield from json.load(file)
+        elif name.endswith(".csv"):
+            with _text(path) as file:
+                yield from (typed_row(row, schema) for row in csv.DictReader(file))
+        else:
+            raise InputUnreadable(
+                f"{path.name} is of a kind that is not read", fix=f"give a .csv, .jsonl, .json, .parquet or .arrow file instead of {path}"
+            )
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputUnreadable(f"{path} cannot be read", why=str(error), fix=f"repair the file: {path}") from error
+
+
+def typed_row(row: Mapping[str, Any], schema: Mapping[str, Any]) -> Row:
+    """A row of CSV text with the JSON types of the schema; what does not fit stays text, for the endpoint to refuse."""
+    columns = {column["name"]: column for column in schema["columns"]}
+    return {name: typed(text, columns[name]) if name in columns else text for name, text in row.items()}
+
+
+def typed(text: str | None, column: Mapping[str, Any]) -> object:
+    """One CSV cell as its column's type."""
+    if text is None or (text in _MISSING and text not in map(str, column.get("categories") or ())):
+        return None
+    kind = column["type"]
+    if kind == "category":
+        return next((value for value in column["categories"] if _same(value, text)), text)
+    if kind == "boolean":
+        return True if text in _TRUE else False if text in _FALSE else text
+    if kind in ("integer", "float"):
+        return _number(text, whole=kind == "integer")
+    return text
+
+
+def without(rows: Iterable[Row], column: str | None) -> Iterator[Row]:
+    """The rows without the label, which is no input."""
+    for row in rows:
+        if column is not None:
+            row.pop(column, None)
+        yield row
+
+
+def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """The rows in lists of at most `size`."""
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _same(value: object, text: str) -> bool:
+    if isinstance(value, bool):
+        return text in (_TRUE if value else _FALSE)
+    if isinstance(value, int | float):
+        return _number(text, whole=False) == value
+    return str(value) == text
+
+
+def _number(text: str, *, whole: bool) -> object:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+def _text(path: Path) -> TextIO:
+    if path.name.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8-sig", newline="")

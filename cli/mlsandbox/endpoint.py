@@ -1,0 +1,102 @@
+"""A model service as an HTTP client sees it: one connection, JSON in and out."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from mlsandbox.errors import NotRunning, PredictionFailed
+from mlsandbox_serving.contract import Route
+
+TIMEOUT_SECONDS: Final = 60.0
+_JSON: Final = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered."""
+
+    status: int
+    body: Any
+    """Parsed JSON; the text when it is none."""
+    seconds: float
+
+
+class Endpoint:
+    """One service at one address."""
+
+    def __init__(self, url: str, *, timeout: float | None = None) -> None:
+        """Args: url: "http://127.0.0.1:7310"; timeout: seconds for one answer, None: TIMEOUT_SECONDS."""
+        self.url = url
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout or TIMEOUT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._connection.close()
+
+    def predict(self, body: object) -> Answer:
+        """Ask for predictions.
+
+        Args:
+            body: one row, `{"rows": […]}` or `{"columns": {…}}`; text is sent as it is.
+
+        Raises:
+            PredictionFailed: the service refused or failed; `details` holds its status and answer.
+            NotRunning: nobody answers.
+        """
+        answer = self._send("POST", Route.PREDICT, body if isinstance(body, str) else json.dumps(body, ensure_ascii=False))
+        if answer.status == http.HTTPStatus.OK:
+            return answer
+        error = answer.body.get("error", {}) if isinstance(answer.body, dict) else {}
+        raise PredictionFailed(
+            f"the endpoint answered {answer.status} {error.get('code', '')}".rstrip(),
+            why=str(error.get("message") or answer.body),
+            fix=f"compare with what the model takes: curl {self.url}{Route.SCHEMA}",
+            details={"status": answer.status, **error},
+        )
+
+    def schema(self) -> Mapping[str, Any]:
+        """The model's signature, schema.json.
+
+        Raises:
+            NotRunning: nobody answers, or not with a schema.
+        """
+        answer = self._send("GET", Route.SCHEMA, None)
+        if answer.status != http.HTTPStatus.OK or not isinstance(answer.body, dict):
+            raise NotRunning(f"{self.url}{Route.SCHEMA} answered {answer.status}", why=str(answer.body), fix="look at it: sandbox status")
+        return answer.body
+
+    def _send(self, method: str, path: str, text: str | None) -> Answer:
+        began = time.perf_counter()
+        try:
+            self._connection.request(method, path, None if text is None else text.encode(), _JSON if text is not None else {})
+            response = self._connection.getresponse()
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise NotRunning(
+                f"{self.url} does not answer",
+                why=f"{type(error).__name__}: {error}",
+                fix="look at it: sandbox status   or start it: sandbox up",
+            ) from error
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = raw.decode("utf-8", "replace")
+        return Answer(response.status, body, time.perf_counter() - began)
+
+
+def curl_line(url: str, body: object) -> str:
+    """The same request as one line for a shell."""
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    return f"curl -s {url}{Route.PREDICT} -H {shlex.quote('content-type: application/json')} -d {shlex.quote(text)}"
