@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -98,14 +99,15 @@ class EmbeddedEngine:
         return outcome
 
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
-        readers = {name: LogReader(self._folder.log(name)) for name in services}
-        recent = [_log_line(name, line) for name in readers for line in tail(self._folder.log(name), lines)]
-        yield from sorted(recent, key=lambda line: line.time)
-        while follow:
-            fresh = [_log_line(name, line) for name, reader in readers.items() for line in reader.more()]
-            yield from sorted(fresh, key=lambda line: line.time)
-            if not fresh:
-                time.sleep(0.1)
+        with ExitStack() as stack:
+            readers = {name: stack.enter_context(closing(LogReader(self._folder.log(name)))) for name in services}
+            recent = [_log_line(name, line) for name in readers for line in tail(self._folder.log(name), lines)]
+            yield from sorted(recent, key=lambda line: line.time)
+            while follow:
+                fresh = [_log_line(name, line) for name, reader in readers.items() for line in reader.more()]
+                yield from sorted(fresh, key=lambda line: line.time)
+                if not fresh:
+                    time.sleep(0.1)
 
     def _start(self, plan: Plan, tell: control.Tell, *, deadline: float) -> Outcome:
         make_sandbox_folder(self._folder.path)

@@ -111,6 +111,10 @@ class LogReader:
         if self._open() is not None:
             self._seek_end()
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
     def more(self) -> list[str]:
         """The whole lines that have come since the last call."""
         content = self._rest()
@@ -121,8 +125,7 @@ class LogReader:
         return [line.decode("utf-8", "replace") for line in lines]
 
     def _open(self) -> BinaryIO | None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
         try:
             self._file = self._path.open("rb")
         except OSError:

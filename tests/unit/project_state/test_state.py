@@ -1,0 +1,78 @@
+"""What a project remembers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mlsandbox.errors import StateTooNew
+from mlsandbox.secrets import ensure_secret
+from mlsandbox.state import LoadedState, State, load_state, save_state
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """A state must be read as it was written, into a folder that git does not see."""
+    state = State("embedded", "127.0.0.1", {"api": 7310}, {"churn": "v3"})
+
+    save_state(tmp_path / ".sandbox", state)
+
+    assert load_state(tmp_path / ".sandbox") == LoadedState(state)
+    assert (tmp_path / ".sandbox" / ".gitignore").read_text("utf-8") == "*\n"
+    assert sorted(path.name for path in (tmp_path / ".sandbox").iterdir()) == [".gitignore", "state.json"]
+
+
+def test_fresh(tmp_path: Path) -> None:
+    """A project without state must start with an empty one, and nothing may be written by reading."""
+    assert load_state(tmp_path / ".sandbox") == LoadedState(State())
+    assert not (tmp_path / ".sandbox").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"schema_version": 1, "unknown": 1}',
+        '{"schema_version": 1, "ports": {"api": "7310"}}',
+        '{"schema_version": "1"}',
+        '{"schema_version": 0}',
+    ],
+)
+def test_unreadable(tmp_path: Path, text: str) -> None:
+    """A state that cannot be read must be moved aside and made anew, and the move be told."""
+    (tmp_path / "state.json").write_text(text, "utf-8")
+
+    loaded = load_state(tmp_path)
+
+    assert loaded.state == State()
+    assert loaded.set_aside is not None
+    assert re.fullmatch(r"state\.json\.unreadable-\d{8}T\d{6}Z", loaded.set_aside.name)
+    assert loaded.set_aside.read_text("utf-8") == text
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_too_new(tmp_path: Path) -> None:
+    """A state of a later version must be an error that says what to do, and stay as it is."""
+    text = json.dumps({"schema_version": 2, "surprise": True})
+    (tmp_path / "state.json").write_text(text, "utf-8")
+
+    with pytest.raises(StateTooNew, match="a later version"):
+        load_state(tmp_path)
+
+    assert (tmp_path / "state.json").read_text("utf-8") == text
+
+
+def test_secret(tmp_path: Path) -> None:
+    """A secret must be made once, for its owner's eyes only, and stay."""
+    path = ensure_secret(tmp_path, "hash-key")
+    first = path.read_text("utf-8")
+
+    assert re.fullmatch(r"[0-9a-f]{64}\n", first)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert ensure_secret(tmp_path, "hash-key").read_text("utf-8") == first

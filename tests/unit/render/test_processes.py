@@ -1,0 +1,91 @@
+"""A stack as child processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlsandbox.render.processes import Places, data_folders, passed_on, render_processes, secret_names
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.spec import ServiceEnvironment, StackSpec
+from mlsandbox.supervise.spec import HttpProbe, ProcessSpec
+
+SANDBOX = Path("/home/ü/my project/.sandbox")
+MODEL = ModelInputs("churn", "v3", "churn:v3", Path("/requirements.lock"), "sha256:1", "3.11", has_hashed_columns=True)
+PLACES = Places(
+    SANDBOX,
+    {MODEL.environment: Path("/envs/model/bin/python"), ServiceEnvironment("log-store"): Path("/envs/log-store/bin/python")},
+    {"churn:v3": SANDBOX / "bentoml/bentos/churn/v3"},
+    SANDBOX / "stack/served-1",
+)
+
+
+@pytest.fixture
+def stack() -> StackSpec:
+    """One model."""
+    numbers = {"fluentd": 7316, "log-store": 7319, "shipper": 7318, "api": 7310}
+    assert set(port_names(["churn"])) == set(numbers)
+    return build_stack(StackInputs("demo", "127.0.0.1", (MODEL,), numbers))
+
+
+def _processes(stack: StackSpec, **environ: str) -> dict[str, ProcessSpec]:
+    return {process.name: process for process in render_processes(stack, PLACES, environ)}
+
+
+def test_commands(stack: StackSpec) -> None:
+    """Each service must run in its own environment, in the folder of its code."""
+    processes = _processes(stack)
+    bento = f"{SANDBOX}/bentoml/bentos/churn/v3"
+
+    assert {name: (process.argv, process.cwd) for name, process in processes.items()} == {
+        "log-store": (("/envs/log-store/bin/python", "-m", "mlsandbox_serving.log_store"), f"{SANDBOX}/stack/served-1"),
+        "shipper": (("/envs/model/bin/python", "-m", "mlsandbox_serving.spool.shipper"), f"{bento}/src"),
+        "api": (("/envs/model/bin/python", "-m", "bentoml", "serve", bento, "--host", "127.0.0.1", "--port", "7310"), f"{bento}/src"),
+    }
+
+
+def test_references(stack: StackSpec) -> None:
+    """Addresses, folders and secrets must become what the process can use."""
+    processes = _processes(stack)
+
+    assert processes["shipper"].env["SANDBOX_SINKS"] == "log-store=127.0.0.1:7316"
+    assert processes["api"].env["SANDBOX_SPOOL_DIR"] == processes["shipper"].env["SANDBOX_SPOOL_DIR"] == f"{SANDBOX}/data/spool-churn"
+    assert processes["api"].env["SANDBOX_HASH_KEY_FILE"] == f"{SANDBOX}/secrets/hash-key"
+    assert processes["api"].env["BENTOML_HOME"] == f"{SANDBOX}/bentoml"
+    assert processes["api"].readiness == HttpProbe("127.0.0.1", 7310, "/readyz")
+
+
+def test_folders_and_secrets(stack: StackSpec) -> None:
+    """All that must be there before the start must be known."""
+    assert data_folders(stack) == ("log-store", "metrics-churn", "spool-churn")
+    assert secret_names(stack) == ("hash-key",)
+
+
+def test_clean_environment(stack: StackSpec) -> None:
+    """Nothing of the caller's environment may reach a service, but for what machines and networks need."""
+    environ = {
+        "PATH": "/bin",
+        "HOME": "/home/ü",
+        "LC_ALL": "C.UTF-8",
+        "HTTPS_PROXY": "http://proxy",
+        "OMP_NUM_THREADS": "2",
+        "PYTHONPATH": "/mine",
+        "PYTHONSTARTUP": "/mine.py",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "VIRTUAL_ENV": "/venv",
+        "BENTOML_PORT": "1",
+    }
+
+    assert passed_on(environ) == {name: environ[name] for name in ("PATH", "HOME", "LC_ALL", "HTTPS_PROXY", "OMP_NUM_THREADS")}
+    assert _processes(stack, **environ)["api"].env["PYTHONPATH"] == f"{SANDBOX}/bentoml/bentos/churn/v3/src"
+
+
+def test_open_to_the_network(stack: StackSpec) -> None:
+    """`--host 0.0.0.0` must open the API alone, and still be probed on loopback."""
+    processes = _processes(replace(stack, host="0.0.0.0"))  # noqa: S104 - nothing is bound
+
+    assert processes["api"].argv[-3] == "0.0.0.0"  # noqa: S104
+    assert processes["api"].readiness == HttpProbe("127.0.0.1", 7310, "/readyz")
+    assert processes["log-store"].env["SANDBOX_LISTEN_HOST"] == "127.0.0.1"

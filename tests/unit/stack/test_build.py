@@ -1,0 +1,67 @@
+"""The stack's description, as a table that a reader can check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.components import COMPONENTS
+from mlsandbox.stack.components.base import Component
+from mlsandbox.stack.spec import Condition, ServiceEnvironment, ServiceSpec
+from mlsandbox_serving.contract import Env
+
+
+def _model(name: str, **changes: bool) -> ModelInputs:
+    return ModelInputs(name, "v3", f"{name}:v3", Path("/project/requirements.lock"), "sha256:1", "3.11", **changes)
+
+
+def _inputs(*names: str) -> StackInputs:
+    ports = {name: 7310 + index for index, name in enumerate(port_names(names))}
+    return StackInputs("demo", "127.0.0.1", tuple(_model(name) for name in names), ports)
+
+
+def test_services_of_one_model() -> None:
+    """One model must have the plain names, and start without waiting for its log store."""
+    stack = build_stack(_inputs("churn"))
+
+    assert [service.name for service in stack.services] == ["log-store", "shipper", "api"]
+    assert stack.service("api").needs == {"shipper": Condition.STARTED}
+    assert stack.service("shipper").needs == {"log-store": Condition.STARTED}
+
+
+def test_services_of_two_models() -> None:
+    """Further models must have their names in services and ports, and share the log store."""
+    stack = build_stack(_inputs("churn", "fraud"))
+
+    assert [service.name for service in stack.services] == ["log-store", "shipper", "shipper-fraud", "api", "api-fraud"]
+    assert [port.name for service in stack.services for port in service.ports] == list(port_names(["churn", "fraud"]))
+    assert stack.service("api-fraud").env[Env.SPOOL_DIR] == stack.service("shipper-fraud").env[Env.SPOOL_DIR]
+    assert stack.service("api-fraud").env[Env.SPOOL_DIR] != stack.service("api").env[Env.SPOOL_DIR]
+
+
+def test_only_the_api_is_public() -> None:
+    """Only the API port may follow `[stack] host`; everything else stays on loopback."""
+    stack = build_stack(_inputs("churn", "fraud"))
+
+    assert [port.name for service in stack.services for port in service.ports if port.public] == ["api", "api-fraud"]
+
+
+def test_hash_key_only_where_it_is_used() -> None:
+    """The key of hashed columns must reach only a model that has some."""
+    inputs = StackInputs("demo", "127.0.0.1", (_model("churn", has_hashed_columns=True),), _inputs("churn").ports)
+
+    assert Env.HASH_KEY_FILE in build_stack(inputs).service("api").env
+    assert Env.HASH_KEY_FILE not in build_stack(_inputs("churn")).service("api").env
+
+
+def test_a_new_component_is_one_object() -> None:
+    """A component must come with its ports and services, and need no change anywhere else."""
+
+    def services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
+        return (ServiceSpec("loki", ServiceEnvironment("loki"), ("-m", "loki"), ports=(inputs.port("loki"),)),)
+
+    components = (*COMPONENTS, Component("loki", lambda _models: ("loki",), services))
+    names = port_names(["churn"], components)
+    inputs = StackInputs("demo", "127.0.0.1", (_model("churn"),), {name: 9000 + index for index, name in enumerate(names)})
+
+    assert build_stack(inputs, components).service("loki").ports[0].number == 9004
