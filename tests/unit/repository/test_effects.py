@@ -14,8 +14,20 @@ PROGRAMS = {
     "supervise/": "the services, kept running after the command has ended",
 }
 WRITERS = {
+    "atomic.py": "files that are whole or not there",
+    "crash_report.py": "what went wrong unexpectedly",
+    "engines/embedded.py": "folders that services expect",
+    "file_lock.py": "locks between commands",
+    "packaging/bento.py": "the folder that a package is built from",
+    "packaging/digest.py": "digests that are remembered",
+    "packaging/environments.py": "environments in the cache",
+    "packaging/lock.py": "the lock beside the model",
+    "registry.py": "which stacks this machine has",
     "render/tree.py": "the rendered stack",
+    "secrets.py": "generated keys",
     "state.py": "what is running, on which ports",
+    "supervise/": "output and state of services",
+    "volumes.py": "removes what `down --volumes` removes",
 }
 WRITES = {".write_text", ".write_bytes", ".touch", ".unlink", ".rmdir", ".mkdir", ".symlink_to", ".hardlink_to", ".chmod"}
 WRITES |= {"os.replace", "os.rename", "os.remove", "os.unlink", "os.link", "os.makedirs", "os.mkdir", "shutil.rmtree", "shutil.copy"}

@@ -9,7 +9,7 @@ from support.repository import read, tracked
 RULE = re.compile(r'"[A-Z]+[0-9]*"')
 SILENCED = re.compile(r"#\s*(noqa|type: ignore)\b(?P<rest>.*)")
 NAME = re.compile(r"[A-Z]+[0-9]+|[a-z]+(?:-[a-z]+)+|[a-z]+(?=\])")
-EXPLAINED = re.compile(r"^(:|\[)\s*[\w, -]+\]?\s*([-—#:]\s*\S.{5,})$")
+EXPLAINED = re.compile(r"^(:|\[)\s*[\w, -]+\]?\s*([-—#:]\s*\S.+)$")
 
 
 def test_ruff_ignores_explained() -> None:
