@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +13,7 @@ from typing import Final
 import platformdirs
 
 from mlsandbox.atomic import write_atomic
+from mlsandbox.file_lock import exclusive
 from mlsandbox.stack.ports import Allocation, Machine, allocate
 
 REGISTRY_VERSION: Final = 1
@@ -67,7 +66,7 @@ class Registry:
         Raises:
             PortInUse, PortForbidden: a pinned port cannot be had.
         """
-        with self._lock():
+        with exclusive(self._folder / "ports.lock"):
             others = {
                 port: f"the stack in {other.root}" for other in self.entries() if other.root != entry.root for port in other.ports.values()
             }
@@ -86,16 +85,6 @@ class Registry:
 
     def _path(self, root: str) -> Path:
         return self._folder / "stacks" / f"{hashlib.sha256(root.encode()).hexdigest()[:16]}.json"
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / "ports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _read(path: Path) -> Entry | None:

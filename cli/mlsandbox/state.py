@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,9 +70,11 @@ def save_state(sandbox: Path, state: State) -> None:
     )
 
 
-def make_sandbox_folder(sandbox: Path) -> None:
-    """Make `.sandbox`, with the file that keeps it out of git."""
+def make_sandbox_folder(sandbox: Path, data: Collection[str] = ()) -> None:
+    """Make `.sandbox`, with the file that keeps it out of git, and the named folders below its `data`."""
     sandbox.mkdir(parents=True, exist_ok=True)
+    for name in data:
+        (sandbox / "data" / name).mkdir(parents=True, exist_ok=True)
     ignore = sandbox / ".gitignore"
     if not ignore.exists():
         write_atomic(ignore, "*\n", durable=False)

@@ -83,7 +83,7 @@ class EmbeddedEngine:
             report(Change(service, state, time.monotonic() - began, reason))
 
         if plan.stops_all:
-            return self._stop_all(plan, tell)
+            return self._stop_all(plan, tell, timeout)
         if not plan.changes and self.observe().is_ready:
             return Outcome(Result.READY)
         before = self._list_text() if self.observe().running else None
@@ -110,11 +110,9 @@ class EmbeddedEngine:
                     time.sleep(0.1)
 
     def _start(self, plan: Plan, tell: control.Tell, *, deadline: float) -> Outcome:
-        make_sandbox_folder(self._folder.path)
+        make_sandbox_folder(self._folder.path, plan.folders)
         for name in plan.secrets:
             ensure_secret(self._folder.path, name)
-        for name in plan.folders:
-            (self._folder.path / "data" / name).mkdir(parents=True, exist_ok=True)
         write_tree(self._folder.processes.parent, plan.files)
         try:
             follows = self._follow(tell)
@@ -152,10 +150,10 @@ class EmbeddedEngine:
         outcome = wait_until_ready(self._folder, lambda *_: None, deadline=deadline, after=status.follows)
         return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED
 
-    def _stop_all(self, plan: Plan, tell: control.Tell) -> Outcome:
+    def _stop_all(self, plan: Plan, tell: control.Tell, timeout: float) -> Outcome:
         for step in plan.steps:
             tell(step.service, State.STOPPING)
-        for swept in control.stop(self._folder, timeout=self._grace()):
+        for swept in control.stop(self._folder, timeout=min(timeout, self._grace())):
             tell(swept.service, State.STOPPED, f"pid {swept.pid} was left over from an earlier run")
         for step in plan.steps:
             tell(step.service, State.STOPPED)

@@ -69,7 +69,7 @@ def test_clean_environment(stack: StackSpec) -> None:
         "PATH": "/bin",
         "HOME": "/home/ü",
         "LC_ALL": "C.UTF-8",
-        "HTTPS_PROXY": "http://proxy",
+        "HTTPS_PROXY": "http://proxy.example",
         "OMP_NUM_THREADS": "2",
         "PYTHONPATH": "/mine",
         "PYTHONSTARTUP": "/mine.py",

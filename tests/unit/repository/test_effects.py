@@ -26,6 +26,10 @@ WRITERS = {
     "render/tree.py": "the rendered stack",
     "secrets.py": "generated keys",
     "state.py": "what is running, on which ports",
+    "atomic.py": "whole files, for those who say what is in them",
+    "secrets.py": "generated secrets",
+    "registry.py": "the stacks of this machine",
+    "supervise/": "logs and status of the services",
     "supervise/": "output and state of services",
     "volumes.py": "removes what `down --volumes` removes",
 }

@@ -23,8 +23,10 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         module=("-m", "mlsandbox_serving.spool.shipper"),
         env={
             Env.MODEL: model.name,
+            Env.VERSION: model.version,
             Env.SPOOL_DIR: spool_folder(model.name),
             Env.SPOOL_BYTES: str(inputs.spool_bytes),
+            Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
             Env.SINKS: Joined((f"{log_store.NAME}=", Address(log_store.NAME, Port.FLUENTD))),
             Env.LISTEN_HOST: ListenHost(),
             Env.SHIPPER_PORT: ListenPort(port),
