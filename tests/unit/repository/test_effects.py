@@ -16,7 +16,6 @@ PROGRAMS = {
 WRITERS = {
     "atomic.py": "files that are whole or not there",
     "crash_report.py": "what went wrong unexpectedly",
-    "engines/embedded.py": "folders that services expect",
     "file_lock.py": "locks between commands",
     "packaging/bento.py": "the folder that a package is built from",
     "packaging/digest.py": "digests that are remembered",
@@ -26,10 +25,6 @@ WRITERS = {
     "render/tree.py": "the rendered stack",
     "secrets.py": "generated keys",
     "state.py": "what is running, on which ports",
-    "atomic.py": "whole files, for those who say what is in them",
-    "secrets.py": "generated secrets",
-    "registry.py": "the stacks of this machine",
-    "supervise/": "logs and status of the services",
     "supervise/": "output and state of services",
     "volumes.py": "removes what `down --volumes` removes",
 }
