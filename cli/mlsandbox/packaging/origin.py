@@ -76,17 +76,14 @@ class Origin:
         return f"environment from {self.source} ({', '.join([*roots[:3], f'Python {self.python}'])})"
 
 
-def from_capture(capture: Mapping[str, Any], *, folder: Path) -> Origin:
-    """The versions that mlsandbox.save recorded; `folder` also holds its requirements.txt, which the user may have edited."""
-    listed = folder / "requirements.txt"
-    known = dict(read_requirements(listed).versions) if listed.is_file() else {}
+def from_capture(capture: Mapping[str, Any], *, requirements: Path) -> Origin:
+    """The versions that mlsandbox.save recorded, and those in the requirements.txt that it wrote, which the user may have edited."""
+    known = dict(read_requirements(requirements).versions) if requirements.is_file() else {}
     versions = {**{normalize(name): str(version) for name, version in capture.get("libraries", {}).items()}, **known}
     unlockable = {normalize(each["name"]): str(each["why"]) for each in capture.get("unlockable", ())}
     roots = tuple(_requirement(normalize(name), versions) for name in capture.get("roots", ()))
     if not roots and not versions:
-        raise CaptureStale(
-            f"{folder / 'capture.json'} names no packages", fix=f"save the model again: mlsandbox.save(model, {folder.name!r})"
-        )
+        raise CaptureStale("capture.json names no packages", fix=f"save the model again with mlsandbox.save: {requirements.parent}")
     return Origin("capture.json", minor_of(str(capture["python"])), roots, (), versions, unlockable)
 
 

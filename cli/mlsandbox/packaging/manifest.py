@@ -1,0 +1,139 @@
+"""The package's own files and digests, from what was captured: pure values.
+
+What is digested holds no time, no path and no machine: the same model, code and settings give the same digest anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mlsandbox.packaging.digest import json_digest
+from mlsandbox_serving.contract import SCHEMA_VERSION, PackageFile
+
+if TYPE_CHECKING:
+    from mlsandbox.packaging.inspect import ModelFile
+    from mlsandbox.packaging.lock import Lock
+    from mlsandbox.settings import ModelConfig
+
+BENTOML_VERSION: Final = "1.4.39"
+_WHERE_AND_WHEN: Final = frozenset({"created", "git", "platform"})
+"""Recorded in a package, and no part of its digest."""
+_ELSEWHERE: Final = frozenset({"files", "model_digest", "code", "libraries", "python", "schema_version", "trusted"})
+"""Digested as they are packaged, not as they were captured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """Everything that a package is made from.
+
+    Args:
+        model: the model's settings.
+        files: the model's files, with digests.
+        model_digest: one digest over them.
+        lock: the locked environment.
+        served_code: digest of the served code.
+        code: the user's own modules, paths as below package/code, with digests.
+    """
+
+    model: ModelConfig
+    files: tuple[ModelFile, ...]
+    model_digest: str
+    lock: Lock
+    served_code: str
+    code: tuple[ModelFile, ...]
+
+    @property
+    def model_tag(self) -> str:
+        """The model's place in BentoML's model store."""
+        return f"{self.model.name}:{self.model_digest.removeprefix('sha256:')[:12]}"
+
+    def digest(self, source: object) -> str:
+        """Digest of the inputs; `source` is what was captured, or what it will be captured from."""
+        return json_digest({"source": source, **self.common()})
+
+    def common(self) -> dict[str, object]:
+        """What decides about a package beside what was captured."""
+        model = self.model
+        return {
+            "name": model.name,
+            "lock": self.lock.digest,
+            "python": self.lock.python,
+            "entry": self.entry,
+            "files": [[file.path, file.sha256] for file in self.files],
+            "code": [[file.path, file.sha256] for file in self.code],
+            "served_code": self.served_code,
+            "output": model.output,
+            "private": sorted(model.private),
+            "hashed": sorted(model.hashed),
+        }
+
+    @property
+    def entry(self) -> str:
+        """What the loader is told: the file in the model's folder, with the class of a plain Python file; empty for a folder."""
+        if self.model.path.is_dir():
+            return ""
+        return self.model.path.name + (f":{self.model.entry}" if self.model.entry else "")
+
+
+def captured_facts(capture: Mapping[str, Any]) -> dict[str, Any]:
+    """What was captured, without where and when."""
+    return {key: value for key, value in capture.items() if key not in _WHERE_AND_WHEN}
+
+
+def lock_text(lock: Lock) -> str:
+    """The lock as it goes into a package: requirements alone."""
+    return re.sub(r"^#.*\n", "", lock.text, flags=re.MULTILINE).strip() + "\n"
+
+
+def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, version: str, inputs_digest: str) -> tuple[str, dict[str, str]]:
+    """The package's digest, and its text files by path.
+
+    Args:
+        ingredients: what it is made from.
+        capture: capture.json, or the same made from a model file.
+        version: "v3".
+        inputs_digest: what `package_model` recognizes an unchanged model by.
+    """
+    schema = capture["schema"]
+    golden = capture.get("golden")
+    load = {**capture["load"], "entry": ingredients.entry}
+    texts = {PackageFile.SCHEMA: _json(schema), PackageFile.LOCK: lock_text(ingredients.lock)}
+    if golden:
+        texts[PackageFile.GOLDEN] = _json(golden)
+    kept = {key: value for key, value in capture.items() if key not in {"schema", "golden", "roots", "unlockable"}}
+    facts = {key: value for key, value in captured_facts(kept).items() if key not in _ELSEWHERE}
+    digest = json_digest({"capture": {**facts, "load": load}, "schema": schema, "golden": golden, **ingredients.common()})
+    model = ingredients.model
+    manifest = {
+        **kept,
+        "schema_version": SCHEMA_VERSION,
+        "model": model.name,
+        "version": version,
+        "digest": digest,
+        "inputs_digest": inputs_digest,
+        "lock_digest": ingredients.lock.digest,
+        "served_code_digest": ingredients.served_code,
+        "model_digest": ingredients.model_digest,
+        "model_tag": ingredients.model_tag,
+        "load": load,
+        "files": [{"path": file.path, "sha256": file.sha256, "size": file.size} for file in ingredients.files],
+        "code": [{"path": file.path, "sha256": file.sha256} for file in ingredients.code],
+        "texts": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(texts.items())},
+        "output": model.output,
+        "private": list(model.private),
+        "hashed": list(model.hashed),
+        "bentoml": BENTOML_VERSION,
+        "origin": ingredients.lock.origin,
+        "moved": [{"name": each.name, "captured": each.captured, "locked": each.locked} for each in ingredients.lock.moved],
+    }
+    texts[PackageFile.MANIFEST] = _json(manifest)
+    return digest, texts
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

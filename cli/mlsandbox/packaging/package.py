@@ -1,0 +1,140 @@
+"""Packages in a project's store: reading them, listing them, and proving that they are what was packaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlsandbox.errors import PackageTampered
+from mlsandbox.packaging.digest import walk
+from mlsandbox.packaging.environments import environment_path
+from mlsandbox.packaging.inspect import ModelFile, digest_of
+from mlsandbox.packaging.interpreters import minor_of
+from mlsandbox_serving.contract import PackageFile
+
+_VERSION: Final = re.compile(r"v(\d+)")
+_SERVED: Final = "mlsandbox_serving"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An immutable version of a model.
+
+    Args:
+        model: its name.
+        version: "v3".
+        digest: of everything that decides about its answers: "sha256:…".
+        tag: the bento's tag, "churn:v3".
+        bento_path: the bento's folder.
+        python: the interpreter of its environment (built by `package_model` and `ensure_package_environment`).
+        manifest: package.json.
+        created: whether this call made it.
+    """
+
+    model: str
+    version: str
+    digest: str
+    tag: str
+    bento_path: Path
+    python: Path
+    manifest: Mapping[str, Any]
+    created: bool = False
+
+    @property
+    def source(self) -> Path:
+        """The bento's `src/`: service.py, package/ and the served code."""
+        return self.bento_path / "src"
+
+    @property
+    def store(self) -> Path:
+        """BENTOML_HOME."""
+        return self.bento_path.parents[2]
+
+    @property
+    def model_folder(self) -> Path:
+        """The model's files."""
+        name, _, version = str(self.manifest["model_tag"]).rpartition(":")
+        return self.store / "models" / name / version
+
+    @property
+    def lock(self) -> str:
+        """The text of its lock."""
+        return (self.source / PackageFile.LOCK).read_text(encoding="utf-8")
+
+    @property
+    def python_minor(self) -> str:
+        return minor_of(str(self.manifest["python"]))
+
+
+def store_path(root: Path) -> Path:
+    """BENTOML_HOME of a project."""
+    return root / ".sandbox" / "bentoml"
+
+
+def list_packages(root: Path, model: str) -> list[Package]:
+    """The versions of a model, the newest first; folders that are no package of ours are left out."""
+    found = []
+    for number, folder in sorted(_versions(root, model), reverse=True):
+        try:
+            manifest = json.loads((folder / "src" / PackageFile.MANIFEST).read_text(encoding="utf-8"))
+            python = environment_path(manifest["lock_digest"], minor_of(manifest["python"])) / "bin/python"
+            found.append(Package(model, f"v{number}", manifest["digest"], f"{model}:v{number}", folder, python, manifest))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def next_version(root: Path, model: str) -> str:
+    """The version after the last one that has a folder, readable or not."""
+    return f"v{max((number for number, _ in _versions(root, model)), default=0) + 1}"
+
+
+def verify_package(package: Package) -> None:
+    """Hash every file that decides about answers and compare with package.json.
+
+    Raises:
+        PackageTampered: names the files that differ, miss or were added.
+    """
+    manifest = package.manifest
+    wrong = list(_wrong_files(package.model_folder, {file["path"]: file["sha256"] for file in manifest["files"]}))
+    wrong += _wrong_files(package.source / PackageFile.CODE, {file["path"]: file["sha256"] for file in manifest["code"]})
+    wrong += _wrong_files(package.source, manifest["texts"])
+    served = [
+        ModelFile(file.relative_to(package.source / _SERVED).as_posix(), _sha256(file) or "", 0) for file in walk(package.source / _SERVED)
+    ]
+    if digest_of(served) != manifest["served_code_digest"]:
+        wrong.append(f"{_SERVED}/")
+    if wrong:
+        raise PackageTampered(
+            f"{package.tag} is not what was packaged",
+            why=f"changed or missing: {', '.join(wrong)}",
+            fix=f"remove it and build it again: rm -r {package.bento_path} && sandbox up",
+            details={"files": wrong},
+        )
+
+
+def _versions(root: Path, model: str) -> Iterator[tuple[int, Path]]:
+    folder = store_path(root) / "bentos" / model
+    for each in folder.iterdir() if folder.is_dir() else ():
+        number = _VERSION.fullmatch(each.name)
+        if number and each.is_dir():
+            yield int(number[1]), each
+
+
+def _wrong_files(folder: Path, expected: Mapping[str, str]) -> Iterator[str]:
+    for name, digest in expected.items():
+        if _sha256(folder / name) != digest:
+            yield name
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,194 @@
+"""From a model of a project to a package: the newest version when nothing changed, else a new one.
+
+The order is: hash the files, take or make the lock, look whether a version of these inputs exists, and only then build. Nothing is
+loaded here: a model that came without capture.json is looked at by a program of its own, in its own environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlsandbox.errors import CaptureStale
+from mlsandbox.file_lock import exclusive
+from mlsandbox.packaging.bento import BentoInput, build_bento, served_code
+from mlsandbox.packaging.digest import FileDigests, walk
+from mlsandbox.packaging.environments import model_environment
+from mlsandbox.packaging.file_capture import capture_file
+from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspect_model
+from mlsandbox.packaging.lock import Lock, lock_inputs, lock_model, lock_path, read_lock
+from mlsandbox.packaging.manifest import Ingredients, captured_facts, package_files
+from mlsandbox.packaging.origin import Origin, discover, from_capture
+from mlsandbox.packaging.package import Package, list_packages, next_version, store_path, verify_package
+from mlsandbox.settings import ModelConfig
+from mlsandbox.state import make_sandbox_folder
+
+__all__ = ["Package", "ensure_package_environment", "list_packages", "package_model", "verify_package"]
+
+Report = Callable[[str], None]
+
+
+def package_model(model: ModelConfig, *, root: Path, report: Report, base_image: str | None = None) -> Package:
+    """The package of a model as it is now.
+
+    Args:
+        model: its settings.
+        root: the project's folder.
+        report: told, in one line each, what takes time and where the environment comes from.
+        base_image: what a container of the package starts from; default: python:<minor>-slim.
+
+    Raises:
+        UntrustedModel, CaptureStale, OriginUnknown, PythonMissing, NotLockable, LockConflict, PackagesUnreachable, PackagingFailed.
+    """
+    sandbox = root / ".sandbox"
+    make_sandbox_folder(sandbox)
+    digests = FileDigests(sandbox / "cache" / "hashes.json")
+    files = digests.files(model.path)
+    capture = _read_capture(model, files)
+    with exclusive(sandbox / "packaging.lock", waiting=lambda: report("waiting for another command that packages a model")):
+        lock = _lock(model, capture, digest_of(files), digests, root=root, report=report)
+        ingredients = Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests))
+        source = captured_facts(capture) if capture else _file_source(model, digests)
+        inputs_digest = ingredients.digest(source)
+        digests.save()
+        for package in list_packages(root, model.name):
+            if package.manifest.get("inputs_digest") == inputs_digest:
+                ensure_package_environment(package, report=report)
+                return package
+        report(lock.origin)
+        for moved in lock.moved:
+            report(f"{moved.name} {moved.captured} became {moved.locked}: serving needs it")
+        return _create(ingredients, capture, inputs_digest, root=root, report=report, base_image=base_image)
+
+
+def ensure_package_environment(package: Package, *, report: Report) -> Path:
+    """The interpreter of a package's environment; built again when the cache was emptied."""
+    lock = Lock(package.lock, str(package.manifest["lock_digest"]), package.python_minor, "", "", ())
+    return model_environment(lock, model=package.model, report=report)
+
+
+def _create(
+    ingredients: Ingredients, capture: Mapping[str, Any] | None, inputs_digest: str, *, root: Path, report: Report, base_image: str | None
+) -> Package:
+    model, lock = ingredients.model, ingredients.lock
+    info = inspect_model(model.path, entry=model.entry)
+    check_trust(info, code=model.code, trust=model.trust)
+    interpreter = model_environment(lock, model=model.name, report=report)
+    scratch = _empty_scratch(root)
+    try:
+        if capture is None:
+            cache = root / ".sandbox" / "cache" / f"capture-{inputs_digest.removeprefix('sha256:')[:20]}.json"
+            capture = capture_file(ingredients, info.kind, interpreter=interpreter, cache=cache, scratch=scratch, report=report)
+        version = next_version(root, model.name)
+        report(f"building package {model.name}:{version}")
+        digest, texts = package_files(ingredients, capture, version=version, inputs_digest=inputs_digest)
+        base = model.path if model.path.is_dir() else model.path.parent
+        bento = BentoInput(
+            name=model.name,
+            version=version,
+            model_tag=ingredients.model_tag,
+            files={file.path: base / file.path for file in ingredients.files},
+            package=texts,
+            code=_code_sources(model),
+            python=lock.python,
+            base_image=base_image or f"python:{lock.python}-slim",
+        )
+        home = scratch / "bentoml"
+        home.mkdir()
+        path = build_bento(bento, store=store_path(root), scratch=home, interpreter=interpreter)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    package = next(each for each in list_packages(root, model.name) if each.bento_path == path)
+    return Package(model.name, version, digest, package.tag, path, interpreter, package.manifest, created=True)
+
+
+def _lock(
+    model: ModelConfig, capture: Mapping[str, Any] | None, model_digest: str, digests: FileDigests, *, root: Path, report: Report
+) -> Lock:
+    folder = model.path.parent
+    facts: dict[str, object]
+    if capture:
+        listed = model.requirements or folder / "requirements.txt"
+        facts = {key: capture.get(key) for key in ("roots", "libraries", "unlockable", "python")}
+        facts["requirements"] = digests.sha256(listed) if listed.is_file() else None
+    elif model.requirements:
+        facts = {"requirements": digests.tree([model.requirements]), "model": model_digest, "python": str(model.python or "")}
+    else:
+        facts = {"model": model_digest, "python": str(model.python or "")}
+    inputs = lock_inputs(facts)
+    path = lock_path(folder, model.name)
+    if not path.is_file() and not os.access(folder, os.W_OK):
+        path = root / ".sandbox" / "locks" / f"{model.name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+    found = read_lock(path, inputs=inputs)
+    if found is not None:
+        return found
+    return lock_model(_origin(model, capture), model=model.name, inputs=inputs, path=path, root=root, report=report)
+
+
+def _origin(model: ModelConfig, capture: Mapping[str, Any] | None) -> Origin:
+    if capture is not None:
+        return from_capture(capture, requirements=model.requirements or model.path.parent / "requirements.txt")
+    info = inspect_model(model.path, entry=model.entry)
+    check_trust(info, code=model.code, trust=model.trust)
+    return discover(model, info)
+
+
+def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...]) -> Mapping[str, Any] | None:
+    """capture.json beside the model, when it is about this very model."""
+    path = model.path.parent / "capture.json"
+    try:
+        capture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        recorded = {_in_model(model, file["path"]): file["sha256"].removeprefix("sha256:") for file in capture["files"]}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CaptureStale(f"{path} cannot be read", why=str(error), fix=f"save the model again, or remove it: rm {path}") from error
+    found = {file.path: file.sha256 for file in files}
+    if not found.keys() & recorded.keys():
+        return None
+    changed = sorted(name for name in found.keys() | recorded.keys() if found.get(name) != recorded.get(name))
+    if changed:
+        raise CaptureStale(
+            f"{', '.join(changed)} changed after {path.name} was written",
+            why="its golden rows and versions belong to another model",
+            fix=f"save the model again with mlsandbox.save, or package the file alone: rm {path}",
+            details={"files": changed},
+        )
+    return capture
+
+
+def _in_model(model: ModelConfig, recorded: str) -> str:
+    """A path of capture.json, relative to the folder that holds the model's files."""
+    return recorded.removeprefix(f"{model.path.name}/") if model.path.is_dir() else Path(recorded).name
+
+
+def _file_source(model: ModelConfig, digests: FileDigests) -> dict[str, object]:
+    """What decides about the capture of a model that is only a file."""
+    return {"reference": digests.sha256(model.reference) if model.reference else None, "target": model.target}
+
+
+def _served_digest(digests: FileDigests) -> str:
+    return digests.tree([served_code()])
+
+
+def _code_sources(model: ModelConfig) -> dict[str, Path]:
+    """The user's modules as they will stand below package/code: what a folder holds, and files by their names."""
+    return {(file.relative_to(path) if path.is_dir() else Path(file.name)).as_posix(): file for path in model.code for file in walk(path)}
+
+
+def _code_files(model: ModelConfig, digests: FileDigests) -> tuple[ModelFile, ...]:
+    return tuple(ModelFile(name, digests.sha256(file), file.stat().st_size) for name, file in sorted(_code_sources(model).items()))
+
+
+def _empty_scratch(root: Path) -> Path:
+    """A new folder for one build; what killed builds left is removed (nobody else builds: we hold the lock)."""
+    parent = root / ".sandbox" / "tmp"
+    shutil.rmtree(parent, ignore_errors=True)
+    parent.mkdir(parents=True)
+    return Path(tempfile.mkdtemp(prefix="package-", dir=parent))
