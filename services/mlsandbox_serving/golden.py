@@ -208,6 +208,8 @@ def _compare(
         same_bits = (wanted == here) | both_missing
         differs = ~(np.isclose(here, wanted, rtol=bound.rtol, atol=bound.atol) | both_missing)
         return _Compared(output, wanted, here, differs, same_bits, names or [])
+    if got.dtype.kind == "M":
+        got = got.astype("datetime64[us]").astype(str)
     wanted_labels, here_labels = _labels(expected), _labels(got.tolist())
     _same_shape(output, wanted_labels, here_labels)
     pairs = zip(wanted_labels.flat, here_labels.flat, strict=True)

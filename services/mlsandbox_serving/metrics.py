@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -29,17 +29,23 @@ _GAUGE_MODES: Final[dict[str, _GaugeMode]] = {Metrics.IN_FLIGHT.name: "livesum",
 _Collector: Any = MultiProcessCollector  # untyped
 _File: Any = MmapedDict  # untyped
 _RETIRED: Final = "retired"
-_ENVIRONMENT: Final = "PROMETHEUS_MULTIPROC_DIR"
+ENVIRONMENT: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client finds the shared folder; BentoML sets it for its workers too."""
 
 
 def share(folder: Path) -> None:
-    """Make this process's metrics part of those in `folder`. Before the first metric of the process is made.
+    """Make this process's metrics part of those in `folder`, before the first of them is made; only where `is_shared`.
 
     Raises:
         OSError: the folder cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    os.environ[_ENVIRONMENT] = str(folder)
+    os.environ[ENVIRONMENT] = str(folder)
+
+
+def is_shared() -> bool:
+    """Whether this process's metrics can go to a folder: prometheus_client decides that when it is imported."""
+    return values.ValueClass is not values.MutexValue
 
 
 def make(metric: Metric, registry: CollectorRegistry | None = None) -> Counter | Gauge | Histogram:

@@ -43,7 +43,7 @@ class Fault:
         return f"{', '.join(where) or 'the request'}: {self.problem}, expected {self.expected}{got}"
 
 
-_WITHOUT_VALUE: Final = frozenset({"missing", "unknown column", "null not allowed"})
+_WITHOUT_VALUE: Final = frozenset({"missing", "unknown column", "null not allowed", "sent twice"})
 
 
 class Faults:

@@ -1,0 +1,190 @@
+"""Events: what is written about each request, and what of it never is.
+
+Columns marked private are left out, hashed ones replaced by a keyed hash, here and nowhere else: what leaves this module may be
+written. With columns of either kind, or without logged inputs, texts that a model made of its input (exception messages) stay out too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mlsandbox_serving.contract import ECS_VERSION, Dataset, Field
+
+_HASH_BYTES: Final = 16
+_LONGEST_PATH: Final = 256
+_LONGEST_STACK: Final = 20_000
+_LONGEST_MESSAGE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is being served."""
+
+    model: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One request, as far as it is known before its body is read.
+
+    Args:
+        method: HTTP method.
+        path: without the query.
+        request_id: the client's, or one made here.
+        trace_id: of the client's W3C traceparent; None without one.
+        started: time.perf_counter_ns() at its first byte.
+        timestamp: epoch seconds at its first byte.
+    """
+
+    method: str
+    path: str
+    request_id: str
+    trace_id: str | None = None
+    started: int = field(default_factory=time.perf_counter_ns)
+    timestamp: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Which input values may be written.
+
+    Args:
+        private: columns that are never written.
+        hashed: columns that are written as a keyed hash.
+        key: of that hash.
+        inputs: whether inputs are written at all.
+    """
+
+    private: frozenset[str] = frozenset()
+    hashed: frozenset[str] = frozenset()
+    key: bytes = b""
+    inputs: bool = True
+
+    @property
+    def texts(self) -> bool:
+        """Whether texts that may repeat input values, such as exception messages, may be written."""
+        return self.inputs and not self.private and not self.hashed
+
+    def visible(self, names: Iterable[str]) -> frozenset[str]:
+        """The columns whose values may stand in a message."""
+        return frozenset(names) - self.private - self.hashed if self.inputs else frozenset()
+
+    def protected(self, columns: Mapping[str, list[Any]], rows: int) -> dict[str, list[Any]]:
+        """The first `rows` rows as they may be written."""
+        kept = {name: values[:rows] for name, values in columns.items() if name not in self.private}
+        return {name: [self._hash(value) for value in values] if name in self.hashed else values for name, values in kept.items()}
+
+    def _hash(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return hashlib.blake2b(text, key=self.key[: hashlib.blake2b.MAX_KEY_SIZE], digest_size=_HASH_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request was not answered with a prediction, in words that may be written."""
+
+    status: int
+    code: str
+    message: str
+    stack: str | None = None
+
+
+def prediction_event(
+    identity: Identity,
+    facts: Facts,
+    *,
+    columns: Mapping[str, list[Any]],
+    rows: int,
+    predictions: list[Any],
+    probabilities: list[Any] | None,
+    privacy: Privacy,
+    max_rows: int,
+) -> dict[str, Any]:
+    """The event of an answered prediction.
+
+    Args:
+        identity: of the model.
+        facts: of the request.
+        columns: checked input, all of it; what may not be written is taken out here.
+        rows: how many there are.
+        predictions: one per row, JSON values.
+        probabilities: one list per row; None when the model has none.
+        privacy: what of the input may be written.
+        max_rows: rows past this number are left out, and the event marked as truncated.
+    """
+    event = _common(identity, facts, Dataset.PREDICTION, "success", 200)
+    event[Field.ROWS] = rows
+    if privacy.inputs:
+        event[Field.INPUTS] = privacy.protected(columns, max_rows)
+    event[Field.PREDICTIONS] = predictions[:max_rows]
+    if probabilities is not None:
+        event[Field.PROBABILITIES] = probabilities[:max_rows]
+    event[Field.TRUNCATED] = rows > max_rows
+    return event
+
+
+def error_event(identity: Identity, facts: Facts, failure: Failure) -> dict[str, Any]:
+    """The event of a request that was refused or failed."""
+    event = _common(identity, facts, Dataset.ERROR, "failure", failure.status)
+    event[Field.ERROR_CODE] = failure.code
+    event[Field.ERROR_MESSAGE] = failure.message[:_LONGEST_MESSAGE]
+    if failure.stack is not None:
+        event[Field.ERROR_STACK] = failure.stack[-_LONGEST_STACK:]
+    return event
+
+
+def described(error: BaseException, *, texts: bool) -> str:
+    """An exception's name and, when texts may be written, its message."""
+    name = type(error).__name__
+    return f"{name}: {error}" if texts and str(error) else name
+
+
+def stack_trace(error: BaseException, *, texts: bool) -> str:
+    """An exception's traceback; without `texts` the frames and the exceptions' names alone, since messages repeat values."""
+    if texts:
+        return "".join(traceback.format_exception(error))
+    parts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(parts) < 10:
+        frames = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(
+            f"Traceback (most recent call last):\n{frames}{type(current).__module__}.{type(current).__qualname__} (message not logged)\n"
+        )
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\n".join(reversed(parts))
+
+
+def _common(identity: Identity, facts: Facts, dataset: str, outcome: str, status: int) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        Field.TIMESTAMP: datetime.fromtimestamp(facts.timestamp, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        Field.ECS_VERSION: ECS_VERSION,
+        Field.EVENT_ID: uuid.uuid4().hex,
+        Field.EVENT_KIND: "event",
+        Field.EVENT_DATASET: dataset,
+        Field.EVENT_OUTCOME: outcome,
+        Field.EVENT_DURATION: time.perf_counter_ns() - facts.started,
+        Field.SERVICE_NAME: identity.model,
+        Field.SERVICE_VERSION: identity.version,
+        Field.REQUEST_ID: facts.request_id,
+        Field.METHOD: facts.method,
+        Field.STATUS: status,
+        Field.PATH: facts.path[:_LONGEST_PATH],
+        Field.MODEL: identity.model,
+        Field.VERSION: identity.version,
+        Field.DIGEST: identity.digest,
+    }
+    if facts.trace_id is not None:
+        event[Field.TRACE_ID] = facts.trace_id
+    return event

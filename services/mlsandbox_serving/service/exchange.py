@@ -1,0 +1,108 @@
+"""HTTP as ASGI messages: reading a request within its limits, sending an answer."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from mlsandbox_serving.contract import Header
+from mlsandbox_serving.record import Facts
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+JSON: Final = "application/json"
+_TRACEPARENT: Final = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?")
+_REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,128}")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole: there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer in JSON; floats that JSON has no words for become null."""
+    return Answer(status, msgspec.json.encode(content, enc_hook=str), headers=headers or {})
+
+
+def headers_of(scope: Message) -> dict[str, str]:
+    """Header names in lower case; of repeated ones the first."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    return headers
+
+
+def facts_of(scope: Message, headers: Mapping[str, str]) -> Facts:
+    """What is known of a request before its body: the client's own request id is kept when it is one line of at most 128 characters."""
+    sent = headers.get(Header.REQUEST_ID, "").strip()
+    return Facts(
+        method=scope["method"],
+        path=scope["path"],
+        request_id=sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex,
+        trace_id=trace_id_of(headers.get(Header.TRACEPARENT, "")),
+    )
+
+
+def trace_id_of(traceparent: str) -> str | None:
+    """The trace id of a W3C traceparent header (https://www.w3.org/TR/trace-context/#traceparent-header); None when it is not valid."""
+    match = _TRACEPARENT.fullmatch(traceparent.strip())
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
+        return None
+    if not match["trace"].strip("0") or not match["parent"].strip("0"):
+        return None
+    return match["trace"]
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | None:
+    """The whole body; None as soon as it is past `limit` bytes.
+
+    Raises:
+        ClientGone: the connection was closed first.
+    """
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def send_answer(send: Send, answer: Answer, headers: Mapping[str, str], *, head: bool = False) -> None:
+    """Send an answer with its own and the given headers; of `head` requests the headers alone."""
+    fields = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **headers, **answer.headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

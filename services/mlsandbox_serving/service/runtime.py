@@ -1,0 +1,192 @@
+"""One worker's model and what happens with it: its state, its predictions, the events about them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlsandbox_serving.contract import ErrorCode, NotReady
+from mlsandbox_serving.record import Facts, Failure, Privacy, described, error_event, prediction_event, stack_trace
+from mlsandbox_serving.service.exchange import Answer, json_answer
+from mlsandbox_serving.service.measures import Measures
+from mlsandbox_serving.service.model_thread import ModelThread
+from mlsandbox_serving.service.package import Package
+from mlsandbox_serving.service.readiness import LOADING, NotServable, State
+from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.settings import Settings
+
+if TYPE_CHECKING:
+    from mlsandbox_serving.service.predicting import Served
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = "1"
+
+
+class Spool(Protocol):
+    """Where events go; spool.writer.SpoolWriter. Thread-safe, never raises."""
+
+    written: int
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Events lost so far, by reason."""
+
+    def append(self, record: Mapping[str, object], timestamp: float) -> None:
+        """Write one event, or count it as dropped."""
+
+    def writable(self) -> str | None:
+        """None, or why events cannot be written."""
+
+    def close(self) -> None:
+        """No more events."""
+
+
+class Runtime:
+    """Holds the model of one worker.
+
+    Args:
+        package: what is served.
+        settings: of the service.
+        model_folder: where the model's files are; asked in the model's thread.
+        spool: for events; None keeps none.
+        measures: the service's metrics.
+    """
+
+    def __init__(
+        self, package: Package, settings: Settings, *, model_folder: Callable[[], Path], spool: Spool | None, measures: Measures
+    ) -> None:
+        self.package = package
+        self.settings = settings
+        self.identity = package.identity
+        self.measures = measures
+        self._model_folder = model_folder
+        self._spool = spool
+        self._thread = ModelThread()
+        self._state = LOADING
+        self._served: Served | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._privacy = Privacy(
+            private=frozenset(package.manifest.get("private") or ()),
+            hashed=frozenset(package.manifest.get("hashed") or ()),
+            inputs=settings.log_inputs,
+        )
+        self._by_class = package.schema.get("output", {}).get("type") == "class"
+        measures.name_classes(package.schema.get("output", {}).get("classes") or ())
+
+    def start(self) -> None:
+        """Begin to load the model; returns at once. Needs a running event loop."""
+        self._loading = asyncio.get_running_loop().create_task(self._load())
+
+    def begin_stop(self) -> None:
+        """From now on /readyz says STOPPING; requests are still answered."""
+        self._stopping = True
+
+    def stop(self) -> None:
+        """Nothing more comes: leave the spool."""
+        self.begin_stop()
+        self.measures.state(State(NotReady.STOPPING))
+        self._thread.close()
+        if self._loading is not None:
+            self._loading.cancel()
+        if self._spool is not None:
+            self._spool.close()
+
+    def state(self) -> State:
+        """What /readyz says."""
+        if self._stopping:
+            return State(NotReady.STOPPING, "the service is stopping", golden=self._state.golden)
+        if self._state.ready and self._spool is not None:
+            reason = self._spool.writable()
+            if reason is not None:
+                return State(NotReady.SPOOL_UNWRITABLE, reason, golden=self._state.golden)
+        return self._state
+
+    def refuse_unless_served(self) -> None:
+        """Raise when there is no model to ask.
+
+        Raises:
+            RequestRefused: 503 with the reason.
+        """
+        if self._served is None:
+            headers = {} if self._state.final else {"retry-after": _RETRY_SECONDS}
+            details = {"code": self._state.code, "final": self._state.final}
+            raise RequestRefused(503, ErrorCode.NOT_READY, f"not ready: {self._state.reason}", details=details, headers=headers)
+
+    async def predict(self, facts: Facts, body: bytes) -> Answer:
+        """Answer a prediction request; its event is in the spool when this returns.
+
+        Raises:
+            RequestRefused: there is no model yet, or it does not take the body.
+        """
+        self.refuse_unless_served()
+        return await self._thread.run(lambda: self._predict(facts, body))
+
+    def failed(self, facts: Facts, failure: Failure) -> None:
+        """Write the event of a request that gets no prediction."""
+        self._append(error_event(self.identity, facts, failure), facts.timestamp)
+
+    def _predict(self, facts: Facts, body: bytes) -> Answer:
+        assert self._served is not None  # noqa: S101 - refuse_unless_served
+        predicted = self._served.answer(body, max_rows=self.settings.max_rows)
+        content: dict[str, Any] = {"predictions": predicted.predictions}
+        if predicted.probabilities is not None:
+            content["probabilities"] = predicted.probabilities
+        content |= {"model": self.identity.model, "version": self.identity.version, "request_id": facts.request_id}
+        answer = json_answer(200, content)
+        event = prediction_event(
+            self.identity,
+            facts,
+            columns=predicted.columns.by_name,
+            rows=predicted.columns.rows,
+            predictions=predicted.predictions,
+            probabilities=predicted.probabilities,
+            privacy=self._privacy,
+            max_rows=self.settings.max_rows_per_event,
+        )
+        self._append(event, facts.timestamp)
+        self.measures.predicted(predicted.predictions, predicted.scores, by_class=self._by_class)
+        return answer
+
+    def _append(self, event: Mapping[str, object], timestamp: float) -> None:
+        if self._spool is not None:
+            self._spool.append(event, timestamp)
+            self.measures.spooled(self._spool)
+
+    async def _load(self) -> None:
+        try:
+            self._served = await self._thread.run(self._prepare)
+            self._state = self._served.state
+        except NotServable as error:
+            self._state = error.state
+        except Exception as error:  # noqa: BLE001 - whatever it is, /readyz says so
+            _log.error("the model cannot be served:\n%s", stack_trace(error, texts=self._privacy.texts))
+            self._state = State(NotReady.LOAD_FAILED, described(error, texts=True), final=True)
+        else:
+            # What was made so far stays for good: the collector need not look at it for each request again.
+            gc.collect()
+            gc.freeze()
+        self.measures.state(self._state)
+
+    def _prepare(self) -> Served:
+        if self._privacy.hashed:
+            self._privacy = replace(self._privacy, key=_read_key(self.settings.hash_key_file))
+        # Imports numpy and pandas: here, in the model's thread, while /livez is answered already.
+        predicting = import_module("mlsandbox_serving.service.predicting")
+        served: Served = predicting.prepare(self.package, self._model_folder(), self._privacy)
+        return served
+
+
+def _read_key(file: Path | None) -> bytes:
+    if file is None:
+        raise ValueError("columns are to be logged as a keyed hash, and SANDBOX_HASH_KEY_FILE does not say where the key is")
+    key = file.read_bytes().strip()
+    if len(key) < 16:
+        raise ValueError(f"the key of the keyed hash in {file} is shorter than 16 bytes")
+    return key

@@ -1,0 +1,78 @@
+"""What the environment says about a model service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlsandbox_serving.contract import Env
+
+
+class SettingInvalid(ValueError):
+    """A variable has a value that cannot be meant; the text names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one worker. Every one has a default with which a package also runs under a plain `bentoml serve`."""
+
+    stack_id: str = ""
+    """Nonce of the `up` that started this service; echoed by /readyz."""
+    spool: Path | None = None
+    """Folder of the event spool; without one no events are kept."""
+    spool_bytes: int = 1_000_000_000
+    """Bound of the spool."""
+    metrics: Path | None = None
+    """Folder in which the workers share their metrics; without one a temporary folder of this worker alone."""
+    log_inputs: bool = True
+    """Whether events hold input values."""
+    max_rows_per_event: int = 1_000
+    """Rows past this number are left out of an event, which is marked as truncated."""
+    max_body: int = 10_000_000
+    """Bytes of a request's body."""
+    max_rows: int = 100_000
+    """Rows of a request."""
+    hash_key_file: Path | None = None
+    """Holds the key for `hashed` columns."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the SANDBOX_* variables.
+
+        Raises:
+            SettingInvalid: one of them has a value that cannot be meant.
+        """
+        return cls(
+            stack_id=environ.get(Env.STACK_ID, ""),
+            spool=_path(environ, Env.SPOOL_DIR),
+            spool_bytes=_number(environ, Env.SPOOL_BYTES, cls.spool_bytes),
+            metrics=_path(environ, Env.METRICS_DIR),
+            log_inputs=_flag(environ, Env.LOG_INPUTS, default=cls.log_inputs),
+            max_rows_per_event=_number(environ, Env.MAX_ROWS_PER_EVENT, cls.max_rows_per_event),
+            max_body=_number(environ, Env.MAX_BODY_BYTES, cls.max_body),
+            max_rows=_number(environ, Env.MAX_ROWS, cls.max_rows),
+            hash_key_file=_path(environ, Env.HASH_KEY_FILE),
+        )
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) == 0:
+        raise SettingInvalid(f"{name} is {text!r}, not a whole number above 0")
+    return int(text)
+
+
+def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environ.get(name)
+    if not text:
+        return default
+    if text not in {"0", "1"}:
+        raise SettingInvalid(f"{name} is {text!r}, not 0 or 1")
+    return text == "1"

@@ -1,0 +1,75 @@
+"""Put the pieces of one worker together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from mlsandbox_serving import metrics
+from mlsandbox_serving.contract import Env
+from mlsandbox_serving.service.app import App
+from mlsandbox_serving.service.exchange import AsgiApp
+from mlsandbox_serving.service.measures import Measures
+from mlsandbox_serving.service.package import Package
+from mlsandbox_serving.service.runtime import Runtime, Spool
+from mlsandbox_serving.service.settings import Settings
+from mlsandbox_serving.spool.writer import SpoolWriter
+
+_log = logging.getLogger(__name__)
+
+
+def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Path], worker: str, environ: Mapping[str, str]) -> AsgiApp:
+    """The application of one worker process.
+
+    Args:
+        inner: BentoML's application.
+        root: folder of `service.py`, with the package beside it.
+        model_folder: where the model's files are.
+        worker: tells this worker's events from those of the others.
+        environ: the process's environment.
+
+    Raises:
+        SettingInvalid, OSError, ValueError: the environment or the package cannot be used.
+    """
+    _log_to_stderr()
+    settings = Settings.read(environ)
+    package = Package.read(root)
+    registry, render = _metrics(settings, environ)
+    measures = Measures(package.identity, str(package.manifest["load"]["kind"]), registry)
+    runtime = Runtime(package, settings, model_folder=model_folder, spool=_spool(settings, worker), measures=measures)
+    return App(inner, runtime, render)
+
+
+def _metrics(settings: Settings, environ: Mapping[str, str]) -> tuple[CollectorRegistry | None, Callable[[], bytes]]:
+    """Where metrics are registered, and what shows them: the workers' folder, or this process alone where nothing is shared."""
+    if not metrics.is_shared():
+        registry = CollectorRegistry()
+        return registry, lambda: generate_latest(registry)
+    folder = settings.metrics or Path(environ.get(metrics.ENVIRONMENT) or tempfile.mkdtemp(prefix="sandbox-metrics-"))
+    metrics.share(folder)
+    generation = f"{settings.stack_id}:{environ.get(Env.ARBITER_PID) or os.getppid()}"
+    return None, metrics.WorkerMetrics(folder, generation=generation).render
+
+
+def _spool(settings: Settings, worker: str) -> Spool | None:
+    if settings.spool is None:
+        _log.warning("%s is not set: no events are kept", Env.SPOOL_DIR)
+        return None
+    return SpoolWriter(settings.spool, max_bytes=settings.spool_bytes, worker=worker)
+
+
+def _log_to_stderr() -> None:
+    """Our own lines on the process's output, which the engine keeps; BentoML configures only its own loggers."""
+    logger = logging.getLogger("mlsandbox_serving")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
