@@ -144,9 +144,10 @@ class Sandbox:
 def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tuple[int, Any, Mapping[str, str]]:
     """POST JSON; status, JSON answer and headers."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"content-type": "application/json", **(headers or {})}, method="POST")
+    sent = {"content-type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data=data, headers=sent, method="POST")  # noqa: S310 - the address of a stack under test
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the address of a stack under test
             return answer.status, json.loads(answer.read()), dict(answer.headers)
     except urllib.error.HTTPError as refused:
         return refused.code, json.loads(refused.read()), dict(refused.headers)
@@ -155,7 +156,7 @@ def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tu
 def get(url: str) -> tuple[int, str]:
     """GET; status and text."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - the address of a stack under test
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
