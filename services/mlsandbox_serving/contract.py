@@ -122,24 +122,40 @@ class Metrics:
 
     REQUESTS: Final = Metric("sandbox_requests_total", "counter", "Requests answered.", (*_MODEL, "route", "code"))
     REQUEST_SECONDS: Final = Metric(
-        "sandbox_request_duration_seconds", "histogram", "Time from the first byte of a request to its answer.", (*_MODEL, "route"), _SECONDS
+        "sandbox_request_duration_seconds",
+        "histogram",
+        "Time from the first byte of a request to its answer.",
+        (*_MODEL, "route"),
+        _SECONDS,
     )
     IN_FLIGHT: Final = Metric("sandbox_requests_in_flight", "gauge", "Requests being answered now.", _MODEL)
     REQUEST_ROWS: Final = Metric("sandbox_request_rows", "histogram", "Rows per prediction request.", _MODEL, _ROWS)
-    PREDICTIONS: Final = Metric("sandbox_predictions_total", "counter", "Predicted rows by class; classes past the first twenty are 'other'.", (*_MODEL, "class"))
+    PREDICTIONS: Final = Metric(
+        "sandbox_predictions_total", "counter", "Predicted rows by class; classes past the first twenty are 'other'.", (*_MODEL, "class")
+    )
     PREDICTION_SCORE: Final = Metric(
         "sandbox_prediction_score", "histogram", "Highest class probability of a row (classifiers with probabilities).", _MODEL, _SCORES
     )
     EVENTS_WRITTEN: Final = Metric("sandbox_events_written_total", "counter", "Events appended to the spool.", _MODEL)
-    EVENTS_DROPPED: Final = Metric("sandbox_events_dropped_total", "counter", "Events lost before any sink acknowledged them.", (*_MODEL, "reason"))
-    MODEL_INFO: Final = Metric("sandbox_model_info", "gauge", "Constant 1, labelled with what is being served.", (*_MODEL, "digest", "kind"))
+    EVENTS_DROPPED: Final = Metric(
+        "sandbox_events_dropped_total", "counter", "Events lost before any sink acknowledged them.", (*_MODEL, "reason")
+    )
+    MODEL_INFO: Final = Metric(
+        "sandbox_model_info", "gauge", "Constant 1, labelled with what is being served.", (*_MODEL, "digest", "kind")
+    )
     MODEL_READY: Final = Metric("sandbox_model_ready", "gauge", "1 once the golden rows were reproduced, else 0.", _MODEL)
     GOLDEN_ROWS: Final = Metric("sandbox_golden_rows", "gauge", "Golden rows by how they were reproduced.", (*_MODEL, "result"))
     EVENTS_SHIPPED: Final = Metric("sandbox_events_shipped_total", "counter", "Events acknowledged by a sink.", ("model", "sink"))
-    SHIP_FAILURES: Final = Metric("sandbox_event_ship_failures_total", "counter", "Deliveries to a sink that failed and are tried again.", ("model", "sink"))
+    SHIP_FAILURES: Final = Metric(
+        "sandbox_event_ship_failures_total", "counter", "Deliveries to a sink that failed and are tried again.", ("model", "sink")
+    )
     SPOOL_BYTES: Final = Metric("sandbox_spool_bytes", "gauge", "Bytes of the spool on disk.", ("model",))
-    SPOOL_PENDING_BYTES: Final = Metric("sandbox_spool_pending_bytes", "gauge", "Bytes that a sink has not acknowledged.", ("model", "sink"))
-    LOG_STORE_EVENTS: Final = Metric("sandbox_log_store_events_total", "counter", "Events received by the log store, by what became of them.", ("result",))
+    SPOOL_PENDING_BYTES: Final = Metric(
+        "sandbox_spool_pending_bytes", "gauge", "Bytes that a sink has not acknowledged.", ("model", "sink")
+    )
+    LOG_STORE_EVENTS: Final = Metric(
+        "sandbox_log_store_events_total", "counter", "Events received by the log store, by what became of them.", ("result",)
+    )
     LOG_STORE_BYTES: Final = Metric("sandbox_log_store_bytes", "gauge", "Size of the log store on disk.")
     LOG_STORE_CORRUPTIONS: Final = Metric(
         "sandbox_log_store_corruptions_total", "counter", "Databases found damaged, moved aside and begun anew since the log store's start."
@@ -252,6 +268,8 @@ class NotReady:
     MODEL_DIGEST_MISMATCH: Final = "MODEL_DIGEST_MISMATCH"
     GOLDEN_MISMATCH: Final = "GOLDEN_MISMATCH"
     SPOOL_UNWRITABLE: Final = "SPOOL_UNWRITABLE"
+    STORE_UNWRITABLE: Final = "STORE_UNWRITABLE"
+    """Of the log store: its database takes no events; they stay in the spool."""
     STOPPING: Final = "STOPPING"
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from mlsandbox_serving.contract import Env, Metrics
+from mlsandbox_serving.contract import Env, Metrics, NotReady
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
 from mlsandbox_serving.lifetime import end_with_parent
@@ -114,7 +114,7 @@ class LogStore:
         return {
             "ready": self._failure is None,
             "stack_id": self._settings.stack_id,
-            "code": None if self._failure is None else "STORE_UNWRITABLE",
+            "code": None if self._failure is None else NotReady.STORE_UNWRITABLE,
             "reason": self._failure,
             "final": False,
             "details": {"bytes": self._store.size()},

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from mlsandbox_serving.contract import Env, Metrics
+from mlsandbox_serving.contract import Env, Metrics, NotReady
 from mlsandbox_serving.lifetime import end_with_parent
 from mlsandbox_serving.probes import ProbeServer, counter, gauge
 from mlsandbox_serving.spool import bounds, cursor, segment
@@ -170,7 +170,7 @@ def main(environ: Mapping[str, str]) -> int:
                 "ready": not stop.is_set(),
                 "stack_id": environ.get(Env.STACK_ID, ""),
                 "model": environ[Env.MODEL],
-                "code": "STOPPING" if stop.is_set() else None,
+                "code": NotReady.STOPPING if stop.is_set() else None,
                 "reason": "delivering what is left" if stop.is_set() else None,
                 "final": False,
                 "details": shipper.status(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sqlite3
+import sys
 import time
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def test_a_damaged_database_is_told(log_store: LogStore) -> None:
     wait_for(lambda: metric(log_store.probe_port, "sandbox_log_store_corruptions_total") == 1, timeout=5, what="it is counted")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the files of another process")
 def test_a_full_disk_is_not_acknowledged(log_store: LogStore) -> None:
     """What does not fit on the disk must not be acknowledged, readiness must name it, and it must end when there is space."""
     log_store.start()
