@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -294,7 +294,12 @@ class ModelSource:
 class ModelPath:
     """A model file, an MLflow folder, or "predict.py:Predictor"."""
 
-    _path: ClassVar[LocalPath] = LocalPath()
+    anywhere: bool = False
+    """Relative paths may leave the folder (on the command line)."""
+
+    @property
+    def _path(self) -> LocalPath:
+        return LocalPath(self.anywhere)
 
     def parse(self, raw: object, root: Path) -> ModelSource:
         match = _ENTRY.fullmatch(raw) if isinstance(raw, str) else None

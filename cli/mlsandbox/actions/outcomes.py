@@ -35,8 +35,6 @@ class UpOptions:
 
     dry_run: bool = False
     """Change nothing: the result holds the plan."""
-    attach: bool = False
-    """Stay after the stack is ready; Ctrl-C then stops it."""
     wait: bool = True
     """Return only when the stack is ready and has answered."""
     trust: bool = False

@@ -8,6 +8,7 @@ import typer
 
 from mlsandbox.actions.down import down, down_all
 from mlsandbox.cli.completion import service_names
+from mlsandbox.cli.confirm import confirm
 from mlsandbox.cli.session import Session
 from mlsandbox.project import name_in
 from mlsandbox.views.status import down_text
@@ -18,7 +19,7 @@ EXAMPLES = "$ sandbox down\n$ sandbox down --volumes\n$ sandbox down --all"
 def command(
     session: Session,
     *,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these.", autocompletion=service_names)] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=service_names)] = None,
     volumes: Annotated[bool, typer.Option("--volumes", help="Also remove logs, events, packages and state; asks first, or --yes.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every stack of this machine.")] = False,
 ) -> None:
@@ -26,8 +27,8 @@ def command(
     options = session.options
     root = None if everything else session.root()
     if volumes and not options.dry_run:
-        session.confirm(
-            f"Remove everything that {'all stacks' if root is None else f'the stack in {root}'} wrote, logs and packages included?"
+        confirm(
+            session, f"Remove everything that {'all stacks' if root is None else f'the stack in {root}'} wrote, logs and packages included?"
         )
     if root is None:
         results = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)

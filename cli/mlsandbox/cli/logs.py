@@ -39,7 +39,7 @@ class Level(StrEnum):
 def command(
     session: Session,
     *,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Only these.", autocompletion=service_names)] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=service_names)] = None,
     requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
     identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="What was logged of one request.")] = None,

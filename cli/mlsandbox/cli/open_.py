@@ -16,7 +16,7 @@ EXAMPLES = "$ sandbox open docs\n$ sandbox open api --print"
 def command(
     session: Session,
     *,
-    place: Annotated[Place, typer.Argument(metavar="[api|docs]", help="What to open.")] = Place.API,
+    place: Annotated[Place, typer.Argument(metavar="api|docs", help="What to open.")] = Place.API,
     only_print: Annotated[bool, typer.Option("--print", help="Print the address alone.")] = False,
 ) -> None:
     """The address is printed as well."""

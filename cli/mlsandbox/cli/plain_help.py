@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -10,6 +10,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from mlsandbox.cli.options import PANEL
 from mlsandbox.output import Output
+
+_MORE: Final = """
+Each of these can be set by a variable: --timeout by SANDBOX_TIMEOUT, and so on.
+More: sandbox COMMAND --help, sandbox help exit-codes, sandbox help config
+"""
 
 
 class PlainHelp:
@@ -22,7 +27,7 @@ class PlainHelp:
         formatter.write(f"{(command.help or '').strip()}\n")
         with _section(formatter, "Examples"):
             formatter.write("".join(f"  {line}\n" for line in self.examples.splitlines()))
-        formatter.write(f"\n{_heading()('Usage:')} {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}\n")
+        formatter.write(f"\n{Output().out.strong('Usage:')} {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}\n")
         self.format_options(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -62,12 +67,6 @@ class LazyGroup(PlainHelp, TyperGroup):
         formatter.write(_MORE)
 
 
-_MORE: Final = """
-Each of these can be set by a variable: --timeout by SANDBOX_TIMEOUT, and so on.
-More: sandbox COMMAND --help, sandbox help exit-codes, sandbox help config
-"""
-
-
 def _rows(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
     if rows:
         with _section(formatter, title):
@@ -76,11 +75,7 @@ def _rows(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 @contextmanager
 def _section(formatter: Any, title: str) -> Iterator[None]:
-    formatter.write(f"\n{_heading()(title + ':')}\n")
+    formatter.write(f"\n{Output().out.strong(title + ':')}\n")
     formatter.indent()
     yield
     formatter.dedent()
-
-
-def _heading() -> Callable[[str], str]:
-    return Output().out.strong

@@ -28,7 +28,7 @@ FORMATS = (*DOCUMENTS, Format.JSONL)
 def command(
     session: Session,
     *,
-    request: Annotated[str | None, typer.Argument(metavar="[JSON|@FILE|-]", help='One row, {"rows": […]} or {"columns": {…}}.')] = None,
+    request: Annotated[str | None, typer.Argument(metavar="JSON|@FILE|-", help='One row, {"rows": […]} or {"columns": {…}}.')] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="Every row of a .csv, .jsonl, .parquet or .arrow file.")
     ] = None,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlsandbox.cli.options import GlobalOptions
-from mlsandbox.errors import ConfirmationNeeded, UsageError
 from mlsandbox.output import Output
 from mlsandbox.progress import AnyReport, make_report
 from mlsandbox.project import FILE_NAME, Override, Project, find_project, load_project, not_found
@@ -46,9 +44,9 @@ class Session:
 
             set_echo(lambda line: self.output.message(self.output.err.dim(f"+ {line}")))
 
-    def project(self, *overrides: Override) -> Project:
-        """The project of --project or of the current folder; raises ProjectNotFound or ConfigInvalid."""
-        return load_project(self.options.project, overrides=(*self.overrides, *overrides))
+    def project(self, *overrides: Override, start: Path | None = None) -> Project:
+        """The project of a folder, of --project or of the current folder; raises ProjectNotFound or ConfigInvalid."""
+        return load_project(start or self.options.project, overrides=(*self.overrides, *overrides))
 
     def root(self) -> Path:
         """The project's folder, whatever is in its sandbox.toml: stopping must work then too."""
@@ -57,25 +55,6 @@ class Session:
         if root is None or not ((root / FILE_NAME).is_file() or (root / ".sandbox").is_dir()):
             raise not_found(start)
         return root
-
-    def confirm(self, question: str) -> None:
-        """Ask before something that cannot be undone; the default is No.
-
-        Raises:
-            ConfirmationNeeded: nobody can be asked, and --yes was not given.
-            UsageError: the answer was not yes.
-        """
-        if self.options.yes:
-            return
-        if self.options.no_input or not sys.stdin.isatty():
-            raise ConfirmationNeeded(
-                f"this needs a yes: {question}",
-                why="Nobody can be asked here: standard input is no terminal, or --no-input was given.",
-                fix=f"add --yes: {' '.join(['sandbox', *sys.argv[1:], '--yes'])}",
-            )
-        self.close()
-        if self.output.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
-            raise UsageError("nothing was changed: the answer was not yes", fix="answer y, or add --yes to sandbox down")
 
     def close(self) -> None:
         """Take a spinner off the screen."""

@@ -1,0 +1,46 @@
+"""What `sandbox up PATH` means: a project folder, or a model that becomes a project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlsandbox.actions.init import InitOptions, project_for
+from mlsandbox.actions.predict import read_body
+from mlsandbox.cli.session import Session
+from mlsandbox.errors import UsageError
+from mlsandbox.project import FILE_NAME, Override, Project
+
+
+def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, trust: bool, port: str | None) -> Project:
+    """The project; a new one is written when `path` is a model and the folder has none.
+
+    Args:
+        session: of the command.
+        path: as given.
+        given: fields of InitOptions that describe a model.
+        trust: load it whatever it uses.
+        port: "auto", a number, or None.
+
+    Raises:
+        UsageError: options that describe a model without a model.
+    """
+    overrides = () if port is None else (Override("stack.ports.api", None if port == "auto" else port, "--port"),)
+    if path is not None and not (Path(path) / FILE_NAME).is_file():
+        root = session.options.project or Path.cwd()
+        options = InitOptions(path, trust=trust, dry_run=session.options.dry_run, **given)
+        return project_for(root.absolute(), options, overrides=(*session.overrides, *overrides))
+    described = [f"--{name}" for name, value in given.items() if value is not None]
+    if described:
+        raise UsageError(f"{', '.join(described)} need a model", fix="name it: sandbox up model.joblib --reference train.parquet")
+    return session.project(*overrides, start=None if path is None else Path(path))
+
+
+def example_row(text: str) -> Mapping[str, Any]:
+    """A row given as JSON or `@file`."""
+    row = json.loads(read_body(text, None))
+    if not isinstance(row, dict):
+        raise UsageError("--example must be one row, a JSON object", fix="write it as in: sandbox up --example '{\"age\": 42.0}'")
+    return row

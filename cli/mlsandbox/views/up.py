@@ -1,0 +1,59 @@
+"""Text of a stack that is up."""
+
+from __future__ import annotations
+
+import json
+
+from mlsandbox.actions.outcomes import GoldenSummary, SmokePrediction, UpResult
+from mlsandbox.output import Paint
+from mlsandbox.views.tables import ago, span
+from mlsandbox_serving.contract import Port, Route
+
+
+def up_text(result: UpResult, paint: Paint) -> str:
+    """The plan of a dry run, one line for a stack that ran already, or all there is to know of a new one."""
+    if result.dry_run:
+        return _plan(result)
+    if result.unchanged:
+        return _unchanged(result, paint)
+    version = f"{result.model} {result.version}" if result.version else result.model
+    lines = [f"  {paint.strong(f'{version} is up')} · {span(result.elapsed)}", ""]
+    for name, url in result.endpoints.items():
+        label = "API" if name == Port.API else f"API {name.removeprefix(f'{Port.API}-')}"
+        lines.append(f"  {label:<11} {paint.hint(url):<40} OpenAPI at {Route.OPENAPI}, metrics at {Route.METRICS}")
+    lines.append(f"  {'Logs':<11} sandbox logs -f, sandbox logs --requests")
+    if result.services:
+        lines.append(f"  {'Services':<11} {', '.join(f'{each.name} {each.change or each.state}' for each in result.services)}")
+    lines += [
+        f"  {label:<11} {text}" for label, text in (("Golden rows", _golden(result.golden)), ("Prediction", _smoke(result.smoke))) if text
+    ]
+    if result.curl:
+        lines += ["", f"  Try   {result.curl}"]
+    lines += ["", "  Next  sandbox predict --example", "        sandbox down    stop; data is kept in .sandbox/"]
+    return "\n".join(lines)
+
+
+def _plan(result: UpResult) -> str:
+    rows = [f"  {step.action:<9} {step.subject}: {step.why}" for step in result.plan]
+    return "\n".join([f"Dry run of {result.project}: nothing was changed. sandbox up would", *(rows or ["  do nothing"])])
+
+
+def _unchanged(result: UpResult, paint: Paint) -> str:
+    lasted = f"healthy for {ago(result.since)} · " if result.since else ""
+    addresses = "   ".join(f"{name.upper() if name == Port.API else name} {paint.hint(url)}" for name, url in result.endpoints.items())
+    states = ", ".join(f"{each.name} unchanged" for each in result.services)
+    head = f"{result.model} {result.version or ''}".rstrip()
+    first = f"{head} is already running · {result.engine} · {lasted}nothing to do   ({result.elapsed:.1f}s)"
+    return "\n".join(line for line in (first, f"  {addresses}", f"  {states}" if states else "") if line.strip())
+
+
+def _golden(golden: GoldenSummary | None) -> str:
+    return "" if golden is None else f"{golden.rows} of {golden.rows} reproduced, {golden.bit_equal} bit for bit"
+
+
+def _smoke(smoke: SmokePrediction | None) -> str:
+    if smoke is None:
+        return ""
+    shown = json.dumps(smoke.prediction, ensure_ascii=False)
+    probability = "" if smoke.probability is None else f", p={smoke.probability:.4g}"
+    return f"{shown}{probability} in {smoke.seconds * 1000:.1f} ms, for the example row"
