@@ -19,7 +19,7 @@ from mlsandbox.secrets import ensure_secret
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox.supervise import control
 from mlsandbox.supervise.logfiles import LogReader, tail
-from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessSpec, list_from_json, list_to_json
+from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessSpec, list_digest, list_from_json, list_to_json
 from mlsandbox.supervise.transition import State
 
 _RESTORE_TIMEOUT: Final = 60.0
@@ -118,7 +118,7 @@ class EmbeddedEngine:
             follows = self._follow(tell)
         except control.SupervisorFailed as error:
             return Outcome(Result.CRASHED, "supervisor", "the supervisor could not be started", lines=tuple(str(error).splitlines()))
-        return wait_until_ready(self._folder, tell, deadline=deadline, after=follows)
+        return self._wait(tell, deadline=deadline, after=follows)
 
     def _follow(self, tell: control.Tell) -> int:
         """Have the list followed, by the supervisor that runs or by a new one; how often it had been read before."""
@@ -135,6 +135,9 @@ class EmbeddedEngine:
             tell(swept.service, State.STOPPED, f"pid {swept.pid} was left over from an earlier run")
         return 0
 
+    def _wait(self, tell: control.Tell, *, deadline: float, after: int) -> Outcome:
+        return wait_until_ready(self._folder, tell, deadline=deadline, after=after, digest=list_digest(self._list_text() or ""))
+
     def _undo(self, before: str | None, *, wait: bool) -> Undone:
         if before is None:
             control.stop(self._folder, timeout=self._grace())
@@ -147,7 +150,7 @@ class EmbeddedEngine:
         if not wait or status is None:
             return Undone.NOT_RESTORED
         deadline = time.monotonic() + _RESTORE_TIMEOUT
-        outcome = wait_until_ready(self._folder, lambda *_: None, deadline=deadline, after=status.follows)
+        outcome = self._wait(lambda *_: None, deadline=deadline, after=status.follows)
         return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED
 
     def _stop_all(self, plan: Plan, tell: control.Tell, timeout: float) -> Outcome:

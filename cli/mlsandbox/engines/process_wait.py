@@ -16,7 +16,7 @@ _CRASH_LINES: Final = 20
 _TIMEOUT_LINES: Final = 15
 
 
-def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, after: int) -> Outcome:
+def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, after: int, digest: str) -> Outcome:
     """Wait until the supervisor has read its list more often than `after` times, and all services are ready.
 
     Args:
@@ -24,6 +24,7 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
         tell: told each change of a service's state.
         deadline: of `time.monotonic`.
         after: readings that do not count yet.
+        digest: of the list that must have been read.
     """
     told: dict[str, State] = {}
     status: SupervisorStatus | None = None
@@ -34,7 +35,7 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
             if told.get(service.name) is not service.state:
                 told[service.name] = service.state
                 tell(service.name, service.state, service.reason)
-        if status.follows > after:
+        if status.follows > after and (status.error or status.list_digest == digest):
             outcome = _judge(folder, status)
             if outcome is not None:
                 return outcome

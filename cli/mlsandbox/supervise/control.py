@@ -79,6 +79,8 @@ def launch(folder: Folder, environ: Mapping[str, str]) -> list[Swept]:
     )
     if answer.returncode not in {0, ALREADY_RUNNING} or supervisor_pid(folder) is None:
         raise SupervisorFailed(answer.stderr.strip() or "\n".join(tail(folder.log(SUPERVISOR), 15)))
+    if answer.returncode == ALREADY_RUNNING:  # of a command that was killed while it did the same; it may have read an older list
+        reload(folder)
     return swept
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -45,7 +46,7 @@ async def ask(probe: HttpProbe, stack_id: str, *, timeout: float = 5.0) -> Answe
     except TimeoutError:
         return Answer(Verdict.SILENT, f"no answer from {probe.host}:{probe.port}{probe.path} within {timeout:g} s")
     except OSError as error:
-        return Answer(Verdict.SILENT, f"no connection to {probe.host}:{probe.port}: {error.strerror or error}")
+        return Answer(Verdict.SILENT, f"no connection to {probe.host}:{probe.port}: {os.strerror(error.errno) if error.errno else error}")
     return judge(raw, probe, stack_id)
 
 

@@ -262,3 +262,28 @@ def test_many_rounds(stack: Stack) -> None:
         assert stack.up(stack.toy("a", TOY_WORKER="1"), stack.toy("b", port=1)).result is Result.READY
         stack.down()
         assert_nothing_left(stack.root, stack.ports)
+
+
+def test_list_of_a_killed_command(stack: Stack) -> None:
+    """A command killed after it wrote a new list must not keep the next one from bringing the stack to what is wanted."""
+    stack.up(stack.toy("a"))
+    stack.folder.processes.write_text("{", "utf-8")
+
+    assert stack.up(stack.toy("a"), stack.toy("b", port=1)).result is Result.READY
+    assert {service.name for service in stack.observe().services} == {"a", "b"}
+
+
+def test_unreadable_list_changes_nothing(stack: Stack) -> None:
+    """A supervisor that is told to follow a list it cannot read must go on as before, and say so."""
+    stack.up(stack.toy("a"))
+    before = stack.pid("a")
+    stack.folder.processes.write_text("{", "utf-8")
+
+    control.reload(stack.folder)
+
+    def error() -> str:
+        status = control.current_status(stack.folder)
+        return "" if status is None else status.error
+
+    assert wait_for(error, timeout=5, what="the error is told").startswith("processes.json: ")
+    assert stack.pid("a") == before
