@@ -19,12 +19,25 @@ from mlsandbox_serving.capture.parameters import json_safe, names_of, parameters
 from mlsandbox_serving.capture.problems import CaptureError
 from mlsandbox_serving.capture.reference import Reference, read_reference
 from mlsandbox_serving.capture.signature import columns_of
+from mlsandbox_serving.capture.write import write_model, write_reference
 from mlsandbox_serving.contract import SCHEMA_VERSION, ModelKind
 from mlsandbox_serving.models import ModelSpec, ModelUnsupported, Predictor, wrap
 from mlsandbox_serving.schema import Schema
 from mlsandbox_serving.schema.definition import Output as SchemaOutput
 
-__all__ = ["CaptureError", "Output", "Reference", "capture", "capture_predictor", "data_of", "json_safe", "read_reference"]
+__all__ = [
+    "CaptureError",
+    "Output",
+    "Reference",
+    "capture",
+    "capture_predictor",
+    "data_of",
+    "json_safe",
+    "known_reference",
+    "read_reference",
+    "write_model",
+    "write_reference",
+]
 
 Output = Literal["predict", "predict_proba"]
 _UNKNOWN_OUTPUT: Final = SchemaOutput("number")
@@ -45,15 +58,27 @@ def capture(model: object, *, reference: Any = None, target: Any = None, output:
     Raises:
         CaptureError: model or data cannot be served as they are; says what to change.
     """
+    predictor, kind, class_name = _wrapped(model)
+    known = reference if isinstance(reference, Reference) else known_reference(model, reference, target)
+    return capture_predictor(predictor, ModelSpec(kind=kind, class_name=class_name), reference=known, output=output)
+
+
+def known_reference(model: object, reference: Any, target: Any) -> Reference | None:
+    """Reference data in the form and column order that the model takes; None when there are none. Raises CaptureError."""
+    if reference is None:
+        if target is not None:
+            raise CaptureError("TARGET_MISSING", "there are labels without reference data", fix="reference=X beside target=y")
+        return None
+    return read_reference(reference, target, model_names=names_of(_wrapped(model)[0].model))
+
+
+def _wrapped(model: object) -> tuple[Predictor, ModelKind, str]:
     try:
-        predictor, kind, class_name = wrap(model)
+        return wrap(model)
     except ModelUnsupported as error:
         raise CaptureError(
             "MODEL_UNSUPPORTED", str(error), fix="mlsandbox.save(model, …) with a fitted model that has predict()"
         ) from error
-    spec = ModelSpec(kind=kind, class_name=class_name)
-    known = read_reference(reference, target, model_names=names_of(predictor.model)) if reference is not None else None
-    return capture_predictor(predictor, spec, reference=known, output=output)
 
 
 def capture_predictor(

@@ -52,12 +52,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--reference", type=Path, help="table of training inputs")
     parser.add_argument("--target", help="its label column")
     parser.add_argument("--output", choices=("predict", "predict_proba"))
-    parser.add_argument("--code", type=Path, action="append", default=[], help="folder with the model's own modules")
+    parser.add_argument("--code", type=Path, action="append", default=[], help="folder with, or file of, the model's own modules")
     return parser.parse_args(arguments)
 
 
 def _captured(options: argparse.Namespace) -> dict[str, Any]:
-    sys.path[:0] = [str(folder.resolve()) for folder in options.code]
+    sys.path[:0] = [str((path if path.is_dir() else path.parent).resolve()) for path in options.code]
     spec = ModelSpec(kind=options.kind, entry=options.entry, class_name=options.class_name)
     predictor = _loaded(options, spec)
     reference = None

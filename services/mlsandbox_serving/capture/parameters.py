@@ -28,6 +28,7 @@ def parameters_of(model: object) -> dict[str, Any]:
 def json_safe(value: Any) -> Any:
     """A JSON value that says what `value` is: itself when it is one, else a short text."""
     plain = value.item() if isinstance(value, np.generic) else value
+    safe: Any
     match plain:
         case None | bool() | int():
             safe = plain
@@ -39,7 +40,9 @@ def json_safe(value: Any) -> Any:
             safe = [json_safe(each) for each in plain]
         case dict() if len(plain) <= MAX_ITEMS:
             safe = {str(key)[:MAX_TEXT]: json_safe(each) for key, each in plain.items()}
-        case _ if hasattr(plain, "get_params") or len(getattr(plain, "shape", ())):
+        case type():
+            safe = f"{plain.__module__}.{plain.__qualname__}"
+        case _ if hasattr(plain, "get_params") or getattr(plain, "shape", ()):
             safe = f"{type(plain).__module__}.{type(plain).__qualname__}"
         case _:
             safe = repr(plain)[:MAX_TEXT]
