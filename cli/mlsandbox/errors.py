@@ -250,3 +250,53 @@ class NotHealthyInTime(SandboxError):
 
     code = "NOT_HEALTHY_IN_TIME"
     exit = Exit.NOT_READY
+
+
+class CaptureFailed(SandboxError):
+    """A model that came as a file does not load, or does not predict its reference data."""
+
+    code = "CAPTURE_FAILED"
+
+
+class GoldenMismatch(SandboxError):
+    """The endpoint does not reproduce the model's own predictions; `details` holds rows, values and versions that differ."""
+
+    code = "GOLDEN_MISMATCH"
+
+
+class ModelLoadFailed(SandboxError):
+    """The packaged model does not load in its environment."""
+
+    code = "MODEL_LOAD_FAILED"
+
+
+class ServiceRefused(SandboxError):
+    """A service runs and says that it will never be ready."""
+
+    code = "SERVICE_REFUSED"
+
+
+class ServiceCrashed(SandboxError):
+    """A service ended while it was starting."""
+
+    code = "SERVICE_CRASHED"
+
+
+class StackNotReady(SandboxError):
+    """The stack was not ready in time; it was left running, to be looked at."""
+
+    code = "NOT_READY_IN_TIME"
+    exit = Exit.NOT_READY
+
+
+class ExampleMissing(SandboxError):
+    """A model without reference data needs one row to prove that it answers."""
+
+    code = "EXAMPLE_MISSING"
+    exit = Exit.USAGE
+
+
+class SmokeFailed(SandboxError):
+    """A stack that is ready did not answer the example row."""
+
+    code = "SMOKE_PREDICTION_FAILED"

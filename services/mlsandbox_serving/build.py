@@ -43,10 +43,12 @@ def build(request: dict[str, Any]) -> dict[str, str]:
     # look for its lock file when it is served.
     service.image = Image(
         base_image=request["base_image"], distro="none", python_version=request["python"], lock_python_packages=False
-    ).requirements_file(str(context / request["requirements"]))
+    ).requirements_file(request["requirements"])
+    service.description = f"The model {request['name']}, version {request['version']}."
     bento = bentoml.build(
         "service:svc",
         name=request["name"],
+        description=service.description,
         version=request["version"],
         build_ctx=str(context),
         include=["*"],

@@ -22,6 +22,7 @@ from mlsandbox.errors import CommandFailed, PackagingFailed
 from mlsandbox.packaging.digest import walk
 from mlsandbox.packaging.interpreters import uv_program
 from mlsandbox.run import run
+from mlsandbox.settings import ModelConfig
 from mlsandbox_serving.contract import PackageFile
 
 _ENTRY: Final = "service/bento_entry.py"
@@ -64,10 +65,21 @@ def served_code() -> Path:
 def copy_served_code(target: Path) -> None:
     """Copy the served code to `target`/mlsandbox_serving."""
     source = served_code()
-    for file in walk(source):
-        place = target / source.name / file.relative_to(source)
+    copy_files({file.relative_to(source).as_posix(): file for file in walk(source)}, target / source.name)
+
+
+def code_sources(model: ModelConfig) -> dict[str, Path]:
+    """The user's modules by the path that they will have on sys.path: what a folder holds, and files by their names."""
+    return {(file.relative_to(path) if path.is_dir() else Path(file.name)).as_posix(): file for path in model.code for file in walk(path)}
+
+
+def copy_files(files: Mapping[str, Path], target: Path) -> None:
+    """Copy files to the paths below `target` that they are keyed by; `target` is there afterwards."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name, source in files.items():
+        place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+        shutil.copyfile(source, place)
 
 
 def serving_environment(**more: str) -> dict[str, str | None]:
@@ -145,10 +157,8 @@ def _write_context(context: Path, bento: BentoInput) -> None:
         place = context / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
-    for name, source in bento.code.items():
-        place = context / PackageFile.CODE / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, place)
+    if bento.code:
+        copy_files(bento.code, context / PackageFile.CODE)
 
 
 def _commit(scratch: Path, store: Path, folder: Path) -> None:

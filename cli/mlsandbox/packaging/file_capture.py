@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlsandbox.atomic import write_atomic
-from mlsandbox.errors import CommandFailed, PackagingFailed
-from mlsandbox.packaging.bento import copy_served_code, serving_environment
+from mlsandbox.errors import CaptureFailed
+from mlsandbox.packaging.bento import code_sources, copy_files, copy_served_code, serving_environment
 from mlsandbox.packaging.manifest import Ingredients
-from mlsandbox.run import run
+from mlsandbox.run import Completed, run
 from mlsandbox_serving.contract import ModelKind
 
 
@@ -35,7 +35,7 @@ def capture_file(
         report: told what takes time.
 
     Raises:
-        PackagingFailed: the model does not load or does not predict the reference data; holds what it said.
+        CaptureFailed: the model does not load or does not predict the reference data; says what it said.
     """
     if cache.is_file():
         known: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
@@ -43,26 +43,38 @@ def capture_file(
     model = ingredients.model
     report(f"capturing schema and golden rows of {model.name}")
     copy_served_code(scratch / "served")
+    code = scratch / "code"
+    copy_files(code_sources(model), code)
     argv: list[str | Path] = [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.capture", "--kind", kind.value, "--model", model.path]
-    argv += ["--entry", ingredients.entry]
+    argv += ["--entry", ingredients.entry, "--output", model.output, "--code", code]
     argv += ["--reference", model.reference] if model.reference else []
     argv += ["--target", model.target] if model.target else []
-    argv += [word for path in model.code for word in ("--code", path)]
-    try:
-        done = run(
-            argv,
-            env=serving_environment(PYTHONPATH=str(scratch / "served")),
-            cwd=scratch,
-            what=f"capturing schema and golden rows of {model.name}",
-        )
-        capture: dict[str, Any] = json.loads(done.stdout)
-    except CommandFailed as error:
-        raise PackagingFailed(
-            f"{model.path.name} could not be used in its environment",
-            why=error.why,
-            fix="compare its versions with those it was trained with: requirements.lock beside the model",
-            details=error.details,
-        ) from error
+    done = run(
+        argv,
+        env=serving_environment(PYTHONPATH=str(scratch / "served")),
+        cwd=scratch,
+        what=f"capturing schema and golden rows of {model.name}",
+        check=False,
+    )
+    capture = _answer(done, model.name)
     cache.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(cache, json.dumps(capture), durable=False)
     return capture
+
+
+def _answer(done: Completed, name: str) -> dict[str, Any]:
+    """The captured facts; a problem that the program explained becomes an error in its own words."""
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+        error = answer.get("error")
+    except (ValueError, AttributeError):
+        answer, error = {}, None
+    if error:
+        raise CaptureFailed(error["message"], why=error.get("why", ""), fix=error["fix"], details={"code": error["code"]})
+    if done.returncode != 0 or not answer:
+        raise CaptureFailed(
+            f"schema and golden rows of {name} could not be captured",
+            why=f"exit code {done.returncode}\n{done.stderr[-2000:]}".strip(),
+            fix="compare the versions in requirements.lock beside the model with those it was trained with",
+        )
+    return answer

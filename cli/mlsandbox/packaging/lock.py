@@ -127,7 +127,7 @@ def lock_model(origin: Origin, *, model: str, inputs: str, path: Path, root: Pat
         _write_inputs(scratch, origin, previous)
         resolved = _compile(scratch.relative_to(root), root=root, python=origin.python, interpreter=interpreter)
     except CommandFailed as error:
-        raise _conflict(error, origin, model) from error
+        raise lock_solution_error(error, origin, model) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     locked = {normalize(name): version for name, version in _PINNED.findall(resolved)}
@@ -187,7 +187,8 @@ def _refuse_unlockable(origin: Origin, model: str) -> None:
         )
 
 
-def _conflict(error: CommandFailed, origin: Origin, model: str) -> Exception:
+def lock_solution_error(error: CommandFailed, origin: Origin, model: str) -> Exception:
+    """The conflict that uv found, with both sides named; a failure of another kind as it is."""
     said = explanation(str(error.details["stderr"]))
     if "No solution found" not in said:
         return error

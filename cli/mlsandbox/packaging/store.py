@@ -16,8 +16,8 @@ from typing import Any
 
 from mlsandbox.errors import CaptureStale
 from mlsandbox.file_lock import exclusive
-from mlsandbox.packaging.bento import BentoInput, build_bento, served_code
-from mlsandbox.packaging.digest import FileDigests, walk
+from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, served_code
+from mlsandbox.packaging.digest import FileDigests
 from mlsandbox.packaging.environments import model_environment
 from mlsandbox.packaging.file_capture import capture_file
 from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspect_model
@@ -94,7 +94,7 @@ def _create(
             model_tag=ingredients.model_tag,
             files={file.path: base / file.path for file in ingredients.files},
             package=texts,
-            code=_code_sources(model),
+            code=code_sources(model),
             python=lock.python,
             base_image=base_image or f"python:{lock.python}-slim",
         )
@@ -177,13 +177,8 @@ def _served_digest(digests: FileDigests) -> str:
     return digests.tree([served_code()])
 
 
-def _code_sources(model: ModelConfig) -> dict[str, Path]:
-    """The user's modules as they will stand below package/code: what a folder holds, and files by their names."""
-    return {(file.relative_to(path) if path.is_dir() else Path(file.name)).as_posix(): file for path in model.code for file in walk(path)}
-
-
 def _code_files(model: ModelConfig, digests: FileDigests) -> tuple[ModelFile, ...]:
-    return tuple(ModelFile(name, digests.sha256(file), file.stat().st_size) for name, file in sorted(_code_sources(model).items()))
+    return tuple(ModelFile(name, digests.sha256(file), file.stat().st_size) for name, file in sorted(code_sources(model).items()))
 
 
 def _empty_scratch(root: Path) -> Path:
