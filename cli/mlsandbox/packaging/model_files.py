@@ -37,7 +37,7 @@ def kind_of(path: Path, *, entry: str | None = None) -> ModelKind:
         ModelFileUnreadable: no such file, or it is empty.
         ModelKindUnknown: none of the accepted kinds; says which known format it is, if any, and how to convert it.
     """
-    if entry is not None and ":" in entry:
+    if entry is not None and (":" in entry or path.suffix == ".py"):
         return ModelKind.PYTHON
     if path.is_dir():
         return _folder_kind(path)
