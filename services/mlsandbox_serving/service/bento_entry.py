@@ -20,6 +20,7 @@ from mlsandbox_serving.service.hook import put_in_front
 
 ROOT: Final = Path(__file__).resolve().parent
 MANIFEST: Final[dict[str, Any]] = json.loads((ROOT / PackageFile.MANIFEST).read_text(encoding="utf-8"))
+MODEL: Final = bentoml.models.BentoModel(MANIFEST["model_tag"])
 
 
 def _make_app(inner: AsgiApp) -> AsgiApp:
@@ -30,9 +31,9 @@ def _make_app(inner: AsgiApp) -> AsgiApp:
 
 
 def _model_folder() -> Path:
-    stored = Model.model.stored
+    stored = MODEL.stored
     if stored is None:
-        raise FileNotFoundError(f"the model {Model.model.tag} is not in BentoML's model store")
+        raise FileNotFoundError(f"the model {MODEL.tag} is not in BentoML's model store")
     return Path(stored.path)
 
 
@@ -55,7 +56,7 @@ elif os.environ.get(Env.ARBITER_PID):
 class Model:
     """The model of this package; the routes are mlsandbox_serving's own, see mlsandbox_serving.service.app."""
 
-    model = bentoml.models.BentoModel(MANIFEST["model_tag"])
+    model = MODEL
 
 
 svc = put_in_front(Model, _make_app)

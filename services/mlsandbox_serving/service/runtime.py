@@ -166,7 +166,7 @@ class Runtime:
         except NotServable as error:
             self._state = error.state
         except Exception as error:  # noqa: BLE001 - whatever it is, /readyz says so
-            _log.error("the model cannot be served:\n%s", stack_trace(error, texts=self._privacy.texts))
+            _log.error("the model cannot be served:\n%s", stack_trace(error, texts=True))
             self._state = State(NotReady.LOAD_FAILED, described(error, texts=True), final=True)
         else:
             # What was made so far stays for good: the collector need not look at it for each request again.

@@ -1,0 +1,127 @@
+"""The forms that a request's body may have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mlsandbox_serving.contract import ErrorCode
+from mlsandbox_serving.schema import Column, Output, Schema, SchemaMismatch
+from mlsandbox_serving.service.decoding import decode
+from mlsandbox_serving.service.refusal import RequestRefused
+
+
+def schema_of(*names: str) -> Schema:
+    return Schema(input="frame", columns=tuple(Column(name, "integer", "int64") for name in names), output=Output("number"))
+
+
+PLAIN = schema_of("a", "b")
+
+
+def read(content: Any, schema: Schema = PLAIN, max_rows: int = 10) -> dict[str, list[Any]]:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return decode(body, schema, max_rows=max_rows).by_name
+
+
+@pytest.mark.parametrize("content", [{"a": 1, "b": 2}, {"rows": [{"a": 1, "b": 2}]}, {"columns": {"a": [1], "b": [2]}}])
+def test_the_three_forms_are_one_request(content: dict[str, Any]) -> None:
+    """One row, rows and columns are read as the same request."""
+    assert read(content) == {"a": [1], "b": [2]}
+
+
+def test_a_column_named_like_an_envelope_needs_the_envelope() -> None:
+    """With a column named "rows" a bare row is refused, and the envelopes work."""
+    schema = schema_of("rows", "b")
+
+    assert read({"rows": [{"rows": 1, "b": 2}]}, schema) == {"rows": [1], "b": [2]}
+    assert read({"columns": {"rows": [1], "b": [2]}}, schema) == {"rows": [1], "b": [2]}
+    with pytest.raises(SchemaMismatch, match="a column named 'rows'"):
+        read({"rows": 1, "b": 2}, schema)
+
+
+def test_a_single_column_named_like_an_envelope_is_an_envelope() -> None:
+    """An object with the single key "columns" is the envelope even when that is the model's only column."""
+    schema = schema_of("columns")
+
+    assert read({"columns": {"columns": [1]}}, schema) == {"columns": [1]}
+    with pytest.raises(SchemaMismatch, match="one list per column"):
+        read({"columns": 1}, schema)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"  ",
+        b"{",
+        b'{"a":1} x',
+        b"\xff\xfe",
+        b'{"a":"\xff"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":NaN,"b":1}',
+        b'{"a":-Infinity,"b":1}',
+        b'{"a":1e999,"b":1}',
+        b'{"a":1' + b"0" * 5_000 + b"}",
+        b"[" * 100_000,
+        b"\x80\x04\x95",
+        b"a,b\n1,2\n",
+    ],
+)
+def test_what_is_not_json_is_unreadable(body: bytes) -> None:
+    """A body that is not JSON is a 400, whatever it is."""
+    with pytest.raises(RequestRefused) as caught:
+        read(body)
+
+    assert (caught.value.failure.status, caught.value.failure.code) == (400, ErrorCode.UNREADABLE_BODY)
+
+
+def test_nan_tokens_are_explained() -> None:
+    """A client that sends NaN is told to send null."""
+    with pytest.raises(RequestRefused, match="send null"):
+        read(b'{"a": NaN, "b": 1}')
+
+
+@pytest.mark.parametrize(
+    "content", [[], [{"a": 1, "b": 2}], "row", 1, None, {"rows": {}}, {"rows": None}, {"columns": []}, {"rows": []}, {}]
+)
+def test_other_forms_are_told_what_is_taken(content: Any) -> None:
+    """JSON of another form is a schema mismatch that says which forms there are."""
+    with pytest.raises(SchemaMismatch):
+        read(content)
+
+
+@pytest.mark.parametrize(
+    ("body", "row", "column"),
+    [
+        (b'{"a":1,"a":2,"b":3}', 0, "a"),
+        (b'{"rows":[{"a":1,"b":2},{"a":1,"b":2,"b" : 3}]}', 1, "b"),
+        (b'{"columns":{"a":[1],"a":[2],"b":[3]}}', None, "a"),
+        (b'{"rows":[{"a":1,"b":2}],"rows":[{"a":1,"b":2}]}', None, "rows"),
+        (b'{"a":1,"\\u0061":2,"b":3}', 0, "a"),
+    ],
+)
+def test_a_name_sent_twice_is_refused(body: bytes, row: int | None, column: str) -> None:
+    """A column that is sent twice is refused by row and name: neither value is silently dropped."""
+    with pytest.raises(SchemaMismatch) as caught:
+        read(body)
+
+    assert [(fault.row, fault.column, fault.problem) for fault in caught.value.faults] == [(row, column, "sent twice")]
+
+
+def test_colons_in_texts_are_no_duplicates() -> None:
+    """Texts that look like keys do not make a request look as if it had names twice."""
+    schema = Schema(input="frame", columns=(Column("t", "string", "object"),), output=Output("number"))
+
+    assert read({"rows": [{"t": ':"x":'}, {"t": '":'}, {"t": ": :"}]}, schema) == {"t": [':"x":', '":', ": :"]}
+
+
+@pytest.mark.parametrize("content", [{"rows": [{"a": 1, "b": 2}] * 11}, {"columns": {"a": [1] * 11, "b": [2] * 11}}])
+def test_too_many_rows_are_refused(content: dict[str, Any]) -> None:
+    """More rows than the limit are a 413 that says the limit."""
+    with pytest.raises(RequestRefused) as caught:
+        read(content)
+
+    assert caught.value.failure.status == 413
+    assert caught.value.details == {"rows": 11, "limit": 10}
