@@ -6,11 +6,10 @@ import json
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+from mlsandbox.endpoint import Endpoint, curl_line
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "examples" / "employment"
@@ -32,24 +31,16 @@ def main() -> int:
     print("\n3. Ask it about a person")
     api = str(stack["endpoints"]["api"])
     row = json.loads((PROJECT / "employment" / "capture.json").read_text(encoding="utf-8"))["example"]
-    answer, milliseconds = ask(f"{api}/predict", row)
-    print(f"   {json.dumps(answer)}\n   in {milliseconds:.1f} ms")
-    print(summary(api, row))
+    with Endpoint(api) as endpoint:
+        answer = endpoint.predict(row)
+    print(f"   {json.dumps(answer.body)}\n   in {answer.seconds * 1000:.1f} ms")
+    print(summary(api, curl_line(api, row)))
     return 0
 
 
-def ask(url: str, row: dict[str, Any]) -> tuple[Any, float]:
-    """POST one row; the answer and how long it took, in milliseconds."""
-    with httpx.Client() as client:
-        started = time.perf_counter()
-        response = client.post(url, json=row, timeout=30).raise_for_status()
-        return response.json(), (time.perf_counter() - started) * 1000
-
-
-def summary(api: str, row: dict[str, Any]) -> str:
+def summary(api: str, curl: str) -> str:
     """Where logs and metrics are, how to stop, and a command that can be pasted."""
     command = f"{shlex.quote(str(SANDBOX))} -C {shlex.quote(str(PROJECT))}"
-    body = shlex.quote(json.dumps(row))
     return f"""
    Logs      {command} logs --requests
    State     {command} status
@@ -59,7 +50,7 @@ def summary(api: str, row: dict[str, Any]) -> str:
    OpenAPI   {api}/docs.json
    API       {api}
 
-   curl -s {api}/predict -H 'content-type: application/json' -d {body}
+   {curl}
 """
 
 
