@@ -31,6 +31,7 @@ EXTENSION: Final = "(a code of the copyreg extension registry)"
 PERSISTENT: Final = "(an object outside of the pickle, by persistent id)"
 RESULT_CALLED: Final = "(the result of a call is called)"
 GLOBAL_CHANGED: Final = "(an imported object is changed)"
+CODEC: Final = "(_codecs.encode with another encoding than latin1)"
 TOO_LARGE: Final = "(more objects than can be checked)"
 
 MAX_OPCODES: Final = 100_000_000
@@ -151,12 +152,7 @@ class Machine:
             self.scan.suspicious[COMPUTED] = None
             self.stack.append(OPAQUE)
             return
-        if self.protocol < 3:  # as pickle does with fix_imports, its default
-            if (module, name) in _compat_pickle.NAME_MAPPING:
-                module, name = _compat_pickle.NAME_MAPPING[(module, name)]
-            elif module in _compat_pickle.IMPORT_MAPPING:
-                module = _compat_pickle.IMPORT_MAPPING[module]
-        pair = (module, name)
+        pair = import_name((module, name), self.protocol)
         self.scan.globals[pair] = None
         self.stack.append(WrapperClass(pair) if pair == _WRAPPER and self.joblib else Global(pair))
 
@@ -166,8 +162,8 @@ class Machine:
             case Global(pair=pair), GuardedTuple() if pair == _RECONSTRUCTOR:
                 self.stack.append(Wrapper(self.effects))
                 return
-            case Global(pair=("_codecs", "encode")), _ if not (isinstance(args, tuple) and args[1:] in {("latin1",), ("latin-1",)}):
-                self.scan.suspicious["_codecs.encode with another encoding than latin1"] = None
+            case Global(pair=("_codecs", "encode")), _ if not _is_latin1(args):
+                self.scan.suspicious[CODEC] = None
             case Global(), _:
                 pass
             case _:
@@ -239,3 +235,16 @@ class Machine:
 
 
 Handler: TypeAlias = Callable[[Machine], None]
+
+
+def import_name(pair: Pair, protocol: int) -> Pair:
+    """The name under which Python 3 imports a global: protocols before 3 hold Python 2's, translated as pickle does by default."""
+    if protocol >= 3:
+        return pair
+    if pair in _compat_pickle.NAME_MAPPING:
+        return _compat_pickle.NAME_MAPPING[pair]
+    return _compat_pickle.IMPORT_MAPPING.get(pair[0], pair[0]), pair[1]
+
+
+def _is_latin1(args: object) -> bool:
+    return isinstance(args, tuple) and len(args) == 2 and isinstance(args[1], str) and args[1] in {"latin1", "latin-1"}
