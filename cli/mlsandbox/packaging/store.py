@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +52,48 @@ def package_model(model: ModelConfig, *, root: Path, report: Report, base_image:
     files = digests.files(model.path)
     capture = _read_capture(model, files)
     with exclusive(sandbox / "packaging.lock", waiting=lambda: report("waiting for another command that packages a model")):
-        lock = _lock(model, capture, digest_of(files), digests, root=root, report=report)
-        ingredients = Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests))
-        source = captured_facts(capture) if capture else _file_source(model, digests)
-        inputs_digest = ingredients.digest(source)
+        path, inputs = _lock_place(model, capture, digest_of(files), digests, root=root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = read_lock(path, inputs=inputs) or lock_model(
+            _origin(model, capture), model=model.name, inputs=inputs, path=path, root=root, report=report
+        )
+        ingredients, inputs_digest = _ingredients(model, files, capture, lock, digests)
         digests.save()
-        for package in list_packages(root, model.name):
-            if package.manifest.get("inputs_digest") == inputs_digest:
-                ensure_package_environment(package, report=report)
-                return package
+        package = _made_of(inputs_digest, model, root)
+        if package is not None:
+            ensure_package_environment(package, report=report)
+            return package
         report(lock.origin)
         for moved in lock.moved:
             report(f"{moved.name} {moved.captured} became {moved.locked}: serving needs it")
         return _create(ingredients, capture, inputs_digest, root=root, report=report, base_image=base_image)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What `find_package` found."""
+
+    package: Package | None
+    why: str
+    """Why a new package would be made; empty when there is one."""
+
+
+def find_package(model: ModelConfig, *, root: Path) -> Found:
+    """The package of a model as it is now, if there is one; nothing is written, locked or built.
+
+    Raises:
+        CaptureStale: as `package_model`.
+    """
+    digests = FileDigests(root / ".sandbox" / "cache" / "hashes.json")
+    files = digests.files(model.path)
+    capture = _read_capture(model, files)
+    path, inputs = _lock_place(model, capture, digest_of(files), digests, root=root)
+    lock = read_lock(path, inputs=inputs)
+    if lock is None:
+        return Found(None, "what it was trained with changed" if path.is_file() else "it was never packaged")
+    _, inputs_digest = _ingredients(model, files, capture, lock, digests)
+    package = _made_of(inputs_digest, model, root)
+    return Found(package, "" if package else "the model, its settings or the served code changed")
 
 
 def ensure_package_environment(package: Package, *, report: Report) -> Path:
@@ -107,9 +137,22 @@ def _create(
     return Package(model.name, version, digest, package.tag, path, interpreter, package.manifest, created=True)
 
 
-def _lock(
-    model: ModelConfig, capture: Mapping[str, Any] | None, model_digest: str, digests: FileDigests, *, root: Path, report: Report
-) -> Lock:
+def _ingredients(
+    model: ModelConfig, files: tuple[ModelFile, ...], capture: Mapping[str, Any] | None, lock: Lock, digests: FileDigests
+) -> tuple[Ingredients, str]:
+    """What a package is made from, and the digest by which an unchanged model is recognized."""
+    ingredients = Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests))
+    return ingredients, ingredients.digest(captured_facts(capture) if capture else _file_source(model, digests))
+
+
+def _made_of(inputs_digest: str, model: ModelConfig, root: Path) -> Package | None:
+    return next((each for each in list_packages(root, model.name) if each.manifest.get("inputs_digest") == inputs_digest), None)
+
+
+def _lock_place(
+    model: ModelConfig, capture: Mapping[str, Any] | None, model_digest: str, digests: FileDigests, *, root: Path
+) -> tuple[Path, str]:
+    """Where the lock lies, and the digest of what it is made from."""
     folder = model.path.parent
     facts: dict[str, object]
     if capture:
@@ -120,15 +163,10 @@ def _lock(
         facts = {"requirements": digests.tree([model.requirements]), "model": model_digest, "python": str(model.python or "")}
     else:
         facts = {"model": model_digest, "python": str(model.python or "")}
-    inputs = lock_inputs(facts)
     path = lock_path(folder, model.name)
     if not path.is_file() and not os.access(folder, os.W_OK):
         path = root / ".sandbox" / "locks" / f"{model.name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-    found = read_lock(path, inputs=inputs)
-    if found is not None:
-        return found
-    return lock_model(_origin(model, capture), model=model.name, inputs=inputs, path=path, root=root, report=report)
+    return path, lock_inputs(facts)
 
 
 def _origin(model: ModelConfig, capture: Mapping[str, Any] | None) -> Origin:

@@ -1,0 +1,175 @@
+"""Bring a project up: package what changed, start or change the stack, and prove that it answers.
+
+Read `up` from top to bottom; everything that it calls is either a pure plan or one effect with a name.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.actions.engine_choice import choose_engine
+from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
+from mlsandbox.actions.sight import Sight, look
+from mlsandbox.actions.smoke import example_of, smoke_prediction
+from mlsandbox.actions.up_plan import planned_up
+from mlsandbox.actions.verdicts import verdict
+from mlsandbox.endpoint import curl_line
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.packaging.environments import service_environment
+from mlsandbox.packaging.package import Package, verify_package
+from mlsandbox.packaging.store import package_model
+from mlsandbox.project import Project
+from mlsandbox.project_lock import project_lock
+from mlsandbox.registry import Entry, Registry
+from mlsandbox.settings import ModelConfig
+from mlsandbox.stack.build import port_names
+from mlsandbox.stack.components.base import suffixed
+from mlsandbox.stack.from_project import stack_of
+from mlsandbox.stack.ports import this_machine
+from mlsandbox.stack.spec import Environment, ServiceEnvironment
+from mlsandbox.state import State, load_state, save_state
+from mlsandbox.supervise.transition import State as ServicePhase
+from mlsandbox_serving.contract import Port
+
+TIMEOUT_SECONDS: Final = 120.0
+"""Until a stack that is not ready is an error; twice as long where CI is set."""
+_CHANGES: Final = {Action.START: "created", Action.RESTART: "updated", Action.KEEP: "unchanged", Action.STOP: "removed"}
+
+
+def up(project: Project, options: UpOptions, report: Report) -> UpResult:
+    """Make the running stack what the project says.
+
+    Raises:
+        UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
+        PackageTampered: a package is not what was packaged.
+        PortInUse: a pinned port is taken.
+        GoldenMismatch, ModelLoadFailed, ServiceCrashed, StackNotReady: the stack did not become ready.
+        SmokeFailed: it did, and did not answer.
+    """
+    began = time.monotonic()
+    models = [replace(model, trust=model.trust or options.trust) for model in project.models.values()]
+    if options.dry_run:
+        return planned_up(project, models, began)
+    with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
+        packages = [_packaged(model, project, report) for model in models]
+        rows = {package.model: example_of(package, options.example) for package in packages}
+        engine = ENGINES[choose_engine(project).name](project.root)
+        observed = engine.observe()
+        ports = _ports(project, packages, observed, report)
+        desired = _desired(project, packages, ports, report)
+        plan = engine.plan(desired, observed)
+        if not plan.changes and observed.is_ready:
+            return _result(project, packages, look(project.root), plan, began, unchanged=True)
+        for package in packages:
+            verify_package(package)
+        _remember(project, engine, ports, packages, served=False)
+        _apply(engine, plan, options, report)
+        result = _result(project, packages, look(project.root), plan, began)
+        if options.wait:
+            try:
+                result = _prove(result, rows)
+            except BaseException:
+                if not observed.running:  # it was just started, and does not answer
+                    engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
+                raise
+            _remember(project, engine, ports, packages, served=True)
+    return replace(result, elapsed=time.monotonic() - began)
+
+
+def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
+    began = time.monotonic()
+    report.step(f"Packaging {model.name}")
+    package = package_model(model, root=project.root, report=report.note, base_image=project.stack.images.get("python"))
+    text = f"Packaged {model.name} {package.version}"
+    report.done(text, package.digest[:19] if package.created else "unchanged", time.monotonic() - began)
+    return package
+
+
+def _ports(project: Project, packages: Sequence[Package], observed: Observed, report: Report) -> Mapping[str, int]:
+    loaded = load_state(project.state_dir)
+    if loaded.set_aside:
+        report.warn(f"state.json could not be read and was moved to {loaded.set_aside}; ports and versions are found anew")
+    entry = Entry(project.name, str(project.root.resolve()), choose_engine(project).name, project.stack.host, loaded.state.ports)
+    names = port_names([package.model for package in packages])
+    allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
+    for moved in allocation.moved:
+        report.warn(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
+    return allocation.ports
+
+
+def _desired(project: Project, packages: Sequence[Package], ports: Mapping[str, int], report: Report) -> Desired:
+    """The stack, with every environment that it needs made."""
+    spec = stack_of(project, packages, ports)
+    by_tag = {package.tag: package for package in packages}
+    pythons: dict[Environment, Path] = {}
+    for service in spec.services:
+        if isinstance(service.environment, ServiceEnvironment):
+            pythons[service.environment] = service_environment(service.environment.name, report=report.note)
+        elif service.package is not None:
+            pythons[service.environment] = by_tag[service.package].python
+    return Desired(spec, pythons, {tag: package.bento_path for tag, package in by_tag.items()})
+
+
+def _apply(engine: Engine, plan: Plan, options: UpOptions, report: Report) -> None:
+    began = time.monotonic()
+    seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
+    report.step(f"Starting {', '.join(step.service for step in plan.changes) or 'the stack'}")
+
+    def tell(change: Change) -> None:
+        if change.state is ServicePhase.STOPPED and change.reason:
+            report.note(f"{change.service or 'a process'}: {change.reason}")
+
+    outcome = engine.apply(plan, tell, timeout=seconds if options.wait else 0.0)
+    if outcome.result is Result.READY:
+        report.done(f"Started {', '.join(step.service for step in plan.changes) or 'the stack'}", "", time.monotonic() - began)
+    elif options.wait or outcome.result is not Result.TIMEOUT:
+        raise verdict(outcome, seconds=seconds)
+
+
+def _prove(result: UpResult, rows: Mapping[str, Mapping[str, object]]) -> UpResult:
+    """Ask every model for a prediction; the first one's is shown."""
+    models = list(rows)
+    urls = {model: result.endpoints[suffixed(Port.API, models, model)] for model in models}
+    smokes = {name: smoke_prediction(urls[name], row) for name, row in rows.items()}
+    first = models[0]
+    return replace(result, smoke=smokes[first], curl=curl_line(urls[first], rows[first]))
+
+
+def _result(project: Project, packages: Sequence[Package], sight: Sight, plan: Plan, began: float, *, unchanged: bool = False) -> UpResult:
+    first = packages[0]
+    changes = {step.service: _CHANGES[step.action] for step in plan.steps}
+    services = tuple(replace(each, change=changes.get(each.name)) for each in sight.services)
+    return UpResult(
+        project=project.name,
+        engine=sight.engine.name,
+        model=first.model,
+        version=first.version,
+        digest=first.digest,
+        endpoints=sight.endpoints,
+        services=services,
+        golden=_golden(sight.observed),
+        unchanged=unchanged,
+        elapsed=time.monotonic() - began,
+        since=sight.since,
+        plan=tuple(PlannedStep(step.action.value, step.service, step.why) for step in plan.steps),
+    )
+
+
+def _golden(observed: Observed) -> GoldenSummary | None:
+    """Of the first model."""
+    service = observed.service(Port.API)
+    counts = (service.probe or {}).get("golden") if service else None
+    return GoldenSummary(int(counts["rows"]), int(counts["bit_equal"])) if counts else None
+
+
+def _remember(project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], *, served: bool) -> None:
+    """Ports before anything is started, so that the next command finds it; versions once they answer."""
+    versions = {package.model: package.version for package in packages}
+    before = load_state(project.state_dir).state.served
+    save_state(project.state_dir, State(engine.name, project.stack.host, dict(ports), versions if served else before))

@@ -1,0 +1,75 @@
+"""Fixtures of the end-to-end scenarios: projects in a HOME of their own, and never a process left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.sandbox import Sandbox
+
+TRAIN = """
+import sys
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+import mlsandbox
+frame = pd.DataFrame({
+    "age": [float(18 + (7 * i) % 60) for i in range(400)],
+    "children": [(3 * i) % 5 for i in range(400)],
+    "plan": [("basic", "plus", "pro")[(i * i) % 3] for i in range(400)],
+    "postcode": [f"{(17 * i) % 100:05d}" for i in range(400)],
+})
+label = (frame["age"] / 60 + frame["children"] / 5 + (frame["plan"] == "pro") > 1.1).map({True: "leaves", False: "stays"})
+model = make_pipeline(
+    ColumnTransformer([
+        ("number", StandardScaler(), ["age", "children"]),
+        ("code", OneHotEncoder(handle_unknown="ignore"), ["plan", "postcode"]),
+    ]),
+    LogisticRegression(C=float(sys.argv[2])),
+).fit(frame, label)
+mlsandbox.save(model, sys.argv[1], reference=frame, target=label, metrics={"accuracy": float(model.score(frame, label))}, path=".")
+"""
+"""Trains a small pipeline with numbers, categories and leading zeros, and saves it: arguments name and C."""
+
+
+@pytest.fixture
+def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
+    """Makes project folders; at the end their stacks are down and no process of theirs is left."""
+    made: list[Sandbox] = []
+
+    def make(name: str = "project", **options: object) -> Sandbox:
+        root, home = tmp_path / name, tmp_path / "home"
+        root.mkdir(parents=True, exist_ok=True)
+        home.mkdir(exist_ok=True)
+        sandbox = Sandbox(root, home, **options)  # type: ignore[arg-type]
+        made.append(sandbox)
+        return sandbox
+
+    yield make
+    for sandbox in made:
+        sandbox.down()
+
+
+@pytest.fixture
+def saved(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A project with one saved model, "churn", not yet up."""
+    sandbox = make_sandbox()
+    sandbox.script(TRAIN, "churn", "1.0")
+    return sandbox
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One stack that is up for the whole session, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("running")
+    (folder / "home").mkdir()
+    (folder / "churn").mkdir()
+    sandbox = Sandbox(folder / "churn", folder / "home")
+    sandbox.script(TRAIN, "churn", "1.0")
+    sandbox.run("up").ok()
+    yield sandbox
+    sandbox.down()
