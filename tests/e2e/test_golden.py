@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from mlsandbox.packaging.pip_settings import uv_settings
 from support.sandbox import Sandbox, get
 
 OLD, NEW = "1.5.2", "1.9.1"

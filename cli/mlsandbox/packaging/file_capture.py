@@ -46,7 +46,7 @@ def capture_file(
     code = scratch / "code"
     copy_files(code_sources(model), code)
     argv: list[str | Path] = [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.capture", "--kind", kind.value, "--model", model.path]
-    argv += ["--entry", ingredients.entry, "--output", model.output, "--code", code]
+    argv += ["--entry", ingredients.entry, "--code", code]
     argv += ["--reference", model.reference] if model.reference else []
     argv += ["--target", model.target] if model.target else []
     done = run(

@@ -51,7 +51,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--class", dest="class_name", default="", help="full name of the model's class, when known")
     parser.add_argument("--reference", type=Path, help="table of training inputs")
     parser.add_argument("--target", help="its label column")
-    parser.add_argument("--output", choices=("predict", "predict_proba"))
     parser.add_argument("--code", type=Path, action="append", default=[], help="folder with, or file of, the model's own modules")
     return parser.parse_args(arguments)
 
@@ -66,7 +65,7 @@ def _captured(options: argparse.Namespace) -> dict[str, Any]:
     if not spec.class_name:
         kind = type(predictor.model)
         spec = ModelSpec(kind=spec.kind, entry=spec.entry, class_name=f"{kind.__module__}.{kind.__qualname__}")
-    result = capture_predictor(predictor, spec, reference=reference, output=options.output, path=options.model)
+    result = capture_predictor(predictor, spec, reference=reference, path=options.model)
     return {**result, "libraries": _imported_libraries(), "python": platform.python_version(), "platform": platform.platform()}
 
 
