@@ -14,6 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
+from mlsandbox.atomic import write_atomic
 from mlsandbox.run import mask_passwords
 
 
@@ -24,14 +25,15 @@ def write_crash_report(error: BaseException, words: Sequence[str]) -> Path:
         [
             f"time: {now.isoformat(timespec='seconds')}",
             f"command: sandbox {shlex.join(words)}",
-            f"versions: mlsandbox {version('mlsandbox')}, Python {sys.version.split()[0]}, {platform.platform()}",
+            f"versions: mlsandbox {version('mlsandbox')}, Python {sys.version.split()[0]}",
+            f"platform: {platform.system()} {platform.release()} {platform.machine()}",
             "",
             *traceback.format_exception(error),
         ]
     )
     path = log_folder() / f"error-{now:%Y%m%dT%H%M%S}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(mask_passwords(text), encoding="utf-8")
+    write_atomic(path, mask_passwords(text), mode=0o600)
     return path
 
 

@@ -18,7 +18,7 @@ _TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 
 
 def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], Iterable[str]]) -> Iterator[Row]:
-    """Every row of a .csv, .jsonl, .json, .parquet or .arrow file (the first two also .gz), in order.
+    """Every row of a .csv, .jsonl, .json, .parquet or .arrow file (the first three also .gz), in order, with the schema's columns alone.
 
     Args:
         path: the file.
@@ -29,6 +29,7 @@ def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], I
         InputUnreadable: it cannot be read, at this row.
     """
     name = path.name.lower().removesuffix(".gz")
+    columns = {column["name"]: column for column in schema["columns"]}
     if not path.is_file():
         raise InputUnreadable(f"there is no file {path}", fix=f"check the path: {path}")
     try:
@@ -36,13 +37,13 @@ def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], I
             yield from map(json.loads, tabular(path))
         elif name.endswith((".jsonl", ".ndjson")):
             with _text(path) as file:
-                yield from (json.loads(line) for line in file if line.strip())
+                yield from (_chosen(json.loads(line), columns) for line in file if line.strip())
         elif name.endswith(".json"):
             with _text(path) as file:
-                yield from json.load(file)
+                yield from (_chosen(row, columns) for row in json.load(file))
         elif name.endswith(".csv"):
             with _text(path) as file:
-                yield from (typed_row(row, schema) for row in csv.DictReader(file))
+                yield from (typed_row(row, columns) for row in csv.DictReader(file))
         else:
             raise InputUnreadable(
                 f"{path.name} is of a kind that is not read", fix=f"give a .csv, .jsonl, .json, .parquet or .arrow file instead of {path}"
@@ -51,10 +52,9 @@ def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], I
         raise InputUnreadable(f"{path} cannot be read", why=str(error), fix=f"repair the file: {path}") from error
 
 
-def typed_row(row: Mapping[str, Any], schema: Mapping[str, Any]) -> Row:
-    """A row of CSV text with the JSON types of the schema; what does not fit stays text, for the endpoint to refuse."""
-    columns = {column["name"]: column for column in schema["columns"]}
-    return {name: typed(text, columns[name]) if name in columns else text for name, text in row.items()}
+def typed_row(row: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) -> Row:
+    """A row of CSV text with the JSON types of the schema's columns; what does not fit stays text, for the endpoint to refuse."""
+    return {name: typed(row[name], column) for name, column in columns.items() if name in row}
 
 
 def typed(text: str | None, column: Mapping[str, Any]) -> object:
@@ -71,14 +71,6 @@ def typed(text: str | None, column: Mapping[str, Any]) -> object:
     return text
 
 
-def without(rows: Iterable[Row], column: str | None) -> Iterator[Row]:
-    """The rows without the label, which is no input."""
-    for row in rows:
-        if column is not None:
-            row.pop(column, None)
-        yield row
-
-
 def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     """The rows in lists of at most `size`."""
     batch: list[Row] = []
@@ -89,6 +81,12 @@ def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
             batch = []
     if batch:
         yield batch
+
+
+def _chosen(row: Any, columns: Mapping[str, object]) -> Row:
+    if not isinstance(row, dict):
+        raise ValueError(f"each row must be an object, not {row!r}")  # noqa: TRY004 - a mistake in the file
+    return {name: row[name] for name in columns if name in row}
 
 
 def _same(value: object, text: str) -> bool:

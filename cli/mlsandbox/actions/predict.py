@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox.data_rows import Row, batches, read_rows, without
+from mlsandbox.data_rows import Row, batches, read_rows
 from mlsandbox.endpoint import Answer, Endpoint
-from mlsandbox.errors import InputUnreadable, NotRunning, PredictionFailed
-from mlsandbox.project import ModelConfig, Project
+from mlsandbox.errors import CommandFailed, InputUnreadable, NotRunning, PredictionFailed
+from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox.project import Project
 from mlsandbox.run import run
-from mlsandbox.supervise.spec import Folder, list_from_json
-from mlsandbox_serving.contract import PackageFile, Port
+from mlsandbox_serving.contract import PackageFile
 
 BATCH_ROWS: Final = 500
 """Rows in one request of `predict --data`."""
@@ -55,16 +55,21 @@ def predict(endpoint: Endpoint, body: object) -> Prediction:
     return _prediction(endpoint.predict(body))
 
 
-def predict_file(project: Project, model: ModelConfig, endpoint: Endpoint, path: Path) -> Iterator[RowPrediction]:
-    """Every row of a file, in order; the label column, if it is there, is left out.
+def predict_file(package: Package, endpoint: Endpoint, path: Path, *, max_rows: int) -> Iterator[RowPrediction]:
+    """Every row of a file, in order; columns that the model does not take are left out.
+
+    Args:
+        package: that answers.
+        endpoint: where it answers.
+        path: of the file.
+        max_rows: most rows that one request may have.
 
     Raises:
         InputUnreadable: the file cannot be read.
         PredictionFailed: the rows of one request were refused; what came before it was answered. Rows are those of the file.
     """
-    rows = read_rows(path, endpoint.schema(), lambda file: _tabular(project, file))
-    size = min(BATCH_ROWS, model.serving.max_rows)
-    return predict_rows(endpoint, without(rows, model.target), size)
+    rows = read_rows(path, endpoint.schema(), lambda file: _tabular(package, file))
+    return predict_rows(endpoint, rows, min(BATCH_ROWS, max_rows))
 
 
 def predict_rows(endpoint: Endpoint, rows: Iterable[Row], size: int) -> Iterator[RowPrediction]:
@@ -81,20 +86,29 @@ def predict_rows(endpoint: Endpoint, rows: Iterable[Row], size: int) -> Iterator
         begin += len(batch)
 
 
-def example_row(project: Project, model: str, version: str | None) -> Mapping[str, Any]:
-    """The example row that the served package holds.
+def served_package(project: Project, model: str, version: str | None) -> Package:
+    """The package that answers.
 
     Raises:
-        InputUnreadable: there is none.
+        NotRunning: it is not there.
     """
-    path = project.state_dir / "bentoml" / "bentos" / model / str(version) / "src" / PackageFile.MANIFEST
-    try:
-        example = json.loads(path.read_text(encoding="utf-8")).get("example")
-    except (OSError, ValueError) as error:
-        raise InputUnreadable(f"the package of {model} cannot be read", why=str(error), fix="package it again: sandbox up") from error
+    packages = list_packages(project.root, model)
+    found = next((each for each in packages if each.version == version), None)
+    if found is None:
+        raise NotRunning(f"no package {version or ''} of {model} is there".replace("  ", " "), fix="package and start it: sandbox up")
+    return found
+
+
+def example_row(package: Package) -> Mapping[str, Any]:
+    """The example row of a package.
+
+    Raises:
+        InputUnreadable: it has none.
+    """
+    example = package.manifest.get("example")
     if not isinstance(example, dict):
         raise InputUnreadable(
-            f"{model} was packaged without an example row",
+            f"{package.model} was packaged without an example row",
             why="It has no reference data.",
             fix="give a row: sandbox predict '{\"column\": 1.0}'",
         )
@@ -146,13 +160,21 @@ def _sentence(fault: Mapping[str, Any]) -> str:
     return f"{where}: {fault['problem']}, expected {fault['expected']}, got {json.dumps(fault['value'], ensure_ascii=False)}"
 
 
-def _tabular(project: Project, path: Path) -> list[str]:
+def _tabular(package: Package, path: Path) -> list[str]:
     """Rows of a file that needs pandas, read in the environment of the model; one JSON object per line."""
+    argv: list[str | Path] = [
+        package.python,
+        "-m",
+        "mlsandbox_serving.tabular",
+        path.absolute(),
+        "--schema",
+        package.source / PackageFile.SCHEMA,
+    ]
     try:
-        processes = list_from_json(Folder(project.state_dir).processes.read_text(encoding="utf-8"))
-        service = next(each for each in processes if each.name == Port.API)
-    except (OSError, ValueError, StopIteration) as error:
-        raise NotRunning("the stack was never started", fix="start it: sandbox up") from error
-    env = {"PYTHONPATH": service.env.get("PYTHONPATH")}
-    done = run([service.argv[0], "-m", "mlsandbox_serving.tabular", str(path.absolute())], env=env, what=f"reading {path.name}")
-    return done.stdout.splitlines()
+        return run(argv, env={"PYTHONPATH": str(package.source)}, what=f"reading {path.name}").stdout.splitlines()
+    except CommandFailed as error:
+        try:
+            told = json.loads(str(error.details["stderr"]).splitlines()[-1])["error"]
+        except (ValueError, LookupError, TypeError):
+            raise error from None
+        raise InputUnreadable(told["message"], why=told["why"], fix=f"{told['fix']} ({path})") from error

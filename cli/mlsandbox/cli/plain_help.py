@@ -31,7 +31,6 @@ class PlainHelp:
         self.format_options(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments and the command's own options; the global ones are named in one line."""
         own = [each for each in cast("TyperCommand", self).get_params(ctx) if getattr(each, "rich_help_panel", None) != PANEL]
         for title, wanted in (("Arguments", "argument"), ("Options", "option")):
             records = [each.get_help_record(ctx) for each in own if each.param_type_name == wanted]

@@ -30,7 +30,8 @@ def command(
     *,
     request: Annotated[str | None, typer.Argument(metavar="JSON|@FILE|-", help='One row, {"rows": […]} or {"columns": {…}}.')] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="Every row of a .csv, .jsonl, .parquet or .arrow file.")
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Every row of a .csv, .jsonl or .parquet file; other columns are left out."),
     ] = None,
     example: Annotated[bool, typer.Option("--example", help="The example row of the package.")] = False,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Which model, when the project has several.")] = None,
@@ -43,13 +44,16 @@ def command(
     project, sight = session.project(), look(session.root())
     url = endpoint_of(sight, model)
     config = project.models[model or next(iter(project.models))]
+    package = None if request is not None else action.served_package(project, config.name, sight.remembered.served.get(config.name))
     with Endpoint(url, timeout=session.options.timeout) as endpoint:
-        if data is not None:
-            _file(session, action.predict_file(project, config, endpoint, data))
+        if data is not None and package is not None:
+            _file(session, action.predict_file(package, endpoint, data, max_rows=config.serving.max_rows))
             return
-        version = sight.remembered.served.get(config.name)
-        standard_input = sys.stdin.read() if request == "-" else None
-        body = action.example_row(project, config.name, version) if request is None else action.read_body(request, standard_input)
+        body = (
+            action.read_body(request or "", sys.stdin.read() if request == "-" else None)
+            if package is None
+            else action.example_row(package)
+        )
         if curl:
             line = curl_line(url, body)
             session.output.result("Curl", {"curl": line}, line)

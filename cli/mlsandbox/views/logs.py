@@ -24,14 +24,14 @@ def event_text(event: Mapping[str, Any], paint: Paint) -> str:
         shown,
         f"{event.get(Field.MODEL, '')} {event.get(Field.VERSION, '')}".strip(),
         _what(event),
-        _took(event.get(Field.DURATION)),
+        _took(event.get(Field.EVENT_DURATION)),
         paint.dim(str(event.get(Field.REQUEST_ID) or "")),
     ]
     return "  ".join(part for part in parts if part)
 
 
 def _what(event: Mapping[str, Any]) -> str:
-    if event.get(Field.DATASET) == Dataset.ERROR:
+    if event.get(Field.EVENT_DATASET) == Dataset.ERROR:
         return f"{event.get(Field.ERROR_CODE, '')}: {event.get(Field.ERROR_MESSAGE, '')}"
     rows, predictions = event.get(Field.ROWS), event.get(Field.PREDICTIONS)
     if rows == 1 and predictions:

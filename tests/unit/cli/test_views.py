@@ -1,0 +1,151 @@
+"""Text of stacks, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mlsandbox.actions.env import variables
+from mlsandbox.actions.outcomes import (
+    DownResult,
+    GoldenSummary,
+    PlannedStep,
+    ServiceState,
+    SmokePrediction,
+    StackEntry,
+    StackList,
+    StatusResult,
+    UpResult,
+)
+from mlsandbox.actions.predict import Prediction
+from mlsandbox.output import Paint
+from mlsandbox.views.logs import event_text
+from mlsandbox.views.predict import prediction_text
+from mlsandbox.views.status import down_text, list_text, status_text
+from mlsandbox.views.up import up_text
+
+PLAIN = Paint(on=False)
+URL = "http://127.0.0.1:7310"
+UP = UpResult(
+    project="churn",
+    engine="embedded",
+    model="churn",
+    version="v1",
+    digest="sha256:9f2c",
+    endpoints={"api": URL},
+    services=(ServiceState("api", "healthy", change="created"), ServiceState("log-store", "healthy", change="unchanged")),
+    smoke=SmokePrediction("leaves", 0.83, 0.0041, {"age": 40.0}),
+    golden=GoldenSummary(50, 48),
+    curl=f"curl -s {URL}/predict -d '{{}}'",
+    elapsed=12.3,
+)
+
+
+def test_a_new_stack() -> None:
+    """`up` must show address, services, golden rows, a real prediction, one line of curl, and what to do next."""
+    assert up_text(UP, PLAIN) == (
+        "  churn v1 is up · 12s\n"
+        "\n"
+        f"  API         {URL:<40} OpenAPI at /docs.json, metrics at /metrics\n"
+        "  Logs        sandbox logs -f, sandbox logs --requests\n"
+        "  Services    api created, log-store unchanged\n"
+        "  Golden rows 50 of 50 reproduced, 48 bit for bit\n"
+        '  Prediction  "leaves", p=0.83 in 4.1 ms, for the example row\n'
+        "\n"
+        f"  Try   curl -s {URL}/predict -d '{{}}'\n"
+        "\n"
+        "  Next  sandbox predict --example\n"
+        "        sandbox down    stop; data is kept in .sandbox/"
+    )
+
+
+def test_an_unchanged_stack() -> None:
+    """A second `up` must say in its first line that nothing had to be done."""
+    text = up_text(replace(UP, unchanged=True, elapsed=0.21), PLAIN)
+
+    assert text.splitlines()[0] == "churn v1 is already running · embedded · nothing to do   (0.2s)"
+    assert "log-store unchanged" in text
+
+
+def test_a_dry_run() -> None:
+    """A dry run must show each step with its reason."""
+    text = up_text(replace(UP, dry_run=True, plan=(PlannedStep("restart", "api", "changed: SANDBOX_VERSION v1 -> v2"),)), PLAIN)
+
+    assert "nothing was changed" in text
+    assert "  restart   api: changed: SANDBOX_VERSION v1 -> v2" in text
+
+
+def test_status() -> None:
+    """The state of each service must be a word, and what needs attention come last."""
+    services = (ServiceState("api", "restarting", port=7310, restarts=2, memory_bytes=190_000_000, reason="exit code 1"),)
+    result = StatusResult("churn", "embedded", "degraded", "v1", None, {"api": URL}, services, ("api is restarting: exit code 1",))
+
+    lines = status_text(result, PLAIN).splitlines()
+
+    assert lines[0] == "churn v1 · embedded · degraded"
+    assert lines[3].split() == ["api", "restarting", "7310", "2", "190", "MB"]
+    assert lines[-1] == "  attention: api is restarting: exit code 1"
+
+
+def test_meaning_is_in_words() -> None:
+    """Colour must add nothing but colour."""
+    services = (ServiceState("api", "unhealthy"),)
+    result = StatusResult("churn", "embedded", "degraded", None, None, {}, services)
+    coloured = status_text(result, Paint(on=True))
+    for code in ("0", "1", "2", "31", "32", "33", "36"):
+        coloured = coloured.replace(f"\x1b[{code}m", "")
+
+    assert coloured == status_text(result, PLAIN)
+
+
+def test_down() -> None:
+    """`down` must say what stopped, what is kept and how to delete it, and nothing to stop must be no error."""
+    kept: Mapping[str, int] = {"packages": 12_000_000}
+
+    assert down_text([DownResult("churn", ("api", "shipper"), kept, elapsed=3.14)], all_of=False) == (
+        "Stopped 2 services in 3.1s: api, shipper\nKept: packages 12 MB (delete with: sandbox down --volumes)"
+    )
+    assert down_text([DownResult("churn", (), {})], all_of=False) == "nothing to stop"
+    assert "churn: nothing to stop" in down_text([DownResult("churn", (), {})], all_of=True)
+    assert "would remove" in down_text([DownResult("churn", (), {}, ("data",), dry_run=True)], all_of=False)
+
+
+def test_lists_and_predictions() -> None:
+    """Lists must be tables, predictions one per line with what answered last."""
+    assert list_text(StackList((StackEntry("a", Path("/p/a"), "embedded", "stopped", None),)), PLAIN).splitlines()[1].split() == [
+        "a",
+        "embedded",
+        "stopped",
+        "/p/a",
+    ]
+    assert list_text(StackList(), PLAIN) == "no stacks on this machine"
+    answer = Prediction("churn", "v1", "id", ("leaves", 3), ((0.2, 0.8), (1.0, 0.0)), 0.0123)
+    assert prediction_text(answer, PLAIN, timed=True).splitlines()[-1] == "churn v1 in 12.3 ms · request id"
+
+
+def test_events() -> None:
+    """An event must be one line, an error's with its code and message."""
+    common = {"@timestamp": "T", "sandbox.model": "churn", "sandbox.version": "v1", "http.request.id": "id", "event.duration": 2_100_000}
+    good = {
+        **common,
+        "event.dataset": "sandbox.prediction",
+        "http.response.status_code": 200,
+        "sandbox.rows": 1,
+        "sandbox.predictions": ["leaves"],
+    }
+    bad = {
+        **common,
+        "event.dataset": "sandbox.error",
+        "http.response.status_code": 422,
+        "error.code": "SCHEMA_MISMATCH",
+        "error.message": "row 0",
+    }
+
+    assert event_text(good, PLAIN) == "T  200  churn v1  1 row -> leaves  2.1 ms  id"
+    assert event_text(bad, PLAIN) == "T  422  churn v1  SCHEMA_MISMATCH: row 0  2.1 ms  id"
+
+
+def test_variables() -> None:
+    """The first model's address must be SANDBOX_URL, further ones carry their model's name."""
+    assert variables({"api": "a", "api-house-price": "b"}) == {"SANDBOX_URL": "a", "SANDBOX_URL_HOUSE_PRICE": "b"}
