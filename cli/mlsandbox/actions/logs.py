@@ -12,6 +12,7 @@ from mlsandbox.actions.sight import look, moment
 from mlsandbox.engines.base import LogLine
 from mlsandbox.errors import UsageError
 from mlsandbox.event_query import ROWID, last_rowid, query
+from mlsandbox.supervise.spec import Folder, ListInvalid, list_from_json
 from mlsandbox_serving.contract import LogTable
 
 _POLL_SECONDS: Final = 0.2
@@ -48,17 +49,25 @@ def service_lines(root: Path, services: Sequence[str], *, lines: int, since: flo
     Raises:
         UsageError: no such service.
     """
-    written = sorted(path.stem for path in (root / ".sandbox" / "logs").glob("*.log"))
-    unknown = [name for name in services if name not in written]
+    known = service_names(root)
+    unknown = [name for name in services if name not in known]
     if unknown:
-        known = ", ".join(written) or "none yet"
-        raise UsageError(
-            f"no service {', '.join(unknown)} has written anything", why=f"Services: {known}.", fix="see the names: sandbox status"
-        )
-    wanted = list(services) or written
+        named = ", ".join(known) or "none yet"
+        raise UsageError(f"there is no service {', '.join(unknown)}", why=f"Services: {named}.", fix="see the names: sandbox status")
+    wanted = list(services) or known
     for line in look(root).engine.logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
         if since is None or _epoch(line) >= since:
             yield line
+
+
+def service_names(root: Path) -> list[str]:
+    """Services that the project's stack has, or that ever wrote something."""
+    folder = Folder(root / ".sandbox")
+    try:
+        listed = {process.name for process in list_from_json(folder.processes.read_text(encoding="utf-8"))}
+    except (OSError, ListInvalid):
+        listed = set()
+    return sorted(listed | {path.stem for path in folder.logs.glob("*.log")})
 
 
 def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iterator[dict[str, Any]]:

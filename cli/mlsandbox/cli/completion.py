@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mlsandbox.actions.logs import service_names
 from mlsandbox.cli import COMPLETE_VARIABLE
 from mlsandbox.cli.session import Session
 from mlsandbox.project import find_project
@@ -40,7 +41,7 @@ def prepare() -> None:
     completion_init()
 
 
-def service_names() -> list[str]:
-    """Services of the project in the current folder that have written something."""
+def complete_services() -> list[str]:
+    """Names of the services of the project in the current folder."""
     root = find_project()
-    return [] if root is None else sorted(path.stem for path in (root / ".sandbox" / "logs").glob("*.log"))
+    return [] if root is None else service_names(root)

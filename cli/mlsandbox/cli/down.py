@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlsandbox.actions.down import down, down_all
-from mlsandbox.cli.completion import service_names
+from mlsandbox.cli.completion import complete_services
 from mlsandbox.cli.confirm import confirm
 from mlsandbox.cli.session import Session
 from mlsandbox.project import name_in
@@ -19,7 +19,7 @@ EXAMPLES = "$ sandbox down\n$ sandbox down --volumes\n$ sandbox down --all"
 def command(
     session: Session,
     *,
-    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=service_names)] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
     volumes: Annotated[bool, typer.Option("--volumes", help="Also remove logs, events, packages and state; asks first, or --yes.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every stack of this machine.")] = False,
 ) -> None:

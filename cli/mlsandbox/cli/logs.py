@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mlsandbox.actions.logs import EventFilter, events, service_lines
+from mlsandbox.actions.logs import EventFilter, events, service_lines, service_names
 from mlsandbox.cli import interrupts
 from mlsandbox.cli.binding import DOCUMENTS
-from mlsandbox.cli.completion import service_names
+from mlsandbox.cli.completion import complete_services
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
@@ -39,7 +39,7 @@ class Level(StrEnum):
 def command(
     session: Session,
     *,
-    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=service_names)] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
     requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
     identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="What was logged of one request.")] = None,
@@ -60,7 +60,7 @@ def command(
             show_pieces(session.output, "EventList", "events", ((each, event_text(each, session.output.out)) for each in found))
         else:
             lines = service_lines(session.root(), services or (), lines=count, since=wanted.since, follow=follow)
-            width = max(map(len, service_names() or [""]))
+            width = max(map(len, service_names(session.root()) or [""]))
             show_pieces(
                 session.output, "LogLineList", "lines", ((to_plain(each), line_text(each, session.output.out, width)) for each in lines)
             )
