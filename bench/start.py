@@ -10,15 +10,17 @@ rows and asks for its own smoke prediction; `bentoml serve` starts the same serv
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -37,6 +39,7 @@ class Service:
     env: Mapping[str, str]
     cwd: str
     port: int
+    """Where it listens; another one after an `up` that found it taken."""
 
 
 def main() -> None:
@@ -51,7 +54,7 @@ def main() -> None:
     ups: list[float] = []
     serves: list[float] = []
     for number in range(1, options.rounds + 1):
-        ups.append(time_up(project, service.port, row))
+        ups.append(time_up(project, row))
         serves.append(time_serve(service, row))
         print(f"round {number}: sandbox up {ups[-1]:.2f} s, bentoml serve {serves[-1]:.2f} s", flush=True)
     print(table(ups, serves))
@@ -78,11 +81,11 @@ def example_row(project: Path) -> bytes:
     return json.dumps(json.loads(captured.read_text(encoding="utf-8"))["example"]).encode()
 
 
-def time_up(project: Path, port: int, row: bytes) -> float:
+def time_up(project: Path, row: bytes) -> float:
     """Seconds from the start of `sandbox up` to the first prediction; the stack is down before and after."""
     started = time.monotonic()
     with subprocess.Popen([SANDBOX, "-C", project, "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
-        seconds = until_answered(started, port, row, command)
+        seconds = until_answered(started, lambda: model_service(project).port, row, command)
         if command.wait(GIVE_UP) != 0:
             raise SystemExit("sandbox up failed; see: sandbox up")
     sandbox(project, "down")
@@ -90,27 +93,38 @@ def time_up(project: Path, port: int, row: bytes) -> float:
 
 
 def time_serve(service: Service, row: bytes) -> float:
-    """Seconds from the start of `bentoml serve` to the first prediction, with folders of its own for events and metrics."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Seconds from the start of `bentoml serve` to the first prediction, at a port and with folders of its own."""
+    port = free_port()
+    argv = [*service.argv[: service.argv.index("--port")], "--port", str(port)]
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "output").open("w+b") as output:
         own = {name: folder for name in ("SANDBOX_SPOOL_DIR", "SANDBOX_METRICS_DIR") if name in service.env}
         environ = {**service.env, **own}
         started = time.monotonic()
-        command = subprocess.Popen(
-            service.argv, env=environ, cwd=service.cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        command = subprocess.Popen(argv, env=environ, cwd=service.cwd, stdout=output, stderr=output, start_new_session=True)
         try:
-            return until_answered(started, service.port, row, command)
+            return until_answered(started, lambda: port, row, command)
+        except SystemExit:
+            output.seek(0)
+            sys.stderr.write(output.read().decode(errors="replace"))
+            raise
         finally:
-            os.killpg(command.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(command.pid, signal.SIGTERM)
             command.wait(30)
 
 
-def until_answered(started: float, port: int, row: bytes, command: subprocess.Popen[bytes]) -> float:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def until_answered(started: float, port: Callable[[], int], row: bytes, command: subprocess.Popen[bytes]) -> float:
     """Ask for a prediction every five milliseconds until it comes; seconds since `started`."""
     while time.monotonic() - started < GIVE_UP:
         if command.poll() not in (None, 0):
             raise SystemExit(f"the command ended with {command.returncode} before the first prediction")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port(), timeout=10)
         try:
             connection.request("POST", "/predict", row, {"content-type": "application/json"})
             if connection.getresponse().status == http.HTTPStatus.OK:
