@@ -14,6 +14,7 @@ from typing import Final
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
+from mlsandbox.actions.project_stack import stack_of
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import example_of, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
@@ -30,7 +31,6 @@ from mlsandbox.registry import Entry, Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
-from mlsandbox.stack.from_project import stack_of
 from mlsandbox.stack.ports import this_machine
 from mlsandbox.stack.spec import Environment, ServiceEnvironment
 from mlsandbox.state import State, load_state, save_state

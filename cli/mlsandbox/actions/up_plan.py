@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
+from mlsandbox.actions.project_stack import stack_of
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.package import Package
@@ -14,7 +15,6 @@ from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
-from mlsandbox.stack.from_project import stack_of
 from mlsandbox.stack.ports import Allocation, allocate, this_machine
 
 
