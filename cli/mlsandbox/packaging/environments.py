@@ -40,7 +40,10 @@ for name in optional:
     except ImportError:
         pass
 """
-_SERVED: Final = ("bentoml", "_bentoml_impl.worker.service", "fluent.sender", "msgpack", "msgspec", "numpy", "pandas", "prometheus_client")
+_SERVED: Final = (
+    *("bentoml", "bentoml._internal.service.loader", "_bentoml_sdk.service", "_bentoml_impl.server", "_bentoml_impl.worker.service"),
+    *("fluent.sender", "msgpack", "msgspec", "numpy", "pandas", "prometheus_client"),
+)
 _FRAMEWORKS: Final = (
     *("pyarrow.parquet", "pyarrow.csv", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline"),
     *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch", "mlflow.pyfunc"),

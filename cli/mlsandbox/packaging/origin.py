@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlsandbox.errors import CaptureStale, OriginUnknown
 from mlsandbox.packaging.interpreters import SUPPORTED, Installed, candidates, minor_of, query
+from mlsandbox.packaging.model_files import is_estimator
 from mlsandbox.packaging.requirement_files import Requirement, Requirements, normalize, read_requirements
 from mlsandbox_serving.contract import ModelKind
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NEVER_MOVED: Final = ("numpy", "scipy", "pandas")
 """Beside the roots, these stay at the captured version too: pickles and results depend on them."""
+_PLUMBING: Final = frozenset({*NEVER_MOVED, "joblib", "cloudpickle", "pyarrow"})
 _DISTRIBUTIONS: Final = {
     "sklearn": "scikit-learn",
     "imblearn": "imbalanced-learn",
@@ -72,7 +74,8 @@ class Origin:
 
     def describe(self) -> str:
         """One line: "environment from capture.json (scikit-learn 1.9.1, Python 3.11)"."""
-        roots = [f"{each.name} {each.version or self.versions.get(each.name, '')}".strip() for each in self.roots]
+        telling = sorted(self.roots, key=lambda each: each.name in _PLUMBING)  # the frameworks first
+        roots = [f"{each.name} {each.version or self.versions.get(each.name, '')}".strip() for each in telling]
         return f"environment from {self.source} ({', '.join([*roots[:3], f'Python {self.python}'])})"
 
 
@@ -109,6 +112,8 @@ def discover(model: ModelConfig, info: ModelInfo) -> Origin:
 def referenced_modules(model: ModelConfig, info: ModelInfo) -> frozenset[str]:
     """Top-level modules, of other people's distributions, that loading the model imports."""
     named = {name.split(".")[0] for name in info.globals} | set(_KIND_MODULES.get(info.kind, ()))
+    if is_estimator(info.kind, model.path):
+        named.add("sklearn")
     own = {path.stem for path in model.code} | {model.path.stem}
     if info.kind is ModelKind.PYTHON:
         for path in (model.path, *model.code):

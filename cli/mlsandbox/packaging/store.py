@@ -50,7 +50,7 @@ def package_model(model: ModelConfig, *, root: Path, report: Report, base_image:
     make_sandbox_folder(sandbox)
     digests = FileDigests(sandbox / "cache" / "hashes.json")
     files = digests.files(model.path)
-    capture = _read_capture(model, files)
+    capture = _read_capture(model, files, digests)
     with exclusive(sandbox / "packaging.lock", waiting=lambda: report("waiting for another command that packages a model")):
         path, inputs = _lock_place(model, capture, digest_of(files), digests, root=root)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def find_package(model: ModelConfig, *, root: Path) -> Found:
     """
     digests = FileDigests(root / ".sandbox" / "cache" / "hashes.json")
     files = digests.files(model.path)
-    capture = _read_capture(model, files)
+    capture = _read_capture(model, files, digests)
     path, inputs = _lock_place(model, capture, digest_of(files), digests, root=root)
     lock = read_lock(path, inputs=inputs)
     if lock is None:
@@ -177,7 +177,7 @@ def _origin(model: ModelConfig, capture: Mapping[str, Any] | None) -> Origin:
     return discover(model, info)
 
 
-def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...]) -> Mapping[str, Any] | None:
+def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...], digests: FileDigests) -> Mapping[str, Any] | None:
     """capture.json beside the model, when it is about this very model."""
     path = model.path.parent / "capture.json"
     try:
@@ -190,7 +190,9 @@ def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...]) -> Mapping[s
     found = {file.path: file.sha256 for file in files}
     if not found.keys() & recorded.keys():
         return None
-    changed = sorted(name for name in found.keys() | recorded.keys() if found.get(name) != recorded.get(name))
+    code = {f"code/{file.path}": file.sha256 for file in _code_files(model, digests)}
+    pinned = {f"code/{file['path'].removeprefix('code/')}": file["sha256"].removeprefix("sha256:") for file in capture.get("code") or ()}
+    changed = [*_differing(found, recorded), *(_differing(code, pinned) if pinned else ())]
     if changed:
         raise CaptureStale(
             f"{', '.join(changed)} changed after {path.name} was written",
@@ -199,6 +201,10 @@ def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...]) -> Mapping[s
             details={"files": changed},
         )
     return capture
+
+
+def _differing(found: Mapping[str, str], recorded: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in found.keys() | recorded.keys() if found.get(name) != recorded.get(name))
 
 
 def _in_model(model: ModelConfig, recorded: str) -> str:
