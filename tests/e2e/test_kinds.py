@@ -122,7 +122,7 @@ import mlflow
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 model = LinearRegression().fit(frame, label)
-mlflow.sklearn.save_model(model, "flow", signature=infer_signature(frame, model.predict(frame)))
+mlflow.sklearn.save_model(model, "flow", serialization_format="cloudpickle", signature=infer_signature(frame, model.predict(frame)))
 show(mlflow.pyfunc.load_model("flow").predict(rows))
 """,
         "flow",

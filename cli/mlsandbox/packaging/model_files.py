@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import zipfile
 from pathlib import Path
@@ -130,3 +131,11 @@ def _refuse_known_others(path: Path, head: bytes) -> None:
         raise unknown_kind(path, _TORCH_SAVE, fix=f"save it as TorchScript: {TORCH_FIX}")
     if path.suffix in {".csv", ".parquet", ".xml", ".pmml", ".safetensors", ".npy", ".npz", ".h2o", ".mojo"}:
         raise unknown_kind(path, f"a {path.suffix} file is no model that is served; {ACCEPTED}")
+
+
+def is_estimator(kind: ModelKind, path: Path) -> bool:
+    """Whether XGBoost's own file was written by one of its scikit-learn estimators, which need scikit-learn to be loaded."""
+    if kind is not ModelKind.XGBOOST or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"_estimator_type") >= 0
