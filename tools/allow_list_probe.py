@@ -42,7 +42,7 @@ def record(model: object, found: Found) -> None:
 
 def scikit_learn(found: Found, failed: list[str]) -> None:
     """Estimators, kernels, splitters, scorers, losses and distances by scanning; inner helpers by pickling fitted estimators."""
-    import sklearn_cases  # noqa: PLC0415
+    import sklearn_cases  # noqa: PLC0415 - only where the library is installed
 
     for module in _modules("sklearn"):
         for value in vars(module).values():

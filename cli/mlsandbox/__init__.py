@@ -13,7 +13,7 @@ __all__ = ["save"]
 def __getattr__(name: str) -> Any:
     """`save` is imported when it is used: the command line must start fast."""
     if name == "save":
-        from mlsandbox.saving import save  # noqa: PLC0415
+        from mlsandbox.saving import save  # noqa: PLC0415 - only for those who save
 
         return save
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,7 +28,7 @@ class Shell(StrEnum):
 
 def command(session: Session, *, shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
     """Completes commands, options and the names of services."""
-    from typer._completion_shared import get_completion_script  # noqa: PLC0415
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - slow to import
 
     script = get_completion_script(prog_name="sandbox", complete_var=COMPLETE_VARIABLE, shell=shell.value)
     session.output.result("Completion", {"shell": shell, "script": script}, script)

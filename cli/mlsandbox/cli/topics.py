@@ -47,7 +47,7 @@ def exit_codes() -> str:
 
 def config() -> str:
     """Every setting with its default."""
-    from mlsandbox.setting_docs import describe_settings  # noqa: PLC0415
+    from mlsandbox.setting_docs import describe_settings  # noqa: PLC0415 - only for that topic
 
     lines = ["Settings of sandbox.toml (precedence: flag > SANDBOX_* variable > sandbox.toml > default).", ""]
     for each in describe_settings():

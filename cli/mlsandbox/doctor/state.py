@@ -38,7 +38,7 @@ def _remembered(sandbox: Path, *, fix: bool) -> Finding:
 
 
 def _readable(path: Path) -> Finding:
-    import json  # noqa: PLC0415
+    import json  # noqa: PLC0415 - not needed to print help
 
     try:
         json.loads(path.read_text("utf-8"))

@@ -45,7 +45,7 @@ CREATE INDEX IF NOT EXISTS events_by_trace ON {LogTable.NAME} ({LogTable.TRACE_I
 CREATE INDEX IF NOT EXISTS errors_by_time ON {LogTable.NAME} ({LogTable.TIMESTAMP}) WHERE {LogTable.DATASET} = '{Dataset.ERROR}';
 CREATE INDEX IF NOT EXISTS severe_by_time ON {LogTable.NAME} ({LogTable.TIMESTAMP}) WHERE {LogTable.SEVERITY} >= 2;
 """
-_INSERT: Final = f"INSERT OR IGNORE INTO {LogTable.NAME} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_INSERT: Final = f"INSERT OR IGNORE INTO {LogTable.NAME} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - column names of the contract, no value of anyone
 _DELETE_OLDEST: Final = (
     f"DELETE FROM {LogTable.NAME} WHERE {LogTable.ROWID} IN "  # noqa: S608 - names of the contract
     f"(SELECT {LogTable.ROWID} FROM {LogTable.NAME} WHERE {LogTable.TIMESTAMP} < ? ORDER BY {LogTable.TIMESTAMP} LIMIT {_DELETE_ROWS})"

@@ -25,7 +25,7 @@ MODEL: Final = bentoml.models.BentoModel(MANIFEST["model_tag"])
 
 def _make_app(inner: AsgiApp) -> AsgiApp:
     # Imported in the worker alone: the arbiter neither needs it nor waits for it.
-    from mlsandbox_serving.service.worker import make_app  # noqa: PLC0415
+    from mlsandbox_serving.service.worker import make_app  # noqa: PLC0415 - only the worker needs it
 
     return make_app(inner, root=ROOT, model_folder=_model_folder, worker=str(_worker_index or 0), environ=os.environ)
 

@@ -81,7 +81,7 @@ class Served:
             labels, probabilities = prediction.labels, prediction.probabilities
             for name, answers in (("predictions", labels), ("rows of probabilities", probabilities)):
                 if answers is not None and (answers.ndim == 0 or len(answers) != columns.rows):
-                    raise RuntimeError(f"the model answered {np.shape(answers)} {name} for {columns.rows} rows")  # noqa: TRY301
+                    raise RuntimeError(f"the model answered {np.shape(answers)} {name} for {columns.rows} rows")  # noqa: TRY301 - one place tells all of it
         except (ValueError, TypeError) as error:
             raise self._rejected(error) from error
         except BaseException as error:

@@ -85,7 +85,7 @@ def test_send_returns_when_the_events_are_taken(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("nanoseconds", [True, False])
-def test_the_fluent_logger_library_is_understood(receiver: Receiver, nanoseconds: bool) -> None:  # noqa: FBT001
+def test_the_fluent_logger_library_is_understood(receiver: Receiver, nanoseconds: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Events of Fluentd's own Python client must arrive, in either form of time."""
     sender = FluentSender("app", host="127.0.0.1", port=receiver.port, nanosecond_precision=nanoseconds)
     for number in range(5):

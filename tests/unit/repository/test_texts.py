@@ -9,6 +9,9 @@ import pytest
 from support.repository import TRACKED, read
 
 INDEX = re.compile(
+    r"py[p]i\.(org|io)|pythonh[o]sted|registry\.np[m]|deb\.deb[i]an|an[a]conda\.(org|com)|--(extra-)?ind[e]x-url[=\s]*https?://(?!example\.)",
+    re.IGNORECASE,
+)
     r"py[p]i\.(org|io)|pythonh[o]sted|registry\.np[m]|deb\.deb[i]an|an[a]conda\.(org|com)|--(extra-)?ind[e]x-url[=\s]*https?://(?!example\.)", re.IGNORECASE
 )
 MACHINE = re.compile(r"(?<![\w.])/(w[o]rk|ro[o]t|Us[e]rs)/|/opt/wh[e]els|\.py[e]nv|/tmp/ba[s]h_")
