@@ -64,7 +64,7 @@ def main() -> None:
     for name in options.only:
         answer = probe(options.folder, name)
         (answers / f"{name}.json").write_text(json.dumps(answer))
-        print(name, answer["versions"], *answer["failed"], sep="\n  ")  # type: ignore[misc] - a list of texts, out of JSON
+        print(name, answer["versions"], *answer["failed"], sep="\n  ")  # type: ignore[misc]  # a list of texts, out of JSON
     write_lists([json.loads(path.read_text()) for path in sorted(answers.glob("*.json"))])
 
 

@@ -45,7 +45,7 @@ def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
         root, home = tmp_path / name, tmp_path / "home"
         root.mkdir(parents=True, exist_ok=True)
         home.mkdir(exist_ok=True)
-        sandbox = Sandbox(root, home, **options)  # type: ignore[arg-type] - options are those of Sandbox
+        sandbox = Sandbox(root, home, **options)  # type: ignore[arg-type]  # options are those of Sandbox
         made.append(sandbox)
         return sandbox
 

@@ -98,7 +98,7 @@ def test_a_killed_child_must_come_back_and_no_event_be_lost(packaged: Sandbox) -
         predict(url, ids, 20)
         pid = next(service["pid"] for service in packaged.status()["services"] if service["name"] == name)
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda pid=pid: not psutil.pid_exists(pid), timeout=10, what=f"{name} to be gone")  # type: ignore[misc] - a lambda that remembers its loop variable
+        wait_for(lambda pid=pid: not psutil.pid_exists(pid), timeout=10, what=f"{name} to be gone")  # type: ignore[misc]  # a lambda that remembers its loop variable
         wait_for(lambda: packaged.run("status").code == 0, timeout=40, every=0.3, what=f"healthy again after {name} was killed")
         predict(url, ids, 20)
 
