@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 MAX_PARAMETERS: Final = 200
 MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 20
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+"""Where an object happens to lie: the same model trained again must have the same parameters."""
 
 
 def parameters_of(model: object) -> dict[str, Any]:
@@ -42,10 +45,10 @@ def json_safe(value: Any) -> Any:
             safe = {str(key)[:MAX_TEXT]: json_safe(each) for key, each in plain.items()}
         case type():
             safe = f"{plain.__module__}.{plain.__qualname__}"
-        case _ if hasattr(plain, "get_params") or getattr(plain, "shape", ()):
+        case _ if hasattr(plain, "get_params") or getattr(plain, "shape", None):
             safe = f"{type(plain).__module__}.{type(plain).__qualname__}"
         case _:
-            safe = repr(plain)[:MAX_TEXT]
+            safe = _ADDRESS.sub("", repr(plain))[:MAX_TEXT]
     return safe
 
 
