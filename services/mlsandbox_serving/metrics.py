@@ -9,12 +9,14 @@ from __future__ import annotations
 import bisect
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import values as storage
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -45,7 +47,7 @@ def share(folder: Path) -> None:
 
 def is_shared() -> bool:
     """Whether this process's metrics can go to a folder: prometheus_client decides that when it is imported."""
-    return values.ValueClass is not values.MutexValue
+    return storage.ValueClass is not storage.MutexValue
 
 
 def make(metric: Metric, registry: CollectorRegistry | None = None) -> Counter | Gauge | Histogram:
@@ -101,6 +103,17 @@ class WorkerMetrics:
             registry = CollectorRegistry()
             _Collector(registry, path=str(self._folder))
             return generate_latest(registry)
+
+    def ready_workers(self) -> int:
+        """How many living workers have set MODEL_READY to 1."""
+        own = os.getpid()
+        ready = 0
+        for file in self._folder.glob(f"gauge_{_GAUGE_MODES[Metrics.MODEL_READY.name]}_*.db"):
+            worker = file.stem.rpartition("_")[2]
+            if worker == str(own) or not self._is_dead(worker):
+                values = _File.read_all_values_from_file(str(file))
+                ready += any(json.loads(key)[0] == Metrics.MODEL_READY.name and value == 1 for key, value, _, _ in values)
+        return ready
 
     def _begin(self, generation: str) -> None:
         mark = self._folder / "generation"

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import psutil
 
 import mlsandbox_serving
 from mlsandbox_serving.contract import Env
+from mlsandbox_serving.spool.reader import next_batch
 from support.served import Laid
 from support.waiting import wait_for
 
@@ -59,6 +61,15 @@ class Service:
         """Status and JSON body of a POST."""
         sent = {"content-type": "application/json", **(headers or {})}
         return self._ask(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(content).encode(), sent))
+
+    def events(self) -> list[dict[str, Any]]:
+        """What is in its spool, oldest first."""
+        found: list[dict[str, Any]] = []
+        positions: dict[str, int] = {}
+        while (batch := next_batch(self.log.parent / "spool", lambda name: positions.get(name, 0))) is not None:
+            positions[batch.segment] = batch.end
+            found += [msgpack.unpackb(entry)[1] for entry in batch.entries]
+        return found
 
     def wait(self, *, ready: bool = True, timeout: float = 60) -> dict[str, Any]:
         """The body of /readyz once it is ready, or has said that it never will be."""

@@ -63,13 +63,21 @@ def fitted(frame: pd.DataFrame) -> Any:
     return make_pipeline(columns, LogisticRegression(max_iter=2000)).fit(frame, labels)
 
 
-def lay(folder: Path, model: Any, reference: pd.DataFrame | None, *, name: str = "toy", manifest: Mapping[str, Any] | None = None) -> Laid:
+def lay(
+    folder: Path,
+    model: Any,
+    reference: pd.DataFrame | None,
+    *,
+    name: str = "toy",
+    manifest: Mapping[str, Any] | None = None,
+    dump: Callable[[Any, Path], Any] = joblib.dump,
+) -> Laid:
     """Write a package of a picklable model."""
     captured = capture(model, reference=reference)
     model_folder = folder / "model"
     model_folder.mkdir(parents=True)
     file = model_folder / "model.joblib"
-    joblib.dump(model, file)
+    dump(model, file)
     captured["load"]["entry"] = file.name
     package = folder / "src" / "package"
     package.mkdir(parents=True)

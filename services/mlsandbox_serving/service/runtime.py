@@ -56,10 +56,18 @@ class Runtime:
         model_folder: where the model's files are; asked in the model's thread.
         spool: for events; None keeps none.
         measures: the service's metrics.
+        ready_workers: how many workers are ready, where there are several.
     """
 
     def __init__(
-        self, package: Package, settings: Settings, *, model_folder: Callable[[], Path], spool: Spool | None, measures: Measures
+        self,
+        package: Package,
+        settings: Settings,
+        *,
+        model_folder: Callable[[], Path],
+        spool: Spool | None,
+        measures: Measures,
+        ready_workers: Callable[[], int] | None = None,
     ) -> None:
         self.package = package
         self.settings = settings
@@ -67,6 +75,7 @@ class Runtime:
         self.measures = measures
         self._model_folder = model_folder
         self._spool = spool
+        self._ready_workers = ready_workers if settings.workers > 1 else None
         self._thread = ModelThread()
         self._state = LOADING
         self._served: Served | None = None
@@ -106,6 +115,10 @@ class Runtime:
             reason = self._spool.writable()
             if reason is not None:
                 return State(NotReady.SPOOL_UNWRITABLE, reason, golden=self._state.golden)
+        if self._state.ready and self._ready_workers is not None:
+            ready = self._ready_workers()
+            if ready < self.settings.workers:
+                return State(NotReady.LOADING, f"{ready} of {self.settings.workers} workers are ready", golden=self._state.golden)
         return self._state
 
     def refuse_unless_served(self) -> None:

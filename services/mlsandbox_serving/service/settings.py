@@ -25,6 +25,8 @@ class Settings:
     """Bound of the spool."""
     metrics: Path | None = None
     """Folder in which the workers share their metrics; without one a temporary folder of this worker alone."""
+    workers: int = 1
+    """Worker processes of the service."""
     log_inputs: bool = True
     """Whether events hold input values."""
     max_rows_per_event: int = 1_000
@@ -48,6 +50,7 @@ class Settings:
             spool=_path(environ, Env.SPOOL_DIR),
             spool_bytes=_number(environ, Env.SPOOL_BYTES, cls.spool_bytes),
             metrics=_path(environ, Env.METRICS_DIR),
+            workers=_number(environ, Env.WORKERS, cls.workers),
             log_inputs=_flag(environ, Env.LOG_INPUTS, default=cls.log_inputs),
             max_rows_per_event=_number(environ, Env.MAX_ROWS_PER_EVENT, cls.max_rows_per_event),
             max_body=_number(environ, Env.MAX_BODY_BYTES, cls.max_body),

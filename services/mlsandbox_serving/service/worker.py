@@ -40,21 +40,27 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
     _log_to_stderr()
     settings = Settings.read(environ)
     package = Package.read(root)
-    registry, render = _metrics(settings, environ)
-    measures = Measures(package.identity, str(package.manifest["load"]["kind"]), registry)
-    runtime = Runtime(package, settings, model_folder=model_folder, spool=_spool(settings, worker), measures=measures)
-    return App(inner, runtime, render)
+    shared = _shared_metrics(settings, environ)
+    registry = CollectorRegistry()
+    runtime = Runtime(
+        package,
+        settings,
+        model_folder=model_folder,
+        spool=_spool(settings, worker),
+        measures=Measures(package.identity, str(package.manifest["load"]["kind"]), registry if shared is None else None),
+        ready_workers=None if shared is None else shared.ready_workers,
+    )
+    return App(inner, runtime, shared.render if shared is not None else lambda: generate_latest(registry))
 
 
-def _metrics(settings: Settings, environ: Mapping[str, str]) -> tuple[CollectorRegistry | None, Callable[[], bytes]]:
-    """Where metrics are registered, and what shows them: the workers' folder, or this process alone where nothing is shared."""
+def _shared_metrics(settings: Settings, environ: Mapping[str, str]) -> metrics.WorkerMetrics | None:
+    """This worker's part of the workers' folder; None where prometheus_client keeps metrics in the process."""
     if not metrics.is_shared():
-        registry = CollectorRegistry()
-        return registry, lambda: generate_latest(registry)
+        return None
     folder = settings.metrics or Path(environ.get(metrics.ENVIRONMENT) or tempfile.mkdtemp(prefix="sandbox-metrics-"))
     metrics.share(folder)
     generation = f"{settings.stack_id}:{environ.get(Env.ARBITER_PID) or os.getppid()}"
-    return None, metrics.WorkerMetrics(folder, generation=generation).render
+    return metrics.WorkerMetrics(folder, generation=generation)
 
 
 def _spool(settings: Settings, worker: str) -> Spool | None:
