@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,7 +96,7 @@ def serving_environment(**more: str) -> dict[str, str | None]:
     }
 
 
-def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: Path) -> Path:
+def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: Path, check: Callable[[Path], None]) -> Path:
     """Build, and return the bento's folder in `store`.
 
     Args:
@@ -104,6 +104,7 @@ def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: P
         store: BENTOML_HOME of the project.
         scratch: an empty folder on the same disk, for the build's own store.
         interpreter: of the model's environment.
+        check: called with the finished bento before it enters the project's store; what it raises is passed on.
 
     Raises:
         PackagingFailed: BentoML could not build it.
@@ -127,6 +128,7 @@ def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: P
     folder = Path("bentos") / bento.name / bento.version
     if Path(answer["path"]).resolve() != (scratch / folder).resolve():
         raise PackagingFailed(f"the package of {bento.name} is not where it should be: {answer['path']}", fix="build again: sandbox up")
+    check(scratch / folder)
     if not stored:
         _commit(scratch, store, model)
     _commit(scratch, store, folder)

@@ -38,6 +38,7 @@ class Ingredients:
         lock: the locked environment.
         served_code: digest of the served code.
         code: the user's own modules, paths as below package/code, with digests.
+        source: what was captured, without where and when; for a file, what it will be captured from.
     """
 
     model: ModelConfig
@@ -46,30 +47,42 @@ class Ingredients:
     lock: Lock
     served_code: str
     code: tuple[ModelFile, ...]
+    source: Mapping[str, Any]
 
     @property
     def model_tag(self) -> str:
         """The model's place in BentoML's model store."""
         return f"{self.model.name}:{self.model_digest.removeprefix('sha256:')[:12]}"
 
-    def digest(self, source: object) -> str:
-        """Digest of the inputs; `source` is what was captured, or what it will be captured from."""
-        return json_digest({"source": source, **self.common()})
+    @property
+    def digest(self) -> str:
+        """The digest by which an unchanged model is recognized."""
+        return json_digest({"source": self.source, **self.common()})
+
+    @property
+    def capture_digest(self) -> str:
+        """Digest of what decides about the capture of a file: without the settings that only concern the service."""
+        return json_digest({"source": self.source, **self._loaded()})
 
     def common(self) -> dict[str, object]:
         """What decides about a package beside what was captured."""
         model = self.model
         return {
+            **self._loaded(),
             "name": model.name,
+            "output": model.output,
+            "private": sorted(model.private),
+            "hashed": sorted(model.hashed),
+        }
+
+    def _loaded(self) -> dict[str, object]:
+        return {
             "lock": self.lock.digest,
             "python": self.lock.python,
             "entry": self.entry,
             "files": [[file.path, file.sha256] for file in self.files],
             "code": [[file.path, file.sha256] for file in self.code],
             "served_code": self.served_code,
-            "output": model.output,
-            "private": sorted(model.private),
-            "hashed": sorted(model.hashed),
         }
 
     @property
@@ -90,14 +103,13 @@ def lock_text(lock: Lock) -> str:
     return re.sub(r"^#.*\n", "", lock.text, flags=re.MULTILINE).strip() + "\n"
 
 
-def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, version: str, inputs_digest: str) -> tuple[str, dict[str, str]]:
+def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, version: str) -> tuple[str, dict[str, str]]:
     """The package's digest, and its text files by path.
 
     Args:
         ingredients: what it is made from.
         capture: capture.json, or the same made from a model file.
         version: "v3".
-        inputs_digest: what `package_model` recognizes an unchanged model by.
     """
     schema = capture["schema"]
     golden = capture.get("golden")
@@ -115,7 +127,7 @@ def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, versi
         "model": model.name,
         "version": version,
         "digest": digest,
-        "inputs_digest": inputs_digest,
+        "inputs_digest": ingredients.digest,
         "lock_digest": ingredients.lock.digest,
         "served_code_digest": ingredients.served_code,
         "model_digest": ingredients.model_digest,

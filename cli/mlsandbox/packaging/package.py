@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -79,14 +80,22 @@ def store_path(root: Path) -> Path:
 def list_packages(root: Path, model: str) -> list[Package]:
     """The versions of a model, the newest first; folders that are no package of ours are left out."""
     found = []
-    for number, folder in sorted(_versions(root, model), reverse=True):
-        try:
-            manifest = json.loads((folder / "src" / PackageFile.MANIFEST).read_text(encoding="utf-8"))
-            python = environment_path(manifest["lock_digest"], minor_of(manifest["python"])) / "bin/python"
-            found.append(Package(model, f"v{number}", manifest["digest"], f"{model}:v{number}", folder, python, manifest))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+    for _, folder in sorted(_versions(root, model), reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.append(read_package(folder))
     return found
+
+
+def read_package(bento: Path) -> Package:
+    """The package in a bento's folder.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: it is no package of ours.
+    """
+    manifest = json.loads((bento / "src" / PackageFile.MANIFEST).read_text(encoding="utf-8"))
+    model, version = manifest["model"], manifest["version"]
+    python = environment_path(manifest["lock_digest"], minor_of(manifest["python"])) / "bin/python"
+    return Package(model, version, manifest["digest"], f"{model}:{version}", bento, python, manifest)
 
 
 def next_version(root: Path, model: str) -> str:

@@ -11,11 +11,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlsandbox.errors import CaptureStale
+from mlsandbox.errors import CaptureStale, PackageTampered, PackagingFailed
 from mlsandbox.file_lock import exclusive
 from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, served_code
 from mlsandbox.packaging.digest import FileDigests
@@ -25,7 +25,7 @@ from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspe
 from mlsandbox.packaging.lock import Lock, lock_inputs, lock_model, lock_path, read_lock
 from mlsandbox.packaging.manifest import Ingredients, captured_facts, package_files
 from mlsandbox.packaging.origin import Origin, discover, from_capture
-from mlsandbox.packaging.package import Package, list_packages, next_version, store_path, verify_package
+from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package
 from mlsandbox.settings import ModelConfig
 from mlsandbox.state import make_sandbox_folder
 
@@ -57,16 +57,16 @@ def package_model(model: ModelConfig, *, root: Path, report: Report, base_image:
         lock = read_lock(path, inputs=inputs) or lock_model(
             _origin(model, capture), model=model.name, inputs=inputs, path=path, root=root, report=report
         )
-        ingredients, inputs_digest = _ingredients(model, files, capture, lock, digests)
+        ingredients = _ingredients(model, files, capture, lock, digests)
         digests.save()
-        package = _made_of(inputs_digest, model, root)
+        package = _made_of(ingredients, root)
         if package is not None:
             ensure_package_environment(package, report=report)
             return package
         report(lock.origin)
         for moved in lock.moved:
             report(f"{moved.name} {moved.captured} became {moved.locked}: serving needs it")
-        return _create(ingredients, capture, inputs_digest, root=root, report=report, base_image=base_image)
+        return _create(ingredients, capture, root=root, report=report, base_image=base_image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,7 @@ def find_package(model: ModelConfig, *, root: Path) -> Found:
     lock = read_lock(path, inputs=inputs)
     if lock is None:
         return Found(None, "what it was trained with changed" if path.is_file() else "it was never packaged")
-    _, inputs_digest = _ingredients(model, files, capture, lock, digests)
-    package = _made_of(inputs_digest, model, root)
+    package = _made_of(_ingredients(model, files, capture, lock, digests), root)
     return Found(package, "" if package else "the model, its settings or the served code changed")
 
 
@@ -102,9 +101,7 @@ def ensure_package_environment(package: Package, *, report: Report) -> Path:
     return model_environment(lock, model=package.model, report=report)
 
 
-def _create(
-    ingredients: Ingredients, capture: Mapping[str, Any] | None, inputs_digest: str, *, root: Path, report: Report, base_image: str | None
-) -> Package:
+def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root: Path, report: Report, base_image: str | None) -> Package:
     model, lock = ingredients.model, ingredients.lock
     info = inspect_model(model.path, entry=model.entry)
     check_trust(info, code=model.code, trust=model.trust)
@@ -112,11 +109,12 @@ def _create(
     scratch = _empty_scratch(root)
     try:
         if capture is None:
-            cache = root / ".sandbox" / "cache" / f"capture-{inputs_digest.removeprefix('sha256:')[:20]}.json"
+            key = ingredients.capture_digest.removeprefix("sha256:")[:20]
+            cache = root / ".sandbox" / "cache" / f"capture-{key}.json"
             capture = capture_file(ingredients, info.kind, interpreter=interpreter, cache=cache, scratch=scratch, report=report)
         version = next_version(root, model.name)
         report(f"building package {model.name}:{version}")
-        digest, texts = package_files(ingredients, capture, version=version, inputs_digest=inputs_digest)
+        texts = package_files(ingredients, capture, version=version)[1]
         base = model.path if model.path.is_dir() else model.path.parent
         bento = BentoInput(
             name=model.name,
@@ -130,23 +128,33 @@ def _create(
         )
         home = scratch / "bentoml"
         home.mkdir()
-        path = build_bento(bento, store=store_path(root), scratch=home, interpreter=interpreter)
+        path = build_bento(bento, store=store_path(root), scratch=home, interpreter=interpreter, check=_check_unchanged)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    package = next(each for each in list_packages(root, model.name) if each.bento_path == path)
-    return Package(model.name, version, digest, package.tag, path, interpreter, package.manifest, created=True)
+    return replace(read_package(path), python=interpreter, created=True)
+
+
+def _check_unchanged(bento: Path) -> None:
+    """What was bundled is what was hashed: nobody wrote a file in between."""
+    try:
+        verify_package(read_package(bento))
+    except PackageTampered as error:
+        raise PackagingFailed(
+            "files changed while they were packaged", why=error.why, fix="try again when they are complete: sandbox up"
+        ) from error
 
 
 def _ingredients(
     model: ModelConfig, files: tuple[ModelFile, ...], capture: Mapping[str, Any] | None, lock: Lock, digests: FileDigests
-) -> tuple[Ingredients, str]:
-    """What a package is made from, and the digest by which an unchanged model is recognized."""
-    ingredients = Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests))
-    return ingredients, ingredients.digest(captured_facts(capture) if capture else _file_source(model, digests))
+) -> Ingredients:
+    source = captured_facts(capture) if capture else _file_source(model, digests)
+    return Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests), source)
 
 
-def _made_of(inputs_digest: str, model: ModelConfig, root: Path) -> Package | None:
-    return next((each for each in list_packages(root, model.name) if each.manifest.get("inputs_digest") == inputs_digest), None)
+def _made_of(ingredients: Ingredients, root: Path) -> Package | None:
+    """The newest version that was made of exactly these."""
+    versions = list_packages(root, ingredients.model.name)
+    return next((each for each in versions if each.manifest.get("inputs_digest") == ingredients.digest), None)
 
 
 def _lock_place(

@@ -44,7 +44,9 @@ def ingredients(folder: Path, **more: Any) -> Ingredients:
     lock = Lock(
         "# a header\nnumpy==2.4.6 \\\n    --hash=sha256:00\n", "sha256:1", "3.11", "", "environment from …", (Moved("a", "1", "2"),)
     )
-    return Ingredients(model, (ModelFile("model.joblib", "aa", 3),), "sha256:0123456789abcdef", lock, "sha256:2", ())
+    return Ingredients(
+        model, (ModelFile("model.joblib", "aa", 3),), "sha256:0123456789abcdef", lock, "sha256:2", (), captured_facts(CAPTURE)
+    )
 
 
 def test_hashed_once(tmp_path: Path) -> None:
@@ -102,8 +104,8 @@ def test_json_digest() -> None:
 def test_package_digest_is_reproducible(tmp_path: Path) -> None:
     """The same model captured elsewhere and at another time must give the same digest, whatever its version is called."""
     later = {**CAPTURE, "created": "2027-01-01T00:00:00Z", "platform": "Darwin", "git": {"commit": "def", "dirty": True}}
-    first, _ = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v1", inputs_digest="x")
-    second, _ = package_files(ingredients(tmp_path / "b"), later, version="v9", inputs_digest="y")
+    first, _ = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v1")
+    second, _ = package_files(ingredients(tmp_path / "b"), later, version="v9")
     assert first == second
     assert captured_facts(CAPTURE) == captured_facts(later)
 
@@ -122,26 +124,25 @@ def test_package_digest_is_reproducible(tmp_path: Path) -> None:
 def test_package_digest_sees_what_matters(tmp_path: Path, change: dict[str, Any]) -> None:
     """Another schema, golden row, parameter or metric must be another package."""
     parts = ingredients(tmp_path / "a")
-    assert (
-        package_files(parts, CAPTURE, version="v1", inputs_digest="x")[0]
-        != package_files(parts, {**CAPTURE, **change}, version="v1", inputs_digest="x")[0]
-    )
+    assert package_files(parts, CAPTURE, version="v1")[0] != package_files(parts, {**CAPTURE, **change}, version="v1")[0]
 
 
 def test_inputs_digest_sees_settings(tmp_path: Path) -> None:
     """Settings that change answers or events must make a new version; those of the endpoint must not."""
     parts = ingredients(tmp_path / "a")
-    before = parts.digest(captured_facts(CAPTURE))
+    before = parts.digest
     other = "predict" if parts.model.output != "predict" else "predict_proba"
-    assert before != replace(parts, model=replace(parts.model, output=other)).digest(captured_facts(CAPTURE))
-    assert before != replace(parts, model=replace(parts.model, hashed=("id",))).digest(captured_facts(CAPTURE))
+    assert before != replace(parts, model=replace(parts.model, output=other)).digest
+    assert before != replace(parts, model=replace(parts.model, hashed=("id",))).digest
     serving = replace(parts.model.serving, workers=4)
-    assert before == replace(parts, model=replace(parts.model, serving=serving)).digest(captured_facts(CAPTURE))
+    assert before == replace(parts, model=replace(parts.model, serving=serving)).digest
+    hashed = replace(parts, model=replace(parts.model, hashed=("id",)))
+    assert parts.capture_digest == hashed.capture_digest != replace(parts, served_code="sha256:3").capture_digest
 
 
 def test_package_files(tmp_path: Path) -> None:
     """A package must hold manifest, schema, golden rows and the bare lock, each listed with its hash."""
-    digest, texts = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v3", inputs_digest="x")
+    digest, texts = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v3")
     manifest = json.loads(texts[PackageFile.MANIFEST])
     assert texts[PackageFile.LOCK] == "numpy==2.4.6 \\\n    --hash=sha256:00\n"
     assert set(manifest["texts"]) == set(texts) - {PackageFile.MANIFEST}
@@ -151,5 +152,5 @@ def test_package_files(tmp_path: Path) -> None:
     assert manifest["load"]["entry"] == "model.joblib"
     assert manifest["moved"] == [{"name": "a", "captured": "1", "locked": "2"}]
     assert not {"schema", "golden"} & manifest.keys()
-    without = package_files(ingredients(tmp_path / "a"), {**CAPTURE, "golden": None}, version="v3", inputs_digest="x")[1]
+    without = package_files(ingredients(tmp_path / "a"), {**CAPTURE, "golden": None}, version="v3")[1]
     assert PackageFile.GOLDEN not in without

@@ -98,6 +98,7 @@ def test_nothing_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_variant_of_a_distribution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A module that another distribution provides must be required under that distribution's name."""
     answers(monkeypatch, installed(xgboost_cpu="3.2.0", numpy="2.4.6"))
+    (tmp_path / "model.ubj").touch()
     found = discover(model(tmp_path / "model.ubj"), ModelInfo(ModelKind.XGBOOST, (), "", (), (), {}))
     assert [each.line for each in found.roots] == ["xgboost-cpu==3.2.0"]
 
