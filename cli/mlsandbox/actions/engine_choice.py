@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from mlsandbox.engines import ENGINES
 from mlsandbox.errors import EngineUnavailable
 from mlsandbox.project import Project
+
+AVAILABLE: Final = ("embedded",)
+"""The names of `engines.ENGINES`, known without importing what engines need."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """An engine of ENGINES."""
+    """One of AVAILABLE, and the reason."""
 
     name: str
     why: str
@@ -26,7 +29,7 @@ def choose_engine(project: Project) -> EngineChoice:
     asked = project.origin("stack.engine")
     if asked.value == "auto":
         return EngineChoice("embedded", "the docker engine is not part of this version")
-    if asked.value not in ENGINES:
+    if asked.value not in AVAILABLE:
         raise EngineUnavailable(
             f"the {asked.value} engine is not part of this version",
             why=f"It was asked for by {asked.source}; this version runs stacks as child processes (embedded).",

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlsandbox.actions.init import InitOptions, project_for
-from mlsandbox.actions.predict import read_body
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import UsageError
 from mlsandbox.project import FILE_NAME, Override, Project
@@ -29,6 +27,8 @@ def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, 
     """
     overrides = () if port is None else (Override("stack.ports.api", None if port == "auto" else port, "--port"),)
     if path is not None and not (Path(path) / FILE_NAME).is_file():
+        from mlsandbox.actions.init import InitOptions, project_for  # noqa: PLC0415 - only for a model without a project
+
         root = session.options.project or Path.cwd()
         options = InitOptions(path, trust=trust, dry_run=session.options.dry_run, **given)
         return project_for(root.absolute(), options, overrides=(*session.overrides, *overrides))
@@ -40,6 +40,8 @@ def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, 
 
 def example_row(text: str) -> Mapping[str, Any]:
     """A row given as JSON or `@file`."""
+    from mlsandbox.actions.predict import read_body  # noqa: PLC0415 - only when a row was given
+
     row = json.loads(read_body(text, None))
     if not isinstance(row, dict):
         raise UsageError("--example must be one row, a JSON object", fix="write it as in: sandbox up --example '{\"age\": 42.0}'")

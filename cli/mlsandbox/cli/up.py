@@ -1,4 +1,5 @@
 """`sandbox up`."""
+# ruff: noqa: PLC0415 - what is slow to import comes after the first line is on the screen
 
 from __future__ import annotations
 
@@ -7,17 +8,14 @@ from typing import Annotated
 
 import typer
 
-from mlsandbox.actions.attach import attach
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.env import variables
 from mlsandbox.actions.outcomes import UpOptions
-from mlsandbox.actions.up import up
 from mlsandbox.cli.app import version_line
 from mlsandbox.cli.binding import DOCUMENTS
 from mlsandbox.cli.session import Session
 from mlsandbox.cli.target import example_row, project_of
 from mlsandbox.output import Format
-from mlsandbox.views.logs import line_text
 from mlsandbox.views.up import up_text
 
 EXAMPLES = """\
@@ -52,10 +50,15 @@ def command(
     session.output.message(f"{version_line()} · project {project.name} · engine {engine.name} ({engine.why})")
     for reserved in project.reserved:
         session.output.warning(f"{reserved} has no effect in this version")
+    from mlsandbox.actions.up import up
+
     options = UpOptions(session.options.dry_run, wait, trust, session.options.timeout, None if example is None else example_row(example))
     result = up(project, options, session.report)
     session.close()
     session.output.result("Stack", result, up_text(result, session.output.out), env=variables(result.endpoints))
     if stay and not result.dry_run:
+        from mlsandbox.actions.attach import attach
+        from mlsandbox.views.logs import line_text
+
         session.output.message("Attached: Ctrl-C stops the stack.")
         attach(project.root, project.name, session.report, lambda line: session.output.message(line_text(line, session.output.err, 10)))

@@ -1,0 +1,38 @@
+"""Projects for the rules: one that was never up, one that was up and is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import TRAIN
+from support.sandbox import Sandbox
+
+PROJECT = 'name = "churn"\n\n[models.churn]\npath = "predict.py:Predictor"\n'
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Sandbox:
+    """A project that was never up."""
+    root = tmp_path / "churn"
+    root.mkdir()
+    (root / "sandbox.toml").write_text(PROJECT)
+    (root / "predict.py").write_text("class Predictor:\n    def predict(self, frame):\n        return frame.iloc[:, 0]\n")
+    (tmp_path / "home").mkdir()
+    return Sandbox(root, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A project that was up once; each test leaves it stopped."""
+    folder = tmp_path_factory.mktemp("stopped")
+    (folder / "home").mkdir()
+    (folder / "churn").mkdir()
+    sandbox = Sandbox(folder / "churn", folder / "home")
+    sandbox.script(TRAIN, "churn", "1.0")
+    sandbox.run("up").ok()
+    sandbox.down().ok()
+    yield sandbox
+    sandbox.down()
