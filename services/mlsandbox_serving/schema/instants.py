@@ -6,6 +6,8 @@ import re
 from importlib import import_module
 from typing import Any, Final
 
+import numpy as np
+
 _ISO: Final = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(?P<offset>Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 
 
@@ -31,7 +33,7 @@ class Instants:
             series = pd.Series(pd.to_datetime(pd.Series(values, dtype="object"), format="ISO8601", utc=self._zoned))
             return series.astype(self._dtype)
         except (ValueError, OverflowError):
-            return None
+            return self._beyond_nanoseconds(values)
 
     def problem(self, value: str) -> str | None:
         """What is wrong with one text; None when nothing is."""
@@ -39,6 +41,15 @@ class Instants:
         if shape is not None:
             return shape
         return None if self.parse([value]) is not None else "no such date, or out of range"
+
+    def _beyond_nanoseconds(self, values: list[str | None]) -> Any:
+        """Before version 3 pandas reads through nanoseconds, which end in 2262; numpy reads the coarser units directly."""
+        if self._dtype not in {"datetime64[s]", "datetime64[ms]", "datetime64[us]"}:
+            return None
+        try:
+            return import_module("pandas").Series(np.array(["NaT" if value is None else value for value in values], dtype=self._dtype))
+        except ValueError:
+            return None
 
     def _shape_problem(self, value: str) -> str | None:
         match = _ISO.fullmatch(value)
