@@ -30,20 +30,31 @@ _TOLD: Final = ("Downloading", "Building", "Prepared", "Installed")
 """The lines of uv that say what takes time; the rest is one line per package."""
 
 _FIRST_IMPORT: Final = """
-import importlib, sys
-required, optional = (words.split(",") for words in sys.argv[1:])
-for name in required:
-    importlib.import_module(name)
-for name in optional:
-    try:
+import importlib, os, sys, traceback
+required, science, optional = (words.split(",") for words in sys.argv[1:])
+child = os.fork() if len(science) > 1 else None  # two halves that share little, at once
+try:
+    for name in required if child is None or child else science:
         importlib.import_module(name)
-    except ImportError:
-        pass
+    if child == 0:
+        for name in optional:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                pass
+except BaseException:
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
+if child == 0:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)
 """
 _SERVED: Final = (
     *("bentoml", "bentoml._internal.service.loader", "_bentoml_sdk.service", "_bentoml_impl.server", "_bentoml_impl.worker.service"),
-    *("fluent.sender", "msgpack", "msgspec", "numpy", "pandas", "prometheus_client"),
+    *("fluent.sender", "msgpack", "msgspec", "prometheus_client"),
 )
+_SCIENCE: Final = ("numpy", "pandas")
 _FRAMEWORKS: Final = (
     *("pyarrow.parquet", "pyarrow.csv", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline"),
     *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch", "mlflow.pyfunc"),
@@ -148,9 +159,9 @@ def _import_once(python: Path, imports: tuple[str, ...], *, name: str) -> None:
 
     Compiling everything takes three times as long: most of the files of the science stack are tests.
     """
-    frameworks = _FRAMEWORKS if imports == _SERVED else ()
+    science, frameworks = (_SCIENCE, _FRAMEWORKS) if imports == _SERVED else (("sys",), ("sys",))
     run(
-        [python, "-W", "ignore", "-c", _FIRST_IMPORT, ",".join(imports), ",".join(frameworks) or "sys"],
+        [python, "-W", "ignore", "-c", _FIRST_IMPORT, *(",".join(names) for names in (imports, science, frameworks))],
         env={"PYTHONDONTWRITEBYTECODE": None, "PYTHONPATH": None, "BENTOML_DO_NOT_TRACK": "true"},
         what=f"trying the environment of {name}",
     )
