@@ -19,7 +19,9 @@ from mlsandbox.packaging.store import Package, list_packages, verify_package
 from mlsandbox_serving.contract import PackageFile
 from support.packages import MODEL, add_setting, package_project
 
-LEAK = re.compile(r"(?<![\w.])(/home|/root|/tmp|/work|/opt|/usr/lib|/var)/[\w.]+|--(extra-)?index-url|--find-links|/simple\b|pythonh[o]sted")
+LEAK = re.compile(
+    r"(?<![\w.])(/home|/root|/tmp|/work|/opt|/usr/lib|/var)/[\w.]+|--(extra-)?index-url|--find-links|/simple\b|pythonh[o]sted"
+)
 
 
 def test_tree(packaged: Package) -> None:
