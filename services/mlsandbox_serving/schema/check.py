@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from mlsandbox_serving.schema.column_check import check_of
 from mlsandbox_serving.schema.definition import Definition
@@ -19,9 +19,6 @@ class Columns:
     rows: int
 
 
-_MISSING: Final = object()
-
-
 def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:
     """Turn rows (JSON objects) into columns.
 
@@ -31,17 +28,15 @@ def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:
     faults = Faults()
     if not rows:
         faults.add(row=None, column=None, value=None, expected="at least one row", problem="missing")
-    names = set(schema.names)
+    names = frozenset(schema.names)
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             faults.add(row=index, column=None, value=row, expected="an object with one value per column", problem="wrong type")
         elif row.keys() != names:
-            _compare_names(schema, row, index, faults)
-    if faults.total == 0:
-        values = {name: [row[name] for row in rows] for name in schema.names}
-    else:
-        values = {name: [row.get(name, _MISSING) if isinstance(row, dict) else _MISSING for row in rows] for name in schema.names}
-    return _check_values(schema, values, len(rows), faults)
+            _compare_names(schema, names, row, index, faults)
+    if faults.total:
+        _find_faults_by_row(schema, rows, faults)
+    return _check_values(schema, {name: [row[name] for row in rows] for name in schema.names}, len(rows), faults)
 
 
 def check_columns(schema: Definition, columns: Mapping[str, Any]) -> Columns:
@@ -51,8 +46,9 @@ def check_columns(schema: Definition, columns: Mapping[str, Any]) -> Columns:
         SchemaMismatch: with the first faults and how many there are.
     """
     faults = Faults()
-    if columns.keys() != set(schema.names):
-        _compare_names(schema, columns, None, faults)
+    names = frozenset(schema.names)
+    if columns.keys() != names:
+        _compare_names(schema, names, columns, None, faults)
     values: dict[str, list[Any]] = {}
     for name in schema.names:
         column = columns.get(name)
@@ -70,6 +66,18 @@ def check_columns(schema: Definition, columns: Mapping[str, Any]) -> Columns:
     return _check_values(schema, values, rows, faults)
 
 
+def _find_faults_by_row(schema: Definition, rows: Sequence[Any], faults: Faults) -> None:
+    """Add what is wrong with the values that were sent, in time that grows with what was sent and not with what is missing."""
+    checks = {column.name: check_of(column) for column in schema.columns}
+    for index, row in enumerate(rows):
+        for name, value in row.items() if isinstance(row, dict) else ():
+            check = checks.get(name)
+            problem = None if check is None else check.problem(value)
+            if check is not None and problem is not None:
+                faults.add(row=index, column=name, value=value, expected=check.expected, problem=problem)
+    faults.raise_any()
+
+
 def _check_values(schema: Definition, values: dict[str, list[Any]], rows: int, faults: Faults) -> Columns:
     checked: dict[str, list[Any]] = {}
     for column in schema.columns:
@@ -82,20 +90,25 @@ def _check_values(schema: Definition, values: dict[str, list[Any]], rows: int, f
             checked[column.name] = normal
             continue
         for index, value in enumerate(sent):
-            problem = None if value is _MISSING else check.problem(value)
+            problem = check.problem(value)
             if problem is not None:
                 faults.add(row=index, column=column.name, value=value, expected=check.expected, problem=problem)
     faults.raise_any()
     return Columns(checked, rows)
 
 
-def _compare_names(schema: Definition, sent: Mapping[str, Any], row: int | None, faults: Faults) -> None:
-    for name, column in zip(schema.names, schema.columns, strict=True):
-        if name not in sent:
-            faults.add(row=row, column=name, value=None, expected=check_of(column).expected, problem="missing")
+def _compare_names(schema: Definition, names: frozenset[str], sent: Mapping[str, Any], row: int | None, faults: Faults) -> None:
+    if faults.is_full():
+        common = len(names & sent.keys())
+        faults.count(len(names) - common + len(sent) - common)
+        return
+    for column in schema.columns:
+        if column.name not in sent:
+            faults.add(row=row, column=column.name, value=None, expected=check_of(column).expected, problem="missing")
     for name in sent:
-        if name not in schema.names:
-            expected = f"one of the model's {len(schema.names)} columns{_nearest(name, schema.names)}"
+        if name not in names:
+            nearest = "" if faults.is_full() else _nearest(name, schema.names)
+            expected = f"one of the model's {len(names)} columns{nearest}"
             faults.add(row=row, column=name, value=None, expected=expected, problem="unknown column")
 
 

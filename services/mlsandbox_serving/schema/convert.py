@@ -77,10 +77,7 @@ def _series_data(column: Column, values: list[Any]) -> Any:
     if column.dtype == "category":
         return _categorical(column, values)
     if column.type == "datetime" and column.dtype != "object":
-        instants = Instants(column.dtype).parse(values)
-        if instants is None:
-            raise ValueError(f"column {column.name!r}: not checked")
-        return instants.array
+        return Instants(column.dtype).read(values).array
     if column.dtype == "object" or (column.dtype == "str" and _objects_hold_texts(pd)):
         return pd.Series(_objects(column, values), dtype=object)
     dtype = pd.api.types.pandas_dtype(column.dtype)

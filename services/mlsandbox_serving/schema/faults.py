@@ -60,6 +60,14 @@ class Faults:
         if len(self.kept) < self._limit:
             self.kept.append(Fault(row, column, shortened(value), expected, problem))
 
+    def is_full(self) -> bool:
+        """Whether further faults are only counted: then nobody reads what they say."""
+        return len(self.kept) >= self._limit
+
+    def count(self, more: int) -> None:
+        """Count faults without telling them."""
+        self.total += more
+
     def raise_any(self) -> None:
         """Raise what was collected, if anything was.
 

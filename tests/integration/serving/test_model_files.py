@@ -5,6 +5,7 @@ Not a unit test: importing some of the frameworks opens sockets.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def loaded(kind: ModelKind, file: Path, class_name: str = "", **more: Any) -> Pr
 @pytest.mark.parametrize(("name", "labels"), [("XGBClassifier", BINARY), ("XGBClassifier", THREE), ("XGBRegressor", NUMBER)])
 def test_xgboost_files_of_wrappers(tmp_path: Path, name: str, labels: Any) -> None:
     """A file that a wrapper of XGBoost wrote answers as the wrapper, whether capture named the class or the file does."""
-    xgboost = pytest.importorskip("xgboost")
+    xgboost = import_module("xgboost")
     model = getattr(xgboost, name)(n_estimators=5).fit(X, labels)
     file = tmp_path / "model.ubj"
     model.save_model(file)
@@ -62,7 +63,7 @@ def test_xgboost_files_of_wrappers(tmp_path: Path, name: str, labels: Any) -> No
 @pytest.mark.parametrize("labels", [BINARY, THREE])
 def test_xgboost_boosters(tmp_path: Path, suffix: str, labels: Any) -> None:
     """A Booster answers what Booster.predict does, from a frame and from an array."""
-    xgboost = pytest.importorskip("xgboost")
+    xgboost = import_module("xgboost")
     parameters = {"objective": "multi:softprob", "num_class": 3} if labels is THREE else {"objective": "binary:logistic"}
     booster = xgboost.train(parameters, xgboost.DMatrix(X, labels), 5)
     file = tmp_path / f"model{suffix}"
@@ -76,7 +77,7 @@ def test_xgboost_boosters(tmp_path: Path, suffix: str, labels: Any) -> None:
 
 def test_lightgbm_boosters(tmp_path: Path) -> None:
     """A LightGBM file answers as the Booster, categories of a frame included; the wrapper is saved as a pickle."""
-    lightgbm = pytest.importorskip("lightgbm")
+    lightgbm = import_module("lightgbm")
     frame = X.assign(kind=pd.Categorical(np.where(X["c"] > 0, "x", "y")))
     model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(frame, BINARY)
     file = tmp_path / "model.txt"
@@ -93,7 +94,7 @@ def test_lightgbm_boosters(tmp_path: Path) -> None:
 )
 def test_catboost_files(tmp_path: Path, name: str, labels: Any) -> None:
     """A CatBoost file answers as the object, with the class that capture named and without."""
-    catboost = pytest.importorskip("catboost")
+    catboost = import_module("catboost")
     model = getattr(catboost, name)(iterations=5, verbose=0, allow_writing_files=False).fit(X, labels)
     file = tmp_path / "model.cbm"
     model.save_model(str(file))
@@ -109,7 +110,7 @@ def test_catboost_files(tmp_path: Path, name: str, labels: Any) -> None:
 @pytest.mark.parametrize("options", [{}, {"zipmap": False}], ids=["zipmap", "matrix"])
 def test_onnx_classifiers(tmp_path: Path, options: dict[str, Any]) -> None:
     """An ONNX classifier answers labels and probabilities, in both forms in which probabilities come."""
-    skl2onnx = pytest.importorskip("skl2onnx")
+    skl2onnx = import_module("skl2onnx")
     model = LogisticRegression().fit(X, TEXT)
     proto = skl2onnx.to_onnx(model, X.to_numpy(np.float32), options={id(model): options})
     file = tmp_path / "model.onnx"
@@ -126,7 +127,7 @@ def test_onnx_classifiers(tmp_path: Path, options: dict[str, Any]) -> None:
 
 def test_onnx_regressors_and_arrays(tmp_path: Path) -> None:
     """An ONNX regressor answers one number per row, from an array too."""
-    skl2onnx = pytest.importorskip("skl2onnx")
+    skl2onnx = import_module("skl2onnx")
     model = LinearRegression().fit(X, NUMBER)
     file = tmp_path / "model.onnx"
     file.write_bytes(skl2onnx.to_onnx(model, X.to_numpy(np.float32)).SerializeToString())
@@ -139,7 +140,7 @@ def test_onnx_regressors_and_arrays(tmp_path: Path) -> None:
 
 def test_onnx_with_one_input_per_column() -> None:
     """A model with one input per column gets each by its name, whatever their order, texts among them."""
-    skl2onnx = pytest.importorskip("skl2onnx")
+    skl2onnx = import_module("skl2onnx")
     frame = X[["a", "b"]].astype("float32")
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, BINARY)
     predictor = wrap(skl2onnx.to_onnx(model, frame))[0]
@@ -152,7 +153,7 @@ def test_onnx_with_one_input_per_column() -> None:
 
 def test_onnx_for_a_single_row() -> None:
     """A model that was exported for one row at a time answers several, row by row."""
-    onnx = pytest.importorskip("onnx")
+    onnx = import_module("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     graph = helper.make_graph(
         [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=1)],
@@ -168,7 +169,7 @@ def test_onnx_for_a_single_row() -> None:
 
 def test_mlflow_folders(tmp_path: Path) -> None:
     """An MLflow folder answers as its python_function flavour."""
-    pyfunc = pytest.importorskip("mlflow.pyfunc")
+    pyfunc = import_module("mlflow.pyfunc")
 
     class Doubles(pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - MLflow reads hints

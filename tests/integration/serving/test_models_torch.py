@@ -15,7 +15,9 @@ from mlsandbox_serving.models import ModelSpec, ModelUnsupported, load, wrap
 torch: Any = pytest.importorskip("torch", reason="the torch group is not installed")
 pytestmark = [
     pytest.mark.torch,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    # PyTorch announces the end of torch.jit with each of its calls; what was saved with it is still to be served.
+    pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.schema import Column, Output, Schema, SchemaMismatch
@@ -115,6 +118,34 @@ def test_colons_in_texts_are_no_duplicates() -> None:
     schema = Schema(input="frame", columns=(Column("t", "string", "object"),), output=Output("number"))
 
     assert read({"rows": [{"t": ':"x":'}, {"t": '":'}, {"t": ": :"}]}, schema) == {"t": [':"x":', '":', ": :"]}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "rows", "columns", "x"]) | st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.binary(), JSON.map(lambda content: json.dumps(content).encode()), JSON.map(lambda rows: json.dumps({"rows": [rows]}).encode())
+    )
+)
+def test_no_body_is_a_fault_of_the_service(body: bytes) -> None:
+    """Whatever a client sends is read, or refused with a message that JSON can hold."""
+    try:
+        decode(body, PLAIN, max_rows=10)
+    except RequestRefused as refused:
+        told: Any = refused.body("id")
+    except SchemaMismatch as mismatch:
+        told = [str(mismatch), mismatch.to_json(), mismatch.redacted(known=PLAIN.names, visible=PLAIN.names)]
+    else:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(told))
 
 
 @pytest.mark.parametrize("content", [{"rows": [{"a": 1, "b": 2}] * 11}, {"columns": {"a": [1] * 11, "b": [2] * 11}}])
