@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -46,71 +45,63 @@ def must_hold_once_each(sandbox: Sandbox, ids: list[str]) -> None:
     wait_for(complete, timeout=30, every=0.3, what=f"{len(ids)} requests in the log store, once each")
 
 
-@pytest.fixture
-def packaged(saved: Sandbox) -> Sandbox:
-    """A project that was up once, so that `up` only has to start it."""
-    saved.run("up").ok()
-    saved.down().ok()
-    return saved
-
-
-def test_up_must_recover_from_its_own_death_at_any_point(packaged: Sandbox) -> None:
+def test_up_must_recover_from_its_own_death_at_any_point(saved: Sandbox) -> None:
     """Kill -9 of the command at ten points of `up` must leave nothing that the next `up` cannot put right, at the same address."""
     started = time.monotonic()
-    packaged.run("up").ok()
+    saved.run("up").ok()
     span = time.monotonic() - started
-    url = packaged.url
-    packaged.down().ok()
+    url = saved.url
+    saved.down().ok()
 
     for point in range(10):
-        process = packaged.start("up")
+        process = saved.start("up")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=span * (point + 0.5) / 10)
         process.kill()
         process.communicate()
-        packaged.run("up").ok()
-        assert packaged.url == url
+        saved.run("up").ok()
+        assert saved.url == url
         assert post(url + "/predict", ROW)[0] == 200
-        packaged.down().ok()
+        saved.down().ok()
 
 
-def test_the_first_up_must_recover_from_its_own_death_while_packaging(saved: Sandbox) -> None:
+def test_the_first_up_must_recover_from_its_own_death_while_packaging(trained: Sandbox) -> None:
     """Kill -9 of the command while it locks, installs and builds must leave no process and no half package."""
     for delay in (0.4, 1.0, 2.0, 4.0):
-        process = saved.start("up")
+        process = trained.start("up")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=delay)
         process.kill()
         process.communicate()
-    saved.run("up").ok()
-    assert post(saved.url + "/predict", ROW)[0] == 200
+    trained.run("up").ok()
+    assert post(trained.url + "/predict", ROW)[0] == 200
 
 
-def test_a_killed_child_must_come_back_and_no_event_be_lost(packaged: Sandbox) -> None:
+def test_a_killed_child_must_come_back_and_no_event_be_lost(saved: Sandbox) -> None:
     """Kill -9 of each process of a stack must be repaired at the same address, and every answered request be logged once."""
-    packaged.run("up").ok()
-    url = packaged.url
+    saved.run("up").ok()
+    url = saved.url
     ids: list[str] = []
-    names = {service["name"]: service["pid"] for service in packaged.status()["services"]}
+    names = {service["name"]: service["pid"] for service in saved.status()["services"]}
     assert len(names) >= 3
 
     for name in names:
         predict(url, ids, 20)
-        pid = next(service["pid"] for service in packaged.status()["services"] if service["name"] == name)
+        pid = next(service["pid"] for service in saved.status()["services"] if service["name"] == name)
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda pid=pid: not psutil.pid_exists(pid), timeout=10, what=f"{name} to be gone")  # type: ignore[misc]  # a lambda that remembers its loop variable
-        wait_for(lambda: packaged.run("status").code == 0, timeout=40, every=0.3, what=f"healthy again after {name} was killed")
+        wait_for(lambda: saved.run("status").code == 0, timeout=40, every=0.3, what=f"healthy again after {name} was killed")
         predict(url, ids, 20)
 
-    assert packaged.url == url
-    must_hold_once_each(packaged, ids)
+    assert saved.url == url
+    must_hold_once_each(saved, ids)
 
 
-def test_a_killed_worker_must_come_back(packaged: Sandbox) -> None:
+def test_a_killed_worker_must_come_back(saved: Sandbox) -> None:
     """Kill -9 of the processes below the model service must be repaired, at the same address."""
-    packaged.run("up").ok()
-    url = packaged.url
-    (model,) = (psutil.Process(service["pid"]) for service in packaged.status()["services"] if service["name"].startswith("model"))
+    saved.run("up").ok()
+    url = saved.url
+    (model,) = (psutil.Process(service["pid"]) for service in saved.status()["services"] if service["name"] == "api")
     ids: list[str] = []
     predict(url, ids, 20)
 
@@ -125,33 +116,33 @@ def test_a_killed_worker_must_come_back(packaged: Sandbox) -> None:
 
     wait_for(answers, timeout=40, every=0.2, what="an answer after the worker was killed")
     predict(url, ids, 20)
-    must_hold_once_each(packaged, ids)
+    must_hold_once_each(saved, ids)
 
 
-def test_a_killed_supervisor_must_leave_no_orphan_and_the_next_up_recover(packaged: Sandbox) -> None:
+def test_a_killed_supervisor_must_leave_no_orphan_and_the_next_up_recover(saved: Sandbox) -> None:
     """Kill -9 of the supervisor must end its processes; the next `up` must recover with the same address and no lost event."""
-    packaged.run("up").ok()
-    url = packaged.url
+    saved.run("up").ok()
+    url = saved.url
     ids: list[str] = []
     predict(url, ids, 40)
-    children = {service["pid"] for service in packaged.status()["services"]}
+    children = {service["pid"] for service in saved.status()["services"]}
     (supervisor,) = {psutil.Process(pid).ppid() for pid in children}
 
     os.kill(supervisor, signal.SIGKILL)
-    packaged.gone()
-    assert packaged.run("status").code == 3
+    saved.gone()
+    assert saved.run("status").code == 3
 
-    packaged.run("up").ok()
-    assert packaged.url == url
+    saved.run("up").ok()
+    assert saved.url == url
     predict(url, ids, 5)
-    must_hold_once_each(packaged, ids)
+    must_hold_once_each(saved, ids)
 
 
-def test_a_stack_must_survive_its_terminal(packaged: Sandbox, make_sandbox: Callable[..., Sandbox]) -> None:
+def test_a_stack_must_survive_its_terminal(saved: Sandbox) -> None:
     """The stack must go on when the session that started it is hung up."""
-    process = packaged.start("up")
+    process = saved.start("up")
     assert process.wait(timeout=120) == 0
     process.communicate()
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, signal.SIGHUP)
-    assert post(packaged.url + "/predict", ROW)[0] == 200
+    assert post(saved.url + "/predict", ROW)[0] == 200
