@@ -31,8 +31,8 @@ def main() -> None:
 def build(request: dict[str, Any]) -> dict[str, str]:
     """Put the model into the store, build the bento, and tell where it is."""
     import bentoml  # noqa: PLC0415 - BENTOML_* must be set before it is imported
-    from bentoml._internal.service.loader import load  # noqa: PLC0415
-    from bentoml.images import Image  # noqa: PLC0415
+    from bentoml._internal.service.loader import load  # noqa: PLC0415 - as above
+    from bentoml.images import Image  # noqa: PLC0415 - as above
 
     context = Path(request["context"])
     if request["model"]["files"]:
@@ -59,7 +59,7 @@ def build(request: dict[str, Any]) -> dict[str, str]:
 
 
 def _store_model(tag: str, files: dict[str, str]) -> None:
-    import bentoml  # noqa: PLC0415
+    import bentoml  # noqa: PLC0415 - as in `build`
 
     with bentoml.models.create(tag, module="mlsandbox_serving") as stored:
         for name, source in files.items():

@@ -33,6 +33,8 @@ _VERSION: Final = re.compile(
     r"\d+(!\d+)?(\.\d+)*([-_.]?(a|b|rc|post|dev|alpha|beta)[-_.]?\d*)*(\+[a-z0-9]+([-_.][a-z0-9]+)*)?", re.IGNORECASE
 )
 
+_ARROW_OF_NUMPY_1: Final = "pyarrow<22"
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -126,6 +128,10 @@ def lock_model(origin: Origin, *, model: str, inputs: str, path: Path, root: Pat
     try:
         _write_inputs(scratch, origin, previous)
         resolved = _compile(scratch.relative_to(root), root=root, python=origin.python, interpreter=interpreter)
+        if _lacks_numpy_2(resolved):
+            with (scratch / "never-moved.txt").open("a", encoding="utf-8") as constraints:
+                constraints.write(f"{_ARROW_OF_NUMPY_1}\n")
+            resolved = _compile(scratch.relative_to(root), root=root, python=origin.python, interpreter=interpreter)
     except CommandFailed as error:
         raise lock_solution_error(error, origin, model) from error
     finally:
@@ -143,6 +149,12 @@ def lock_model(origin: Origin, *, model: str, inputs: str, path: Path, root: Pat
         raise AssertionError("a lock that was just written must be readable")
     write_atomic(path, text)
     return lock
+
+
+def _lacks_numpy_2(resolved: str) -> bool:
+    """Later pyarrows refuse numpy 1 when they are imported, and do not say so in their metadata."""
+    major = {normalize(name): int(version.partition(".")[0]) for name, version in _PINNED.findall(resolved) if version[0].isdigit()}
+    return major.get("numpy", 2) < 2 and major.get("pyarrow", 0) > 21
 
 
 def _compile(scratch: Path, *, root: Path, python: str, interpreter: Path) -> str:

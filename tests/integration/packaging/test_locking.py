@@ -97,3 +97,11 @@ def test_constraints_of_pip(root: Path, tmp_path: Path, monkeypatch: pytest.Monk
     versions = {"joblib": "1.5.0", "numpy": "2.4.0"}
     found = lock(root, Origin("capture.json", "3.11", (Requirement("joblib==1.5.0", "joblib", "1.5.0"),), versions=versions))
     assert (found.versions["packaging"], found.versions["numpy"]) == ("25.0", "2.4.0")
+
+
+def test_arrow_that_reads_numpy_1(root: Path) -> None:
+    """Beside a numpy 1 the lock must hold a pyarrow that works with it, which its metadata does not tell."""
+    origin = Origin("capture.json", "3.11", (Requirement("numpy==1.26.4", "numpy", "1.26.4"),), versions={"numpy": "1.26.4"})
+    found = lock(root, origin)
+    assert found.versions["numpy"] == "1.26.4"
+    assert int(found.versions["pyarrow"].partition(".")[0]) < 22
