@@ -167,8 +167,10 @@ def test_onnx_for_a_single_row() -> None:
     np.testing.assert_allclose(wrap(proto)[0].predict(X).labels, X.sum(axis=1), rtol=1e-5, atol=1e-6)
 
 
-def test_mlflow_folders(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow asks for type hints of its own kind
+def test_mlflow_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An MLflow folder answers as its python_function flavour."""
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     pyfunc = import_module("mlflow.pyfunc")
 
     class Doubles(pyfunc.PythonModel):  # type: ignore[misc, name-defined]
