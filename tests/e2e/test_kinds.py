@@ -149,7 +149,7 @@ torch.manual_seed(0)
 model = torch.jit.script(torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)))
 model.save("model.pt")
 with torch.no_grad():
-    show(model(torch.tensor(rows.to_numpy(np.float32))).numpy())
+    show(model(torch.tensor(rows.to_numpy(np.float32))).numpy().ravel())  # one output: one number per row
 """,
             "model.pt",
         ),
