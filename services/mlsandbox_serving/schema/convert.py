@@ -96,12 +96,20 @@ def _categorical(column: Column, values: list[Any]) -> Any:
 
     known = column.categories or ()
     categories = pd.Index(list(known), dtype=column.categories_dtype)
-    codes = {category_key(category): code for code, category in enumerate(known)}
+    only_texts = all(isinstance(category, str) for category in known)
+    key_of = _itself if only_texts else category_key  # a text is its own key
+    codes: dict[Any, int] = {key_of(category): code for code, category in enumerate(known)}
+    codes[None] = -1
+    keys = values if only_texts else [None if value is None else category_key(value) for value in values]
     return pd.Categorical.from_codes(
-        np.array([-1 if value is None else codes[category_key(value)] for value in values], dtype=np.int64),
+        np.array([codes[key] for key in keys], dtype=np.int64),
         categories=categories,
         ordered=column.ordered,
     )
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _json_values(column: Column, data: Any) -> list[Any]:
