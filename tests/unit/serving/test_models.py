@@ -100,7 +100,7 @@ def test_a_forest_is_not_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None
     assert predictor.predict(X).probabilities is not None
 
 
-class Custom(Pipeline):  # type: ignore[misc]
+class Custom(Pipeline):  # type: ignore[misc]  # scikit-learn has no types
     """A pipeline that does more than scikit-learn's."""
 
     def predict(self, X: Any, **params: Any) -> Any:  # noqa: N803 - scikit-learn's name
