@@ -146,10 +146,9 @@ class PythonMissing(SandboxError):
 
 
 class CaptureStale(SandboxError):
-    """A model file changed after capture.json was written beside it."""
+    """A model file is not the one that capture.json beside it describes; `details` holds the files."""
 
     code = "CAPTURE_STALE"
-    exit = Exit.USAGE
 
 
 class NotLockable(SandboxError):

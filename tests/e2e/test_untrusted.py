@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from support.sandbox import Sandbox
@@ -63,5 +64,24 @@ def test_up_must_refuse_a_package_whose_model_was_swapped(saved: Sandbox) -> Non
 
     assert result.code == 1
     assert "digest" in result.err
+    assert not (saved.root / "ran").exists()
+    saved.gone()
+
+
+def test_up_must_refuse_a_swapped_model_whose_digests_were_swapped_too(saved: Sandbox) -> None:
+    """A malicious pickle whose digest was also written into package.json must be refused without being loaded."""
+    (model,) = (saved.root / ".sandbox" / "bentoml" / "models").rglob("model.joblib")
+    (manifest,) = (saved.root / ".sandbox" / "bentoml" / "bentos").rglob("package.json")
+    before = hashlib.sha256(model.read_bytes()).hexdigest()
+    model.chmod(0o644)
+    saved.script(EVIL.format(path=str(model)))
+    after = hashlib.sha256(model.read_bytes()).hexdigest()
+    manifest.chmod(0o644)
+    manifest.write_text(manifest.read_text().replace(before, after))
+
+    result = saved.run("up")
+
+    assert result.code == 1
+    assert "system" in result.err
     assert not (saved.root / "ran").exists()
     saved.gone()

@@ -22,8 +22,9 @@ from mlsandbox.actions.verdicts import verdict
 from mlsandbox.endpoint import curl_line
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.environments import service_environment
-from mlsandbox.packaging.package import Package, verify_package
+from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import package_model
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
@@ -47,7 +48,7 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
 
     Raises:
         UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
-        PackageTampered: a package is not what was packaged.
+        PackageTampered, UntrustedModel: a package is not what was packaged.
         PortInUse: a pinned port is taken.
         GoldenMismatch, ModelLoadFailed, ServiceCrashed, StackNotReady: the stack did not become ready.
         SmokeFailed: it did, and did not answer.
@@ -66,8 +67,8 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
         plan = engine.plan(desired, observed)
         if not plan.changes and observed.is_ready:
             return _result(project, packages, look(project.root), plan, began, unchanged=True)
-        for package in packages:
-            verify_package(package)
+        for package, model in zip(packages, models, strict=True):
+            admit(package, model)
         _remember(project, engine, ports, packages, served=False)
         _apply(engine, plan, options, report)
         result = _result(project, packages, look(project.root), plan, began)

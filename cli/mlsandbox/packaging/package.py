@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from mlsandbox.errors import PackageTampered
@@ -20,6 +21,8 @@ from mlsandbox_serving.contract import PackageFile
 
 _VERSION: Final = re.compile(r"v(\d+)")
 _SERVED: Final = "mlsandbox_serving"
+_BENTOML_FILE: Final = "model.yaml"
+"""BentoML's own note beside the files of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,11 @@ def verify_package(package: Package) -> None:
         PackageTampered: names the files that differ, miss or were added.
     """
     manifest = package.manifest
-    wrong = list(_wrong_files(package.model_folder, {file["path"]: file["sha256"] for file in manifest["files"]}))
+    files = {file["path"]: file["sha256"] for file in manifest["files"]}
+    wrong = list(_wrong_files(package.model_folder, files))
+    wrong += sorted(
+        {file.relative_to(package.model_folder).as_posix() for file in walk(package.model_folder)} - files.keys() - {_BENTOML_FILE}
+    )
     wrong += _wrong_files(package.source / PackageFile.CODE, {file["path"]: file["sha256"] for file in manifest["code"]})
     wrong += _wrong_files(package.source, manifest["texts"])
     served = [
@@ -120,9 +127,27 @@ def verify_package(package: Package) -> None:
         wrong.append(f"{_SERVED}/")
     if wrong:
         raise PackageTampered(
-            f"{package.tag} is not what was packaged",
-            why=f"changed or missing: {', '.join(wrong)}",
-            fix=f"remove it and build it again: rm -r {package.bento_path} && sandbox up",
+            f"{package.tag} is not what was packaged: the digest differs",
+            why=f"changed, missing or added: {', '.join(wrong)}",
+            fix=f"remove it and build it again: rm -r {quote(str(package.bento_path))} {quote(str(package.model_folder))} && sandbox up",
+            details={"files": wrong},
+        )
+
+
+def verify_stored_model(root: Path, tag: str, files: Iterable[ModelFile]) -> None:
+    """A model that earlier versions put into the store is shared by a new one only when it is still the same.
+
+    Raises:
+        PackageTampered: it is not.
+    """
+    name, _, version = tag.rpartition(":")
+    folder = store_path(root) / "models" / name / version
+    wrong = list(_wrong_files(folder, {file.path: file.sha256 for file in files})) if folder.is_dir() else []
+    if wrong:
+        raise PackageTampered(
+            f"the packaged files of {name} are not what was packaged: their digest differs",
+            why=f"changed or missing in {folder}: {', '.join(wrong)}",
+            fix=f"remove them and build again: rm -r {quote(str(folder))} && sandbox up",
             details={"files": wrong},
         )
 

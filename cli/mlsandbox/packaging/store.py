@@ -25,7 +25,7 @@ from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspe
 from mlsandbox.packaging.lock import Lock, lock_inputs, lock_model, lock_path, read_lock
 from mlsandbox.packaging.manifest import Ingredients, captured_facts, package_files
 from mlsandbox.packaging.origin import Origin, discover, from_capture
-from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package
+from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package, verify_stored_model
 from mlsandbox.settings import ModelConfig
 from mlsandbox.state import make_sandbox_folder
 
@@ -105,6 +105,7 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
     model, lock = ingredients.model, ingredients.lock
     info = inspect_model(model.path, entry=model.entry)
     check_trust(info, code=model.code, trust=model.trust)
+    verify_stored_model(root, ingredients.model_tag, ingredients.files)
     interpreter = model_environment(lock, model=model.name, report=report)
     scratch = _empty_scratch(root)
     try:
@@ -203,8 +204,8 @@ def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...], digests: Fil
     changed = [*_differing(found, recorded), *(_differing(code, pinned) if pinned else ())]
     if changed:
         raise CaptureStale(
-            f"{', '.join(changed)} changed after {path.name} was written",
-            why="its golden rows and versions belong to another model",
+            f"{', '.join(changed)} is not what was saved: its digest differs from {path.name}",
+            why="; ".join(_digests_text(name, {**found, **code}, {**recorded, **pinned}) for name in changed[:3]),
             fix=f"save the model again with mlsandbox.save, or package the file alone: rm {path}",
             details={"files": changed},
         )
@@ -213,6 +214,13 @@ def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...], digests: Fil
 
 def _differing(found: Mapping[str, str], recorded: Mapping[str, str]) -> list[str]:
     return sorted(name for name in found.keys() | recorded.keys() if found.get(name) != recorded.get(name))
+
+
+def _digests_text(name: str, found: Mapping[str, str], recorded: Mapping[str, str]) -> str:
+    def short(digests: Mapping[str, str]) -> str:
+        return f"sha256:{digests[name][:12]}" if name in digests else "nothing"
+
+    return f"{name} is {short(found)}, {short(recorded)} was saved"
 
 
 def _in_model(model: ModelConfig, recorded: str) -> str:
