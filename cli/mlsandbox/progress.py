@@ -1,6 +1,6 @@
 """How a long command says what it is doing: a spinner on a terminal, one line per state change elsewhere, JSON lines, or nothing.
 
-All of it goes to standard error. Each renderer is an `actions.outcomes.Report`.
+All of it goes to standard error. Each renderer is an `actions.outcomes.Report` that can also show a title, the first line of all.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class PlainReport:
         self._output = output
         self._began = time.monotonic()
 
+    def title(self, text: str) -> None:
+        self._output.message(text)
+
     def step(self, text: str) -> None:
         self._line(f"  {text} …")
 
@@ -61,6 +64,9 @@ class TerminalReport:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._status: Status | None = None
+
+    def title(self, text: str) -> None:
+        self._output.message(text)
 
     def step(self, text: str) -> None:
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only terminals need it
@@ -98,6 +104,9 @@ class JsonReport:
         self._output = output
         self._began = time.monotonic()
 
+    def title(self, text: str) -> None:
+        self._event("title", text)
+
     def step(self, text: str) -> None:
         self._event("step", text)
 
@@ -123,6 +132,9 @@ class QuietReport:
 
     def __init__(self, output: Output) -> None:
         self._output = output
+
+    def title(self, text: str) -> None:
+        """Not shown."""
 
     def step(self, text: str) -> None:
         """Not shown."""

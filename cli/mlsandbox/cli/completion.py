@@ -28,7 +28,7 @@ class Shell(StrEnum):
 
 def command(session: Session, *, shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
     """Completes commands, options and the names of services."""
-    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - slow to import
+    from typer.completion import get_completion_script  # type: ignore[attr-defined] # noqa: PLC0415 - imported there, not declared
 
     script = get_completion_script(prog_name="sandbox", complete_var=COMPLETE_VARIABLE, shell=shell.value)
     session.output.result("Completion", {"shell": shell, "script": script}, script)
@@ -36,9 +36,9 @@ def command(session: Session, *, shell: Annotated[Shell, typer.Argument(help="ba
 
 def prepare() -> None:
     """Make Typer know the shells; it does so by itself only for its own --install-completion."""
-    from typer._completion_classes import completion_init  # noqa: PLC0415
+    from typer.completion import get_completion_inspect_parameters  # noqa: PLC0415 - only while completing
 
-    completion_init()
+    get_completion_inspect_parameters()
 
 
 def complete_services() -> list[str]:

@@ -47,9 +47,9 @@ def command(
     given = {"reference": reference, "target": target, "name": name, "requirements": requirements, "python": python}
     project = project_of(session, path, given, trust=trust, port=port)
     engine = choose_engine(project)
-    session.output.message(f"{version_line()} · project {project.name} · engine {engine.name} ({engine.why})")
+    session.report.title(f"{version_line()} · project {project.name} · engine {engine.name} ({engine.why})")
     for reserved in project.reserved:
-        session.output.warning(f"{reserved} has no effect in this version")
+        session.report.warn(f"{reserved} has no effect in this version")
     from mlsandbox.actions.up import up
 
     options = UpOptions(session.options.dry_run, wait, trust, session.options.timeout, None if example is None else example_row(example))
