@@ -41,7 +41,8 @@ MAX_KEYS: Final = 1_000
 _WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _WRAPPER_STATE: Final = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 _RECONSTRUCTOR: Final = ("copyreg", "_reconstructor")
-_HARMLESS_CALLS: Final = {("numpy", "dtype"), ("_codecs", "encode")}
+_DTYPE: Final = ("numpy", "dtype")
+_HARMLESS_CALLS: Final = {_DTYPE, ("_codecs", "encode")}
 _OTHER_KEYS: Final = "\0"
 _STOP: Final = pickle.STOP[0]
 _FRAME: Final = pickle.FRAME[0]
@@ -185,6 +186,9 @@ class Machine:
             target.state = state
             target.builds += 1
             self.effects += target.made_by not in _HARMLESS_CALLS
+            if target.made_by == _DTYPE:
+                target.layout = None if target.builds > 1 else target.layout
+                array_layout(target)
 
     def skip_array(self, wrapper: Wrapper, state: object) -> None:
         """Pass over the raw bytes that joblib reads here, exactly as it does."""

@@ -5,6 +5,7 @@ Strings, ints, small bytes, None, bools and short tuples stand for themselves; a
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -38,12 +39,14 @@ class WrapperClass(Global):
 
 @dataclass(slots=True)
 class Instance:
-    """What a call of a Global gives; `state` is what BUILD set, `builds` how often."""
+    """What a call of a Global gives; `state` is what BUILD set. For a dtype: its layout once known, and whether another one holds it."""
 
     made_by: Pair
     args: Any
     state: Any = None
     builds: int = 0
+    layout: ArrayLayout | None = None
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -71,63 +74,112 @@ GUARDED: Final = (WrapperClass, Wrapper, GuardedTuple)
 """Values that only few opcodes may take: anything else could make joblib skip other bytes than this reader does."""
 
 _SIMPLE: Final = re.compile(r"[<>=|]?([biufcSUVOmM])(\d{1,9})")
-_HAS_OBJECT: Final = 1
+_SIZES: Final = {
+    "b": {1},
+    "i": {1, 2, 4, 8},
+    "u": {1, 2, 4, 8},
+    "f": {2, 4, 8, 12, 16},
+    "c": {8, 16, 24, 32},
+    "O": {4, 8},
+    "m": {8},
+    "M": {8},
+}
+_ALIGNMENTS: Final = {"S": {1}, "U": {4}, "V": {1, 2, 4, 8, 16}}
+_FLAGS: Final = {"O": 63, "U": 8}
+_HAS_OBJECT, _FROM_FIELDS, _OF_RECORDS, _MEANT = 1, 27, 16, 127
+"""Bits of a dtype's flags: references inside; what fields pass on; set for every record; all but the one for aligned records."""
 _MAX_FIELDS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayLayout:
-    """Bytes of one array element, and whether elements are Python objects (a nested pickle then)."""
+    """Bytes of one array element, and numpy's flags of the dtype."""
 
     itemsize: int
-    has_object: bool
+    flags: int
+
+    @property
+    def has_object(self) -> bool:
+        """Whether elements are Python objects: joblib writes a nested pickle then."""
+        return bool(self.flags & _HAS_OBJECT)
 
 
 def array_layout(dtype: object, depth: int = 0) -> ArrayLayout:
     """Layout of a pickled numpy dtype.
 
     Raises:
-        StreamError: the layout cannot be told for certain from the pickle.
+        StreamError: the layout cannot be told for certain, or numpy would read and write outside of an array of it.
     """
     match dtype:
         case Instance(made_by=("numpy", "dtype"), args=(str(text), *rest)) if len(rest) <= 2 and depth < 8:
             found = _SIMPLE.fullmatch(text)
         case _:
             raise StreamError("an array's dtype is not a plain numpy dtype")
-    if found is None or dtype.builds > 1:
+    if dtype.layout is not None:
+        return dtype.layout
+    if found is None or dtype.builds > 1 or (dtype.held and dtype.builds):
         raise StreamError(f"an array's dtype {text!r} is not known")
     letter, size = found[1], int(found[2])
-    plain = ArrayLayout(size * 4 if letter == "U" else size, has_object=letter == "O")
-    state = dtype.state
-    if state is None:
+    if letter in _SIZES and size not in _SIZES[letter]:
+        raise StreamError(f"an array's dtype {text!r} is not known")
+    plain = ArrayLayout(size * 4 if letter == "U" else size, _FLAGS.get(letter, 0))
+    if dtype.state is None:
         return plain
-    if not isinstance(state, tuple) or len(state) not in {8, 9}:
+    dtype.layout = _checked(dtype.state, plain, letter, depth)
+    return dtype.layout
+
+
+def _checked(state: Any, plain: ArrayLayout, letter: str, depth: int) -> ArrayLayout:
+    """The layout after BUILD; a state that contradicts the dtype is refused, since numpy would believe it."""
+    if not isinstance(state, tuple) or len(state) not in {8, 9} or not all(type(state[index]) is int for index in (0, 5, 6, 7)):
         raise StreamError("an array's dtype has an unknown state")
-    subarray, names, fields, elsize, flags = state[2], state[3], state[4], state[5], state[7]
-    if letter not in "SUV":
-        if (subarray, names, fields, elsize) != (None, None, None, -1):
-            raise StreamError("an array's dtype contradicts itself")
-        return plain
-    if elsize != plain.itemsize or not isinstance(flags, int):
+    order, subarray, names, fields, elsize, alignment, flags = state[1:8]
+    if not isinstance(order, str) or alignment not in _ALIGNMENTS.get(letter, {-1}):
+        raise StreamError("an array's dtype has an unknown state")
+    layout = plain
+    if letter == "V" and subarray is not None:
+        layout = _subarray(subarray, plain.itemsize, depth)
+    elif letter == "V" and (names, fields) != (None, None):
+        layout = _record(names, fields, plain.itemsize, depth)
+        names = fields = None
+    if letter != "V" and subarray is not None:
         raise StreamError("an array's dtype contradicts itself")
-    inner = [_field_layout(each, depth) for each in _fields(names, fields)]
-    if subarray is not None:
-        inner.append(_field_layout(subarray, depth))
-    has_object = any(each.has_object for each in inner)
-    if has_object != bool(flags & _HAS_OBJECT):
+    if (names, fields) != (None, None) or flags & _MEANT != layout.flags or elsize != (plain.itemsize if letter in "SUV" else -1):
         raise StreamError("an array's dtype contradicts itself")
-    return ArrayLayout(plain.itemsize, has_object)
+    return layout
 
 
-def _fields(names: object, fields: object) -> list[Any]:
-    if names is None and fields is None:
-        return []
-    if not isinstance(fields, Mapping) or len(fields.items) > _MAX_FIELDS:
+def _record(names: object, fields: object, itemsize: int, depth: int) -> ArrayLayout:
+    if not isinstance(names, tuple) or not isinstance(fields, Mapping) or len(fields.items) > _MAX_FIELDS:
         raise StreamError("an array's record fields are not known")
-    return list(fields.items.values())
-
-
-def _field_layout(entry: object, depth: int) -> ArrayLayout:
-    if not isinstance(entry, tuple) or not entry:
+    if not all(isinstance(name, str) and name in fields.items for name in names):
         raise StreamError("an array's record fields are not known")
-    return array_layout(entry[0], depth + 1)
+    flags = _OF_RECORDS
+    for entry in fields.items.values():
+        match entry:
+            case (Instance() as dtype, int() as offset, *titles) if offset >= 0 and len(titles) <= 1:
+                layout = _held(dtype, depth)
+            case _:
+                raise StreamError("an array's record fields are not known")
+        if offset + layout.itemsize > itemsize:
+            raise StreamError("a record field lies outside of the record")
+        flags |= layout.flags & _FROM_FIELDS
+    return ArrayLayout(itemsize, flags)
+
+
+def _subarray(entry: object, itemsize: int, depth: int) -> ArrayLayout:
+    match entry:
+        case (Instance() as dtype, tuple() as shape) if all(type(each) is int and each >= 0 for each in shape):
+            layout = _held(dtype, depth)
+        case _:
+            raise StreamError("an array's record fields are not known")
+    if layout.itemsize * math.prod(shape) != itemsize:
+        raise StreamError("an array's dtype contradicts itself")
+    return ArrayLayout(itemsize, layout.flags)
+
+
+def _held(dtype: Instance, depth: int) -> ArrayLayout:
+    """Layout of a dtype within another; from now on its state may not change."""
+    layout = array_layout(dtype, depth + 1)
+    dtype.held = True
+    return layout

@@ -236,6 +236,38 @@ def test_a_wrapper_used_in_another_way_than_joblibs_is_refused(data: bytes) -> N
         scan(data)
 
 
+def _dtype(state: bytes, text: bytes = b"V8") -> bytes:
+    return b"cnumpy\ndtype\n(U%c%stR" % (len(text), text) + state + b"b"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        (3, "|", None, None, None, -1, -1, 63),
+        (3, "|", None, None, None, 10**9, 1, 0),
+        (3, "|", None, ("a",), {"b": (1, 0)}, 8, 1, 16),
+        (3, "|", None, None, None, 8, 0, 0),
+        (3, "|"),
+        "state",
+    ],
+)
+def test_a_dtype_that_contradicts_itself_is_refused(state: object) -> None:
+    """A state with which numpy would leave an array's memory must be refused."""
+    data = b"\x80\x02" + _dtype(pickle.dumps(state, protocol=2)[2:-1]) + b"."
+
+    with pytest.raises(StreamError):
+        scan(data)
+
+
+def test_a_record_field_must_lie_within_the_record() -> None:
+    """An offset past the end of a record must be refused."""
+    inner = b"cnumpy\ndtype\nX\x02\x00\x00\x00i8\x85R"
+    state = b"(K\x03U\x01|N(U\x01at}U\x01a" + inner + b"K\x04\x86sK\x08K\x01K\x10t"
+
+    with pytest.raises(StreamError, match="outside"):
+        scan(b"\x80\x02" + _dtype(state) + b".")
+
+
 def test_a_file_may_not_expand_without_bound(tmp_path: Path) -> None:
     """A decompression bomb must end in an error."""
     path = tmp_path / "bomb.joblib"
