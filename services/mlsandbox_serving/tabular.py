@@ -124,15 +124,15 @@ def _reader(path: Path, *, texts: bool) -> Iterator[Any]:
 
 
 def _csv(path: Path, kind: str, *, texts: bool) -> Iterator[Any]:
-    read_csv = import_module("pandas").read_csv
+    pd = import_module("pandas")
+    read_csv = pd.read_csv
     options: dict[str, Any] = {"sep": _CSV[kind], "chunksize": CHUNK}
     if _CSV[kind] is None:
         options["engine"] = "python"
-    else:
+    elif not texts and tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):  # later ones read every digit by themselves
         options["float_precision"] = "round_trip"
     if texts:
         options |= {"dtype": object, "keep_default_na": False}
-        options.pop("float_precision", None)
         yield from read_csv(path, **options)
         return
     # Types are told from the whole file, as training code does: chunks could differ.
