@@ -101,7 +101,7 @@ def capture_predictor(
         rows = golden_rows(reference, draft)
         values, prediction = predict(predictor, draft, reference, rows)
         schema = Schema(input=form, columns=draft.columns, output=output_of(predictor, prediction), array_dtype=array_dtype)
-        golden = golden_of(values, prediction)
+        golden = golden_of(values, prediction, spec.kind)
         example = _example(values)
     if output == "predict_proba" and not schema.output.probabilities:
         raise CaptureError("NO_PROBABILITIES", "the model has no probabilities", fix="output='predict', or a model with predict_proba")

@@ -9,10 +9,12 @@ import numpy as np
 
 from mlsandbox_serving.capture.problems import CaptureError
 from mlsandbox_serving.capture.reference import Reference
+from mlsandbox_serving.contract import ModelKind
 from mlsandbox_serving.golden import Tolerance
 from mlsandbox_serving.models import Prediction, Predictor
 from mlsandbox_serving.schema import Output, Schema, SchemaMismatch
 
+_SINGLE_PRECISION: Final = {ModelKind.ONNX, ModelKind.TORCHSCRIPT, ModelKind.XGBOOST}
 _CLASS_TYPES: Final = (str, int, float, bool)
 
 
@@ -76,9 +78,10 @@ def output_of(predictor: Predictor, prediction: Prediction) -> Output:
     return Output("number" if prediction.labels.dtype.kind in "fiu" else "class", None, probabilities=probabilities)
 
 
-def golden_of(values: dict[str, list[Any]], prediction: Prediction) -> dict[str, Any]:
-    """`golden` of capture.json."""
-    floats = [array.dtype for array in (prediction.labels, prediction.probabilities) if array is not None and array.dtype.kind == "f"]
+def golden_of(values: dict[str, list[Any]], prediction: Prediction, kind: ModelKind) -> dict[str, Any]:
+    """`golden` of capture.json; the tolerance is that of the least precise answer, or of what the kind computes in."""
+    floats = [np.dtype("float32")] if kind in _SINGLE_PRECISION else []
+    floats += [array.dtype for array in (prediction.labels, prediction.probabilities) if array is not None and array.dtype.kind == "f"]
     tolerance = Tolerance.of(min(floats, key=lambda dtype: dtype.itemsize, default=np.dtype("float64")))
     return {
         "columns": values,
