@@ -50,18 +50,24 @@ def is_shared() -> bool:
     return storage.ValueClass is not storage.MutexValue
 
 
-def make(metric: Metric, registry: CollectorRegistry | None = None) -> Counter | Gauge | Histogram:
-    """The prometheus_client object of a metric.
+def counter(metric: Metric, registry: CollectorRegistry | None = None) -> Counter:
+    """The prometheus_client object of a counter of the contract.
 
     Args:
         metric: of the contract.
         registry: what shows it in a process without `share`; workers leave it out, the folder shows them all.
     """
-    if metric.type == "counter":
-        return Counter(metric.name, metric.help, metric.labels, registry=registry)
-    if metric.type == "gauge":
-        mode = _GAUGE_MODES.get(metric.name, "livemax")
-        return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def gauge(metric: Metric, registry: CollectorRegistry | None = None) -> Gauge:
+    """As `counter`, of a gauge."""
+    mode = _GAUGE_MODES.get(metric.name, "livemax")
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=mode)
+
+
+def histogram(metric: Metric, registry: CollectorRegistry | None = None) -> Histogram:
+    """As `counter`, of a histogram, with the contract's buckets."""
     return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
 
 

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from mlsandbox_serving.contract import Metric, Route
+from mlsandbox_serving.contract import Route
 
 Readiness = Callable[[], Mapping[str, Any]]
 """The body of /readyz; 200 when its "ready" is true, else 503."""
@@ -52,16 +52,6 @@ class ProbeServer:
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
-
-
-def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
-    """The counter of a contract's metric."""
-    return Counter(metric.name, metric.help, metric.labels, registry=registry)
-
-
-def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
-    """The gauge of a contract's metric."""
-    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -21,7 +21,8 @@ from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
 from mlsandbox_serving.lifetime import end_with_parent
 from mlsandbox_serving.log_store.row import to_row
 from mlsandbox_serving.log_store.store import EventStore, Stored
-from mlsandbox_serving.probes import ProbeServer, counter, gauge
+from mlsandbox_serving.metrics import counter, gauge
+from mlsandbox_serving.probes import ProbeServer
 
 T = TypeVar("T")
 

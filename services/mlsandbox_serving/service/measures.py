@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from mlsandbox_serving.contract import Metric, Metrics, Route
-from mlsandbox_serving.metrics import make, observe_many
+from mlsandbox_serving.contract import Metrics, Route
+from mlsandbox_serving.metrics import counter, gauge, histogram, observe_many
 from mlsandbox_serving.record import Identity
 from mlsandbox_serving.service.readiness import State
 
@@ -40,24 +40,23 @@ class Measures:
 
     def __init__(self, identity: Identity, kind: str, registry: CollectorRegistry | None = None) -> None:
         self._labels = {"model": identity.model, "version": identity.version}
-        self._registry = registry
         self._classes: dict[str, str] = {}
         self._spooled: Tally[str] = Tally()
         self._lock = threading.Lock()
-        self._requests = self._counter(Metrics.REQUESTS)
-        self._seconds = self._histogram(Metrics.REQUEST_SECONDS)
-        self._rows = self._histogram(Metrics.REQUEST_ROWS).labels(**self._labels)
-        self._predictions = self._counter(Metrics.PREDICTIONS)
-        self._scores = self._histogram(Metrics.PREDICTION_SCORE).labels(**self._labels)
-        self._written = self._counter(Metrics.EVENTS_WRITTEN).labels(**self._labels)
-        self._dropped = self._counter(Metrics.EVENTS_DROPPED)
-        self._ready = self._gauge(Metrics.MODEL_READY).labels(**self._labels)
-        self._golden = self._gauge(Metrics.GOLDEN_ROWS)
-        self.in_flight = self._gauge(Metrics.IN_FLIGHT).labels(**self._labels)
+        self._requests = counter(Metrics.REQUESTS, registry)
+        self._seconds = histogram(Metrics.REQUEST_SECONDS, registry)
+        self._rows = histogram(Metrics.REQUEST_ROWS, registry).labels(**self._labels)
+        self._predictions = counter(Metrics.PREDICTIONS, registry)
+        self._scores = histogram(Metrics.PREDICTION_SCORE, registry).labels(**self._labels)
+        self._written = counter(Metrics.EVENTS_WRITTEN, registry).labels(**self._labels)
+        self._dropped = counter(Metrics.EVENTS_DROPPED, registry)
+        self._ready = gauge(Metrics.MODEL_READY, registry).labels(**self._labels)
+        self._golden = gauge(Metrics.GOLDEN_ROWS, registry)
+        self.in_flight = gauge(Metrics.IN_FLIGHT, registry).labels(**self._labels)
         """Requests being answered now."""
         self.in_flight.set(0)
         self._ready.set(0)
-        self._gauge(Metrics.MODEL_INFO).labels(**self._labels, digest=identity.digest, kind=kind).set(1)
+        gauge(Metrics.MODEL_INFO, registry).labels(**self._labels, digest=identity.digest, kind=kind).set(1)
 
     def name_classes(self, classes: Sequence[Any]) -> None:
         """Fix which classes are counted by name, before the first prediction."""
@@ -107,12 +106,3 @@ class Measures:
                 return _OTHER
             known = self._classes[name] = name
         return known
-
-    def _counter(self, metric: Metric) -> Counter:
-        return cast("Counter", make(metric, self._registry))
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return cast("Gauge", make(metric, self._registry))
-
-    def _histogram(self, metric: Metric) -> Histogram:
-        return cast("Histogram", make(metric, self._registry))

@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from mlsandbox_serving.contract import Env, Metrics, NotReady
 from mlsandbox_serving.lifetime import end_with_parent
-from mlsandbox_serving.probes import ProbeServer, counter, gauge
+from mlsandbox_serving.metrics import counter, gauge
+from mlsandbox_serving.probes import ProbeServer
 from mlsandbox_serving.spool import bounds, cursor, segment
 from mlsandbox_serving.spool.sink import Report, Sink, Target, parse_targets
 

@@ -23,10 +23,10 @@ folder, generation = Path(sys.argv[1]), sys.argv[2]
 metrics.share(folder)
 shared = metrics.WorkerMetrics(folder, generation=generation)
 labels = {"model": "toy", "version": "v1"}
-rows = metrics.make(Metrics.REQUEST_ROWS).labels(**labels)
-written = metrics.make(Metrics.EVENTS_WRITTEN).labels(**labels)
-in_flight = metrics.make(Metrics.IN_FLIGHT).labels(**labels)
-ready = metrics.make(Metrics.MODEL_READY).labels(**labels)
+rows = metrics.histogram(Metrics.REQUEST_ROWS).labels(**labels)
+written = metrics.counter(Metrics.EVENTS_WRITTEN).labels(**labels)
+in_flight = metrics.gauge(Metrics.IN_FLIGHT).labels(**labels)
+ready = metrics.gauge(Metrics.MODEL_READY).labels(**labels)
 in_flight.set(0)
 for line in sys.stdin:
     word, _, value = line.strip().partition(" ")
