@@ -18,6 +18,9 @@ from mlsandbox.packaging.pickle_values import Pair
 from mlsandbox.packaging.refusals import unreadable, untrusted
 from mlsandbox_serving.contract import ModelKind
 
+_FULL_NAMES = {"_loss": "sklearn._loss._loss"}
+"""Modules of compiled code that give themselves a short name in pickles."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -152,6 +155,11 @@ def _files_of(path: Path) -> tuple[ModelFile, ...]:
     return tuple(ModelFile(each.relative_to(path).as_posix(), *sha256_of(each)) for each in inner)
 
 
+def _shown(pair: Pair) -> str:
+    """A global as people know it."""
+    return ".".join((_FULL_NAMES.get(pair[0], pair[0]), pair[1]))
+
+
 def _examined(info: ModelInfo, scans: Sequence[PickleScan], *, runs: Sequence[str] = ()) -> ModelInfo:
     """`info` with what the scans found; `runs` is code that is no pickle's global."""
     pairs = {pair for scan in scans for pair in scan.globals}
@@ -161,7 +169,7 @@ def _examined(info: ModelInfo, scans: Sequence[PickleScan], *, runs: Sequence[st
         versions.update(scan.versions)
     return replace(
         info,
-        globals=tuple(sorted(".".join(pair) for pair in pairs)),
+        globals=tuple(sorted({_shown(pair) for pair in pairs})),
         unknown=(*(".".join(pair) for pair in unknown), *dict.fromkeys(text for scan in scans for text in scan.suspicious), *runs),
         versions=versions,
         unknown_pairs=tuple(unknown),

@@ -57,11 +57,20 @@ def write_reference(reference: Reference, folder: Path) -> str:
     frame = reference.frame()
     if len(frame) > MAX_REFERENCE_ROWS:
         frame = frame.iloc[np.linspace(0, len(frame) - 1, num=MAX_REFERENCE_ROWS).astype(int)]
-    if find_spec("pyarrow") is not None:
+    if _has_pyarrow():
         frame.to_parquet(folder / "reference.parquet", index=False)
         return "reference.parquet"
     frame.to_csv(folder / "reference.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
     return "reference.csv.gz"
+
+
+def _has_pyarrow() -> bool:
+    """Whether pyarrow works here: installed beside an older numpy it does not import."""
+    try:
+        import_module("pyarrow")
+    except ImportError:
+        return False
+    return True
 
 
 def _pickle(model: Any, folder: Path) -> str:

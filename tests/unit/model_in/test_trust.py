@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlsandbox.errors import UntrustedModel
+from mlsandbox.packaging import allow
 from mlsandbox.packaging.allow import allowed_globals
 from mlsandbox.packaging.inspect import check_trust, defined_names, inspect_model
 
@@ -95,6 +96,14 @@ def test_the_lists_load_in_a_moment() -> None:
     allowed_globals()
 
     assert time.perf_counter() - begin < 0.1
+
+
+def test_the_lists_are_sorted() -> None:
+    """Each list must be sorted and without doubles, so that a change shows as one line."""
+    for path in Path(allow.__file__).parent.glob("*.txt"):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+        assert lines == sorted(set(lines)), path.name
 
 
 def test_a_command_is_refused_and_named(tmp_path: Path) -> None:
