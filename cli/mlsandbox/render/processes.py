@@ -25,15 +25,18 @@ from mlsandbox.supervise.spec import HttpProbe, Need, ProcessSpec
 
 _LOOPBACK: Final = "127.0.0.1"
 _REACHED_AT: Final = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 - what answers for "all addresses"
-_PASSED_ON: Final = frozenset(
+_DECIDING: Final = frozenset(
+    {"TZ", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"}
+)
+_DECIDING_PREFIXES: Final = ("OPENBLAS_", "MKL_", "GOTO_", "VECLIB_")
+_SURROUNDINGS: Final = frozenset(
     {
-        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
-        *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TMPDIR", "XDG_CACHE_HOME"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     }
 )
-_PASSED_ON_PREFIXES: Final = ("LC_", "OPENBLAS_", "MKL_", "GOTO_", "VECLIB_")
+_SURROUNDINGS_PREFIXES: Final = ("LC_",)
 _ALWAYS: Final = {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
 
 
@@ -67,7 +70,17 @@ def render_processes(spec: StackSpec, places: Places, environ: Mapping[str, str]
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """What a child may inherit: where programs are, language, threads, certificates, proxies."""
-    return {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)}
+    return {**surroundings(environ), **deciding(environ)}
+
+
+def deciding(environ: Mapping[str, str]) -> dict[str, str]:
+    """What changes how a model computes; a child that was started with something else is another child."""
+    return {name: value for name, value in environ.items() if name in _DECIDING or name.startswith(_DECIDING_PREFIXES)}
+
+
+def surroundings(environ: Mapping[str, str]) -> dict[str, str]:
+    """What one terminal has and another has not; `up` from another terminal must leave what runs alone."""
+    return {name: value for name, value in environ.items() if name in _SURROUNDINGS or name.startswith(_SURROUNDINGS_PREFIXES)}
 
 
 def data_folders(spec: StackSpec) -> tuple[str, ...]:
@@ -136,7 +149,7 @@ def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, st
     return ProcessSpec(
         name=service.name,
         argv=(str(places.pythons[service.environment]), *(resolver.text(value) for value in service.module)),
-        env={**passed_on(environ), **_ALWAYS, **ours, **{name: resolver.text(value) for name, value in service.env.items()}},
+        env={**deciding(environ), **_ALWAYS, **ours, **{name: resolver.text(value) for name, value in service.env.items()}},
         cwd=str(code),
         log_path=str(places.sandbox / "logs" / f"{service.name}.log"),
         ports={port.name: port.number for port in service.ports},
@@ -144,6 +157,7 @@ def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, st
         needs={name: Need(condition.value) for name, condition in service.needs.items()},
         stop_grace=service.stop_grace,
         memory_bytes=service.resources.memory_bytes,
+        surroundings=surroundings(environ),
     )
 
 

@@ -46,7 +46,7 @@ class Child:
         self._identity = identity
         self._log = log
         self._lines = LineSplitter()
-        environment: Mapping[str, str] = {**spec.env, **identity.marks(spec.name, os.getpid())}
+        environment: Mapping[str, str] = {**spec.surroundings, **spec.env, **identity.marks(spec.name, os.getpid())}
         read, write = os.pipe()
         try:
             self._process = subprocess.Popen(

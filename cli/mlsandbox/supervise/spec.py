@@ -40,7 +40,7 @@ class ProcessSpec:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    """The whole environment; the supervisor adds its marks and inherits nothing of its own."""
+    """What decides about it; the supervisor adds its marks and inherits nothing of its own."""
     cwd: str
     log_path: str
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -53,11 +53,13 @@ class ProcessSpec:
     """Seconds between SIGTERM and SIGKILL."""
     memory_bytes: int | None = None
     """Cap of the resident memory of the process and its children; past it they are restarted."""
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    """More of its environment, which is no reason to restart it when it is different the next time; `env` goes before it."""
 
     def digest(self) -> str:
-        """Names what runs: two specs with the same digest are the same process (order of starting aside)."""
+        """Names what runs: two specs with the same digest are the same process (order of starting and surroundings aside)."""
         content = asdict(self)
-        del content["needs"]
+        del content["needs"], content["surroundings"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def without(self, names: Collection[str]) -> ProcessSpec:

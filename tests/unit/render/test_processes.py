@@ -82,6 +82,17 @@ def test_clean_environment(stack: StackSpec) -> None:
     assert _processes(stack, **environ)["api"].env["PYTHONPATH"] == f"{SANDBOX}/bentoml/bentos/churn/v3/src"
 
 
+def test_another_terminal(stack: StackSpec) -> None:
+    """`up` from a terminal with another PATH, language, certificates or proxy must mean the same processes; other threads must not."""
+    here = _processes(stack, PATH="/bin", LANG="C", OMP_NUM_THREADS="2")
+    there = _processes(stack, PATH="/venv/bin:/bin", LC_ALL="de_DE.UTF-8", SSL_CERT_FILE="/certs.pem", OMP_NUM_THREADS="2")
+    slower = _processes(stack, PATH="/bin", LANG="C", OMP_NUM_THREADS="1")
+
+    assert {name: spec.digest() for name, spec in here.items()} == {name: spec.digest() for name, spec in there.items()}
+    assert here["api"].digest() != slower["api"].digest()
+    assert there["api"].surroundings["PATH"] == "/venv/bin:/bin"
+
+
 def test_open_to_the_network(stack: StackSpec) -> None:
     """`--host 0.0.0.0` must open the API alone, and still be probed on loopback."""
     processes = _processes(replace(stack, host="0.0.0.0"))  # noqa: S104 - nothing is bound

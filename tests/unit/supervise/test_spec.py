@@ -38,6 +38,7 @@ def test_invalid_lists(text: str) -> None:
 
 
 def test_digest() -> None:
-    """The digest must change with what runs, and not with the order of starting."""
+    """The digest must change with what runs, and not with the order of starting or with surroundings."""
     assert SPEC.digest() == replace(SPEC, needs={}).digest()
+    assert SPEC.digest() == replace(SPEC, surroundings={"PATH": "/elsewhere"}).digest()
     assert SPEC.digest() != replace(SPEC, env={"A": "2"}).digest()
