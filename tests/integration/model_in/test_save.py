@@ -210,11 +210,11 @@ def test_own_code_is_refused_until_it_is_handed_over(tmp_path: Path, own_package
 class Local(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A class of this test module, made to look as if a notebook had defined it."""
 
-    def fit(self, X: Any, y: Any) -> Local:  # noqa: ARG002, N803
+    def fit(self, X: Any, y: Any) -> Local:  # noqa: ARG002, N803 - scikit-learn's interface
         """Nothing to learn."""
         return self
 
-    def predict(self, X: Any) -> Any:  # noqa: N803
+    def predict(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's interface
         """Always the same."""
         return np.zeros(len(X))
 
