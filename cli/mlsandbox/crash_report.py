@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
@@ -12,9 +11,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import platformdirs
-
 from mlsandbox.atomic import write_atomic
+from mlsandbox.registry import state_folder
 from mlsandbox.run import mask_passwords
 
 
@@ -39,6 +37,4 @@ def write_crash_report(error: BaseException, words: Sequence[str]) -> Path:
 
 def log_folder() -> Path:
     """Where reports of unexpected errors lie."""
-    from mlsandbox.registry import FOLDER_VARIABLE  # noqa: PLC0415 - only when something unexpected happened
-
-    return Path(os.environ.get(FOLDER_VARIABLE) or platformdirs.user_state_dir("mlsandbox")) / "log"
+    return state_folder() / "log"

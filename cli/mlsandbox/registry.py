@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from mlsandbox.atomic import write_atomic
 from mlsandbox.file_lock import exclusive
 from mlsandbox.stack.ports import Allocation, Machine, allocate
@@ -38,18 +36,15 @@ class Registry:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Args: folder: where it lies; None: `$SANDBOX_STATE_DIR`, else the user's state folder."""
-        self._folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or platformdirs.user_state_dir("mlsandbox"))
+        self._folder = folder or state_folder()
 
     def entries(self) -> tuple[Entry, ...]:
         """All stacks whose project still exists, by name; entries of vanished folders are removed."""
-        found: list[Entry] = []
-        for path in sorted((self._folder / "stacks").glob("*.json")):
-            entry = _read(path)
-            if entry is not None and (Path(entry.root) / ".sandbox").is_dir():
-                found.append(entry)
-            else:
+        living = self._living()
+        for path in (self._folder / "stacks").glob("*.json"):
+            if path not in living:
                 path.unlink(missing_ok=True)
-        return tuple(sorted(found, key=lambda entry: (entry.name, entry.root)))
+        return tuple(sorted(living.values(), key=lambda entry: (entry.name, entry.root)))
 
     def reserve(
         self, entry: Entry, names: Sequence[str], *, pinned: Mapping[str, int], running: Mapping[str, int], machine: Machine
@@ -67,16 +62,26 @@ class Registry:
             PortInUse, PortForbidden: a pinned port cannot be had.
         """
         with exclusive(self._folder / "ports.lock"):
-            others = {
-                port: f"the stack in {other.root}" for other in self.entries() if other.root != entry.root for port in other.ports.values()
-            }
-            allocation = allocate(names, pinned=pinned, previous=entry.ports, reserved=others, ours=set(running.values()), machine=machine)
+            allocation = self.choose(entry, names, pinned=pinned, running=running, machine=machine)
             self._write(Entry(entry.name, entry.root, entry.engine, entry.host, allocation.ports))
         return allocation
+
+    def choose(
+        self, entry: Entry, names: Sequence[str], *, pinned: Mapping[str, int], running: Mapping[str, int], machine: Machine
+    ) -> Allocation:
+        """What `reserve` would choose; nothing is noted, or written at all."""
+        others = [other for other in self._living().values() if other.root != entry.root]
+        reserved = {port: f"the stack in {other.root}" for other in others for port in other.ports.values()}
+        return allocate(names, pinned=pinned, previous=entry.ports, reserved=reserved, ours=set(running.values()), machine=machine)
 
     def forget(self, root: Path) -> None:
         """The stack of this project is no more (its data was removed)."""
         self._path(str(root.resolve())).unlink(missing_ok=True)
+
+    def _living(self) -> Mapping[Path, Entry]:
+        """Entries by their files, without those of vanished projects."""
+        found = {path: _read(path) for path in sorted((self._folder / "stacks").glob("*.json"))}
+        return {path: entry for path, entry in found.items() if entry is not None and (Path(entry.root) / ".sandbox").is_dir()}
 
     def _write(self, entry: Entry) -> None:
         path = self._path(entry.root)
@@ -85,6 +90,16 @@ class Registry:
 
     def _path(self, root: str) -> Path:
         return self._folder / "stacks" / f"{hashlib.sha256(root.encode()).hexdigest()[:16]}.json"
+
+
+def state_folder() -> Path:
+    """The user's state folder: `$SANDBOX_STATE_DIR`, else where the platform has it."""
+    own = os.environ.get(FOLDER_VARIABLE)
+    if own:
+        return Path(own)
+    import platformdirs  # noqa: PLC0415 - not needed to print help
+
+    return Path(platformdirs.user_state_dir("mlsandbox"))
 
 
 def _read(path: Path) -> Entry | None:

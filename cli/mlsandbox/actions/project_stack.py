@@ -1,14 +1,19 @@
-"""The description of a project's stack, from its settings, its packages and its ports (pure)."""
+"""The description of a project's stack, from its settings, its packages and its ports (pure); `up` and `up --dry-run` share it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from mlsandbox.actions.engine_choice import choose_engine
+from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
+from mlsandbox.registry import Entry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
-from mlsandbox.stack.spec import StackSpec
+from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
+from mlsandbox.state import State
 from mlsandbox_serving.contract import PackageFile
 
 
@@ -25,6 +30,33 @@ def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, 
         max_rows_per_event=project.log.max_rows_per_event,
     )
     return build_stack(inputs)
+
+
+def desired_stack(
+    project: Project, packages: Sequence[Package], ports: Mapping[str, int], service_python: Callable[[str], Path]
+) -> Desired:
+    """The stack and where all that it refers to lies.
+
+    Args:
+        project: its settings.
+        packages: one per model.
+        ports: a number for each name.
+        service_python: the interpreter of one of our own services ("log-store").
+    """
+    spec = stack_of(project, packages, ports)
+    by_tag = {package.tag: package for package in packages}
+    pythons: dict[Environment, Path] = {}
+    for service in spec.services:
+        if isinstance(service.environment, ServiceEnvironment):
+            pythons[service.environment] = service_python(service.environment.name)
+        elif service.package is not None:
+            pythons[service.environment] = by_tag[service.package].python
+    return Desired(spec, pythons, {tag: package.bento_path for tag, package in by_tag.items()})
+
+
+def registered(project: Project, remembered: State) -> Entry:
+    """The stack as this machine's registry has it, with the ports that it had before."""
+    return Entry(project.name, str(project.root.resolve()), choose_engine(project).name, project.stack.host, remembered.ports)
 
 
 def _model_inputs(package: Package, model: ModelConfig) -> ModelInputs:

@@ -9,31 +9,29 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
-from mlsandbox.actions.project_stack import stack_of
+from mlsandbox.actions.project_stack import desired_stack, registered
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import example_of, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
 from mlsandbox.actions.verdicts import verdict
-from mlsandbox.endpoint import curl_line
+from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Result
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.environments import service_environment
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import package_model
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
-from mlsandbox.registry import Entry, Registry
+from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.ports import this_machine
-from mlsandbox.stack.spec import Environment, ServiceEnvironment
 from mlsandbox.state import State, load_state, save_state
 from mlsandbox.supervise.transition import State as ServicePhase
 from mlsandbox_serving.contract import Port
@@ -63,7 +61,7 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
         engine = ENGINES[choose_engine(project).name](project.root)
         observed = engine.observe()
         ports = _ports(project, packages, observed, report)
-        desired = _desired(project, packages, ports, report)
+        desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
         plan = engine.plan(desired, observed)
         if not plan.changes and observed.is_ready:
             return _result(project, packages, look(project.root), plan, began, unchanged=True)
@@ -96,25 +94,11 @@ def _ports(project: Project, packages: Sequence[Package], observed: Observed, re
     loaded = load_state(project.state_dir)
     if loaded.set_aside:
         report.warn(f"state.json could not be read and was moved to {loaded.set_aside}; ports and versions are found anew")
-    entry = Entry(project.name, str(project.root.resolve()), choose_engine(project).name, project.stack.host, loaded.state.ports)
-    names = port_names([package.model for package in packages])
+    entry, names = registered(project, loaded.state), port_names([package.model for package in packages])
     allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     for moved in allocation.moved:
         report.warn(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
     return allocation.ports
-
-
-def _desired(project: Project, packages: Sequence[Package], ports: Mapping[str, int], report: Report) -> Desired:
-    """The stack, with every environment that it needs made."""
-    spec = stack_of(project, packages, ports)
-    by_tag = {package.tag: package for package in packages}
-    pythons: dict[Environment, Path] = {}
-    for service in spec.services:
-        if isinstance(service.environment, ServiceEnvironment):
-            pythons[service.environment] = service_environment(service.environment.name, report=report.note)
-        elif service.package is not None:
-            pythons[service.environment] = by_tag[service.package].python
-    return Desired(spec, pythons, {tag: package.bento_path for tag, package in by_tag.items()})
 
 
 def _apply(engine: Engine, plan: Plan, options: UpOptions, report: Report) -> None:
@@ -139,7 +123,7 @@ def _prove(result: UpResult, rows: Mapping[str, Mapping[str, object]]) -> UpResu
     urls = {model: result.endpoints[suffixed(Port.API, models, model)] for model in models}
     smokes = {name: smoke_prediction(urls[name], row) for name, row in rows.items()}
     first = models[0]
-    return replace(result, smoke=smokes[first], curl=curl_line(urls[first], rows[first]))
+    return replace(result, smoke=smokes[first], curl=curl_line(urls[first], request_of(rows[first])))
 
 
 def _result(project: Project, packages: Sequence[Package], sight: Sight, plan: Plan, began: float, *, unchanged: bool = False) -> UpResult:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
-from mlsandbox.actions.project_stack import stack_of
+from mlsandbox.actions.project_stack import desired_stack, registered
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.engines.base import Desired
+from mlsandbox.packaging.environments import service_python
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
+from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
-from mlsandbox.stack.ports import Allocation, allocate, this_machine
+from mlsandbox.stack.ports import Allocation, this_machine
 
 
 def planned_up(project: Project, models: Sequence[ModelConfig], began: float) -> UpResult:
@@ -28,12 +29,8 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
         names = [service.name for service in sight.services]
         steps += [PlannedStep("restart", name, "a model changes") for name in names] or [PlannedStep("start", "the stack", "not running")]
     else:
-        spec = stack_of(project, packages, _planned_ports(project, packages, sight).ports)
-        pythons = {service.environment: packages[0].python for service in spec.services}
-        pythons |= {
-            service.environment: package.python for service in spec.services for package in packages if service.package == package.tag
-        }
-        plan = sight.engine.plan(Desired(spec, pythons, {package.tag: package.bento_path for package in packages}), sight.observed)
+        desired = desired_stack(project, packages, _planned_ports(project, packages, sight).ports, service_python)
+        plan = sight.engine.plan(desired, sight.observed)
         steps = [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
     first = packages[0] if packages else None
     return UpResult(
@@ -51,7 +48,5 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
 
 
 def _planned_ports(project: Project, packages: Sequence[Package], sight: Sight) -> Allocation:
-    """As `Registry.reserve` would choose, without noting anything."""
-    names = port_names([package.model for package in packages])
-    ours = set(sight.observed.ports.values())
-    return allocate(names, pinned=project.stack.ports, previous=sight.remembered.ports, reserved={}, ours=ours, machine=this_machine())
+    entry, names = registered(project, sight.remembered), port_names([package.model for package in packages])
+    return Registry().choose(entry, names, pinned=project.stack.ports, running=sight.observed.ports, machine=this_machine())

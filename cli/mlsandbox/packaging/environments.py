@@ -82,9 +82,13 @@ def model_environment(lock: Lock, *, model: str, report: Callable[[str], None]) 
 
 def service_environment(service: str, *, report: Callable[[str], None]) -> Path:
     """The interpreter of the environment of one of our own services ("log-store"), built first when it is not there."""
-    text = requirements_file(f"{service}.txt").read_text(encoding="utf-8")
-    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    text, digest = _service_lock(service)
     return ensure_environment(text, digest=digest, python=_any_python(), name=service, imports=("msgpack",), report=report)
+
+
+def service_python(service: str) -> Path:
+    """Where `service_environment` has its interpreter, built or not."""
+    return environment_path(_service_lock(service)[1], _any_python()) / "bin/python"
 
 
 def environment_path(digest: str, python: str) -> Path:
@@ -114,6 +118,12 @@ def ensure_environment(text: str, *, digest: str, python: str, name: str, import
             shutil.rmtree(folder, ignore_errors=True)
             _build(folder, text, digest=digest, python=python, name=name, imports=imports, report=report)
     return folder / "bin/python"
+
+
+def _service_lock(service: str) -> tuple[str, str]:
+    """The text of the lock of one of our own services, and its digest."""
+    text = requirements_file(f"{service}.txt").read_text(encoding="utf-8")
+    return text, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _build(

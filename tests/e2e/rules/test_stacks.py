@@ -141,6 +141,8 @@ def test_rule_21_dry_runs_change_nothing(stopped: Sandbox, running_stack: Sandbo
     assert re.search(r"start +api: not running", up.out)
     assert stopped.run("down", "--volumes", "--dry-run").ok().out
     assert tree(stopped.root) == before
+    kept = running_stack.run("up", "--dry-run", "-o", "json").ok().json["plan"]
+    assert {step["subject"]: step["action"] for step in kept} == dict.fromkeys(("log-store", "shipper", "api"), "keep"), kept
     assert "would stop" in running_stack.run("down", "--dry-run").ok().out
     running_stack.run("status").ok()
 

@@ -32,6 +32,20 @@ def test_two_projects(tmp_path: Path) -> None:
     assert [_reserve(registry, known["two"]), _reserve(registry, known["one"])] == [7320, 7310]
 
 
+def test_choosing_alone(tmp_path: Path) -> None:
+    """`up --dry-run` must see the ports that `up` would take, those of other stacks left out, and note nothing."""
+    registry = Registry(tmp_path / "state")
+    _reserve(registry, _project(tmp_path, "one"))
+    before = sorted(path.name for path in (tmp_path / "state").rglob("*"))
+    two = _project(tmp_path, "two")
+
+    chosen = registry.choose(two, ["api"], pinned={}, running={}, machine=FREE)
+
+    assert chosen.ports == {"api": 7320}
+    assert sorted(path.name for path in (tmp_path / "state").rglob("*")) == before
+    assert _reserve(registry, two) == 7320
+
+
 def test_vanished_project(tmp_path: Path) -> None:
     """A project whose folder is gone must not be listed, and its ports be free for others."""
     registry = Registry(tmp_path / "state")
