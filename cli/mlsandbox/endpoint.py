@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from mlsandbox.errors import NotRunning, PredictionFailed
-from mlsandbox_serving.contract import Route
+from mlsandbox_serving.contract import ENVELOPES, Route
 
 TIMEOUT_SECONDS: Final = 60.0
 _JSON: Final = {"content-type": "application/json"}
@@ -94,6 +94,11 @@ class Endpoint:
         except ValueError:
             body = raw.decode("utf-8", "replace")
         return Answer(response.status, body, time.perf_counter() - began)
+
+
+def request_of(row: Mapping[str, object]) -> Mapping[str, object]:
+    """A row as a request: as it is, or in the envelope when a column has the envelope's name."""
+    return {"rows": [row]} if row.keys() & set(ENVELOPES) else row
 
 
 def curl_line(url: str, body: object) -> str:

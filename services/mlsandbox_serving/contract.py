@@ -97,6 +97,9 @@ class Port(StrEnum):
 FIRST_PORT: Final = 7310
 BLOCK_SIZE: Final = 10
 
+ENVELOPES: Final = ("rows", "columns")
+"""The keys by which a request holds several rows; a model with a column of such a name takes no single row without one."""
+
 MetricType = Literal["counter", "gauge", "histogram"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlsandbox.actions.outcomes import SmokePrediction
-from mlsandbox.endpoint import Endpoint
+from mlsandbox.endpoint import Endpoint, request_of
 from mlsandbox.errors import ExampleMissing, PredictionFailed, SmokeFailed
 from mlsandbox.packaging.package import Package
 
@@ -37,7 +37,7 @@ def smoke_prediction(url: str, row: Mapping[str, object]) -> SmokePrediction:
     """
     with Endpoint(url) as endpoint:
         try:
-            answer = endpoint.predict(row)
+            answer = endpoint.predict(request_of(row))
         except PredictionFailed as error:
             raise SmokeFailed(
                 "the stack started, and did not answer the example row",

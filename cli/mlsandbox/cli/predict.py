@@ -13,7 +13,7 @@ from mlsandbox.actions import predict as action
 from mlsandbox.actions.sight import endpoint_of, look
 from mlsandbox.cli.binding import DOCUMENTS
 from mlsandbox.cli.session import Session
-from mlsandbox.endpoint import Endpoint, curl_line
+from mlsandbox.endpoint import Endpoint, curl_line, request_of
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
 from mlsandbox.views.predict import prediction_text, row_text
@@ -52,7 +52,7 @@ def command(
         body = (
             action.read_body(request or "", sys.stdin.read() if request == "-" else None)
             if package is None
-            else action.example_row(package)
+            else request_of(action.example_row(package))
         )
         if curl:
             line = curl_line(url, body)

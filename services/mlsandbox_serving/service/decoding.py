@@ -9,14 +9,13 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from mlsandbox_serving.contract import ErrorCode
+from mlsandbox_serving.contract import ENVELOPES, ErrorCode
 from mlsandbox_serving.schema import Columns, Fault, Schema, SchemaMismatch
 from mlsandbox_serving.schema.faults import Faults, shortened
 from mlsandbox_serving.service.refusal import RequestRefused
 
 _KEY_END: Final = re.compile(rb'"\s*:')
 _FORMS: Final = 'one row {…}, {"rows": [{…}, …]} or {"columns": {"name": […], …}}'
-_ENVELOPES: Final = ("rows", "columns")
 
 
 def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
@@ -31,9 +30,9 @@ def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
     content = _parse(body)
     if not isinstance(content, dict):
         _refuse_form(content, _FORMS)
-    envelope = next((name for name in _ENVELOPES if content.keys() == {name}), None)
+    envelope = next((name for name in ENVELOPES if content.keys() == {name}), None)
     if envelope is None:
-        taken = [name for name in _ENVELOPES if name in schema.names]
+        taken = [name for name in ENVELOPES if name in schema.names]
         if taken:
             _refuse_form(content, f'{{"rows": [{{…}}, …]}} or {{"columns": {{…}}}}, since the model has a column named {taken[0]!r}')
         _refuse_duplicates(body, [content], 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlsandbox_serving.contract import Route
+from mlsandbox_serving.contract import ENVELOPES, Route
 from mlsandbox_serving.service.package import Package
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
@@ -22,9 +22,12 @@ def document(package: Package) -> dict[str, Any]:
     """The whole document."""
     identity = package.identity
     example = example_row(package)
-    request: dict[str, Any] = {"schema": {"anyOf": [{"$ref": "#/components/schemas/Row"}, _ROWS, _columns(package.schema)]}}
+    single = not any(column["name"] in ENVELOPES for column in package.schema["columns"])
+    forms = [_ROWS, _columns(package.schema)]
+    request: dict[str, Any] = {"schema": {"anyOf": [{"$ref": "#/components/schemas/Row"}, *forms] if single else forms}}
     if example is not None:
-        request["examples"] = {"row": {"value": example}, "rows": {"value": {"rows": [example]}}}
+        rows = {"rows": {"value": {"rows": [example]}}}
+        request["examples"] = {"row": {"value": example}, **rows} if single else rows
     predict = {
         "operationId": "predict",
         "summary": "Predict one row, several rows, or columns.",

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlsandbox.endpoint import request_of
 from mlsandbox_serving.contract import Env, ErrorCode, Field
 from support.asgi import Client, NoResponse, Response
 from support.served import Laid, fitted, lay, people
@@ -187,6 +188,20 @@ def test_the_example_of_the_documentation_predicts(plain: Laid, guarded: Laid) -
     assert serve(plain).post(example).status == 200
     assert document["openapi"] == "3.1.0"
     assert "@example.org" not in json.dumps(other)
+
+
+def test_a_column_called_rows(tmp_path: Path) -> None:
+    """A model with a column named like an envelope must be documented, and asked by the host tool, with envelopes alone."""
+    frame = people().assign(rows=1.0)
+    laid = lay(tmp_path, fitted(frame), frame)
+    content = serve(laid).run(lambda client: client.get("/docs.json")).json()["paths"]["/predict"]["post"]["requestBody"]["content"]
+    request = content["application/json"]
+    row = request["examples"]["rows"]["value"]["rows"][0]
+
+    assert set(request["examples"]) == {"rows"}
+    assert {"$ref": "#/components/schemas/Row"} not in request["schema"]["anyOf"]
+    assert serve(laid).post(row).status == 422
+    assert serve(laid).post(request_of(row)).status == 200
 
 
 def test_openapi_describes_the_columns(plain: Laid) -> None:
