@@ -20,6 +20,7 @@ from typing import Any, Final
 from mlsandbox.atomic import write_atomic
 from mlsandbox.errors import CommandFailed, PackagingFailed
 from mlsandbox.packaging.digest import walk
+from mlsandbox.packaging.inspect import import_root
 from mlsandbox.packaging.interpreters import uv_program
 from mlsandbox.run import run
 from mlsandbox.settings import ModelConfig
@@ -69,8 +70,8 @@ def copy_served_code(target: Path) -> None:
 
 
 def code_sources(model: ModelConfig) -> dict[str, Path]:
-    """The user's modules by the path that they will have on sys.path: what a folder holds, and files by their names."""
-    return {(file.relative_to(path) if path.is_dir() else Path(file.name)).as_posix(): file for path in model.code for file in walk(path)}
+    """The user's modules by the path that they will have on sys.path: files and packages by their names, else what a folder holds."""
+    return {file.relative_to(import_root(path)).as_posix(): file for path in model.code for file in walk(path)}
 
 
 def copy_files(files: Mapping[str, Path], target: Path) -> None:

@@ -118,7 +118,7 @@ def defined_names(code: Iterable[Path]) -> frozenset[Pair]:
     for root in code:
         files = sorted(root.rglob("*.py")) if root.is_dir() else [root]
         for path in files:
-            relative = path.relative_to(root if root.is_dir() else root.parent).with_suffix("")
+            relative = path.relative_to(import_root(root)).with_suffix("")
             module = ".".join(relative.parts[:-1] if relative.name == "__init__" else relative.parts)
             try:
                 tree = ast.parse(path.read_bytes())
@@ -126,6 +126,11 @@ def defined_names(code: Iterable[Path]) -> frozenset[Pair]:
                 raise unreadable(path, f"not valid Python: {error}") from error
             names.update((module, name) for name in _definitions(tree.body, ""))
     return frozenset(names)
+
+
+def import_root(code: Path) -> Path:
+    """The folder from which a piece of the user's code is imported: of a file or a package the one around it, else the folder itself."""
+    return code.parent if code.is_file() or (code / "__init__.py").is_file() else code
 
 
 def digest_of(files: Sequence[ModelFile]) -> str:

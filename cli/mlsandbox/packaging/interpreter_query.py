@@ -16,7 +16,8 @@ def main() -> None:
         name = each.metadata["Name"]
         if not name or name in distributions:  # the first one on the path is the one that is imported
             continue
-        direct = json.loads(each.read_text("direct_url.json") or "{}")
+        by_conda = (each.read_text("INSTALLER") or "").strip() == "conda"  # it notes where its own build folder was
+        direct = {} if by_conda else json.loads(each.read_text("direct_url.json") or "{}")
         distributions[name] = {"version": each.version, "requires": each.requires or [], "direct": _where_from(direct)}
         for module in wanted & _modules(each):
             modules.setdefault(module, []).append(name)

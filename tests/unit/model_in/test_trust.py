@@ -141,7 +141,9 @@ def test_packages_of_own_code_have_their_names(tmp_path: Path) -> None:
     (tmp_path / "shop" / "__init__.py").write_text("class Top: ...")
     (tmp_path / "shop" / "deep" / "prices.py").write_text("class Price:\n    class Unit: ...")
 
-    assert defined_names([tmp_path]) == {("shop", "Top"), ("shop.deep.prices", "Price"), ("shop.deep.prices", "Price.Unit")}
+    wanted = {("shop", "Top"), ("shop.deep.prices", "Price"), ("shop.deep.prices", "Price.Unit")}
+    assert defined_names([tmp_path]) == wanted
+    assert defined_names([tmp_path / "shop"]) == wanted
 
 
 @pytest.mark.parametrize(
