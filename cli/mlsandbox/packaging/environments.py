@@ -71,13 +71,19 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("mlsandbox"))
 
 
-def model_environment(lock: Lock, *, model: str, report: Callable[[str], None]) -> Path:
+def model_environment(lock: Lock, *, model: str, near: Path | None = None, report: Callable[[str], None]) -> Path:
     """The interpreter of a model's environment, built first when it is not there.
+
+    Args:
+        lock: what is in it.
+        model: whose it is.
+        near: an interpreter that is known to be of the lock's Python; None: one is looked for.
+        report: told what takes time.
 
     Raises:
         PythonMissing, PackagesUnreachable, PackagingFailed: it cannot be built.
     """
-    return ensure_environment(lock.text, digest=lock.digest, python=lock.python, name=model, imports=_SERVED, report=report)
+    return ensure_environment(lock.text, digest=lock.digest, python=lock.python, near=near, name=model, imports=_SERVED, report=report)
 
 
 def service_environment(service: str, *, report: Callable[[str], None]) -> Path:
@@ -97,13 +103,16 @@ def environment_path(digest: str, python: str) -> Path:
     return cache_dir() / "envs" / f"{digest.removeprefix('sha256:')[:20]}-py{python}-{system}"
 
 
-def ensure_environment(text: str, *, digest: str, python: str, name: str, imports: tuple[str, ...], report: Callable[[str], None]) -> Path:
+def ensure_environment(
+    text: str, *, digest: str, python: str, near: Path | None = None, name: str, imports: tuple[str, ...], report: Callable[[str], None]
+) -> Path:
     """The interpreter of the environment that `text` locks.
 
     Args:
         text: requirements with hashes.
         digest: of the lock: the environment's identity.
         python: Python's minor version.
+        near: an interpreter of that version; None: one is looked for.
         name: what it is for, for messages.
         imports: modules that must import for the environment to count as built.
         report: told what takes time.
@@ -116,7 +125,7 @@ def ensure_environment(text: str, *, digest: str, python: str, name: str, import
         if not _is_complete(folder):
             _remove_leftovers(folder.parent, own=lock_file)
             shutil.rmtree(folder, ignore_errors=True)
-            _build(folder, text, digest=digest, python=python, name=name, imports=imports, report=report)
+            _build(folder, text, find_python(python, near=near), digest=digest, python=python, name=name, imports=imports, report=report)
     return folder / "bin/python"
 
 
@@ -127,9 +136,16 @@ def _service_lock(service: str) -> tuple[str, str]:
 
 
 def _build(
-    folder: Path, text: str, *, digest: str, python: str, name: str, imports: tuple[str, ...], report: Callable[[str], None]
+    folder: Path,
+    text: str,
+    interpreter: Path,
+    *,
+    digest: str,
+    python: str,
+    name: str,
+    imports: tuple[str, ...],
+    report: Callable[[str], None],
 ) -> None:
-    interpreter = find_python(python)
     temporary = folder.with_name(f"{folder.name}.tmp-{os.getpid()}")
     report(f"building the environment of {name} ({text.count('==')} packages, Python {python})")
     try:

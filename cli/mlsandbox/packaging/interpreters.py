@@ -111,7 +111,7 @@ def find_python(minor: str, *, near: Path | None = None) -> Path:
 
     Args:
         minor: "3.11".
-        near: one that is known to be of that version and is taken when it still exists.
+        near: one that is taken when it is of that version.
 
     Raises:
         PythonMissing: there is none, or served code does not support that version.
@@ -124,7 +124,9 @@ def find_python(minor: str, *, near: Path | None = None) -> Path:
         )
     own = getattr(sys, "_base_executable", "") or sys.executable
     if near is not None and near.exists():
-        return near
+        there = query(near)
+        if there.minor == minor:
+            return there.base
     if minor_of(".".join(map(str, sys.version_info[:2]))) == minor and Path(own).exists():
         return Path(own)
     done = run(
@@ -132,8 +134,8 @@ def find_python(minor: str, *, near: Path | None = None) -> Path:
         what=f"looking for Python {minor}",
         check=False,
     )
-    found = Path(done.stdout.strip())
-    if done.returncode != 0 or not found.is_file():
+    found = Path(done.stdout.strip()) if done.returncode == 0 else of_pyenv(minor)
+    if found is None or not found.is_file():
         raise PythonMissing(
             f"Python {minor} is not on this machine",
             why="the model was trained with it, and Pythons are never downloaded unasked",
@@ -141,6 +143,13 @@ def find_python(minor: str, *, near: Path | None = None) -> Path:
             details={"python": minor},
         )
     return found
+
+
+def of_pyenv(minor: str) -> Path | None:
+    """The newest one that pyenv has installed; unless it is pyenv's current one, its shim on PATH does not run."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [path for path in root.glob(f"versions/{minor}.*/bin/python{minor}") if path.parents[1].name.rpartition(".")[2].isdigit()]
+    return max(found, key=lambda path: int(path.parents[1].name.rpartition(".")[2]), default=None)
 
 
 def uv_program() -> Path:

@@ -61,7 +61,7 @@ def package_model(model: ModelConfig, *, root: Path, report: Report, base_image:
         digests.save()
         package = _made_of(ingredients, root)
         if package is not None:
-            ensure_package_environment(package, report=report)
+            ensure_package_environment(package, near=_near(model, capture), report=report)
             return package
         report(lock.origin)
         for moved in lock.moved:
@@ -95,10 +95,15 @@ def find_package(model: ModelConfig, *, root: Path) -> Found:
     return Found(package, "" if package else "the model, its settings or the served code changed")
 
 
-def ensure_package_environment(package: Package, *, report: Report) -> Path:
+def ensure_package_environment(package: Package, *, near: Path | None = None, report: Report) -> Path:
     """The interpreter of a package's environment; built again when the cache was emptied."""
     lock = Lock(package.lock, str(package.manifest["lock_digest"]), package.python_minor, "", "", ())
-    return model_environment(lock, model=package.model, report=report)
+    return model_environment(lock, model=package.model, near=near, report=report)
+
+
+def _near(model: ModelConfig, capture: Mapping[str, Any] | None) -> Path | None:
+    """The interpreter that a project names, unless a capture says which Python it is."""
+    return model.python if capture is None else None
 
 
 def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root: Path, report: Report, base_image: str | None) -> Package:
@@ -106,7 +111,7 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
     info = inspect_model(model.path, entry=model.entry)
     check_trust(info, code=model.code, trust=model.trust)
     verify_stored_model(root, ingredients.model_tag, ingredients.files)
-    interpreter = model_environment(lock, model=model.name, report=report)
+    interpreter = model_environment(lock, model=model.name, near=_near(model, capture), report=report)
     scratch = _empty_scratch(root)
     try:
         if capture is None:

@@ -11,7 +11,7 @@ import pytest
 import mlsandbox_serving
 from mlsandbox.file_lock import exclusive
 from mlsandbox.packaging.environments import service_environment
-from mlsandbox.packaging.interpreters import find_python, query
+from mlsandbox.packaging.interpreters import find_python, of_pyenv, query
 from support.waiting import wait_for
 
 BUILD = "from mlsandbox.packaging.environments import service_environment; print(service_environment('log-store', report=print))"
@@ -91,3 +91,23 @@ def test_python_that_is_here() -> None:
     found = find_python(f"{sys.version_info[0]}.{sys.version_info[1]}")
     assert found.exists()
     assert Path(sys.prefix) not in found.parents
+
+
+def test_python_that_the_project_names(tmp_path: Path) -> None:
+    """An interpreter that a project names must be taken, as what it is an environment of, when it is of the right version."""
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    found = find_python(minor, near=tmp_path / "venv/bin/python")
+    assert found.exists()
+    assert tmp_path not in found.parents
+
+
+def test_python_of_pyenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest Python that pyenv has must be found though its shim would not run."""
+    for version in ("3.12.9", "3.12.10", "3.12-dev", "3.13.1"):
+        python = tmp_path / "versions" / version / "bin" / f"python{version.rpartition('.')[0] if version[-1].isdigit() else '3.12'}"
+        python.parent.mkdir(parents=True)
+        python.touch()
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert of_pyenv("3.12") == tmp_path / "versions/3.12.10/bin/python3.12"
+    assert of_pyenv("3.14") is None
