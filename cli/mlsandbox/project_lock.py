@@ -27,16 +27,31 @@ def project_lock(sandbox: Path, command: str, *, wait: float = 10.0, waiting: Ca
     Raises:
         ProjectBusy: the other command is not done in time.
     """
-    make_sandbox_folder(sandbox)
-    descriptor = os.open(sandbox / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _locked(sandbox, wait, waiting)
     try:
-        _acquire(descriptor, sandbox, wait, waiting)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _locked(sandbox: Path, wait: float, waiting: Callable[[str], None] | None) -> int:
+    """The descriptor of the lock; never of a file that `down --volumes` removed while we waited for it, which nobody else would see."""
+    path = sandbox / "lock"
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # the folder is being removed: it is made again
+            make_sandbox_folder(sandbox)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                _acquire(descriptor, sandbox, wait, waiting)
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
 
 
 def _acquire(descriptor: int, sandbox: Path, wait: float, waiting: Callable[[str], None] | None) -> None:

@@ -16,17 +16,12 @@ def sizes(sandbox: Path) -> Mapping[str, int]:
     return {meaning: _size(sandbox / folder) for folder, meaning in _MEANINGS.items() if (sandbox / folder).is_dir()}
 
 
-def remove_all(sandbox: Path, *, lock: bool = False) -> tuple[str, ...]:
-    """Remove everything in `.sandbox` but the lock, or, with `lock`, the lock and the folder when nothing else is left.
+def remove_all(sandbox: Path) -> tuple[str, ...]:
+    """Remove everything in `.sandbox` and, unless another command has begun to use it, the folder; the caller holds the project's lock.
 
     Returns:
         What was removed, by name.
     """
-    if lock:
-        with contextlib.suppress(OSError):
-            (sandbox / "lock").unlink(missing_ok=True)
-            sandbox.rmdir()
-        return ()
     removed = []
     for path in sorted(sandbox.iterdir()):
         if path.name == "lock":
@@ -36,6 +31,10 @@ def remove_all(sandbox: Path, *, lock: bool = False) -> tuple[str, ...]:
         else:
             path.unlink()
         removed.append(path.name)
+    # Last: from here on others may take a lock of their own.
+    (sandbox / "lock").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        sandbox.rmdir()
     return tuple(removed)
 
 

@@ -62,9 +62,8 @@ def down(
 
         sight.engine.apply(plan, tell, timeout=TIMEOUT_SECONDS if timeout is None else timeout)
         removed = remove_all(sandbox) if volumes else ()
-    if volumes:
-        Registry().forget(root)
-        remove_all(sandbox, lock=True)
+        if volumes:
+            Registry().forget(root)
     stopped = tuple(step.service for step in plan.steps)
     return DownResult(name, stopped, {} if volumes else sizes(sandbox), removed, time.monotonic() - began)
 

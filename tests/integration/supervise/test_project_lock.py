@@ -5,12 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlsandbox.errors import ProjectBusy
 from mlsandbox.project_lock import project_lock
+from mlsandbox.volumes import remove_all
+from support.waiting import wait_for
 
 HOLDER = """
 import pathlib, sys
@@ -50,3 +54,25 @@ def test_killed_holder(holder: subprocess.Popen[str], tmp_path: Path) -> None:
 
     with project_lock(tmp_path, "sandbox down", wait=1):
         pass
+
+
+def test_removed_lock(tmp_path: Path) -> None:
+    """Who waited for a lock that `down --volumes` removed must hold the new one: never two at once."""
+    sandbox = tmp_path / ".sandbox"
+    with ExitStack() as held:
+        held.enter_context(project_lock(sandbox, "sandbox down"))
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(sandbox)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other:
+            wait_for(lambda: _waits_for(other.pid, sandbox / "lock"), timeout=10, what="the other command waits for the lock")
+            assert remove_all(sandbox) == (".gitignore",)
+            held.close()
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(ProjectBusy, match="another command"), project_lock(sandbox, "sandbox up", wait=0.1):
+                pass
+            other.kill()
+
+
+def _waits_for(pid: int, lock: Path) -> bool:
+    return str(lock) in {file.path for file in psutil.Process(pid).open_files()}
