@@ -123,11 +123,11 @@ class EmbeddedEngine:
     def _follow(self, tell: control.Tell) -> int:
         """Have the list followed, by the supervisor that runs or by a new one; how often it had been read before."""
         status = control.current_status(self._folder)
-        if status is not None and status.stopping:
-            control.stop(self._folder, timeout=self._grace())
-        elif control.supervisor_pid(self._folder) is not None:
+        if status is not None and not status.stopping:
             control.reload(self._folder)
-            return 0 if status is None else status.follows
+            return status.follows
+        if control.supervisor_pid(self._folder) is not None:  # it is stopping, or of another version of ours: its status says nothing to us
+            control.stop(self._folder, timeout=self._grace())
         environ = passed_on(os.environ)
         if "PYTHONPATH" in os.environ:  # ours may be found by it; services never see it
             environ["PYTHONPATH"] = os.environ["PYTHONPATH"]

@@ -11,6 +11,7 @@ from mlsandbox.supervise.logfiles import timestamp
 from mlsandbox.supervise.transition import Event, State, apply_event
 
 STATUS_VERSION: Final = 1
+"""Goes up whenever this file or `processes.json` changes its form: a supervisor of another version is replaced, never talked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class SupervisorStatus:
     stopping: bool = False
     error: str = ""
     """Why the last change of processes.json was not followed."""
+    reads: int = 1
+    """The `LIST_VERSION` that it understands: one that was started before an upgrade cannot follow a list of now."""
 
     def service(self, name: str) -> ServiceStatus | None:
         """The service of that name, None when there is none."""

@@ -287,3 +287,13 @@ def test_unreadable_list_changes_nothing(stack: Stack) -> None:
 
     assert wait_for(error, timeout=5, what="the error is told").startswith("processes.json: ")
     assert stack.pid("a") == before
+
+
+def test_supervisor_of_another_version(stack: Stack) -> None:
+    """A supervisor that an earlier version of ours started must be replaced by `up`: it may not understand the list."""
+    stack.up(stack.toy("a"))
+    first = stack.supervisor()
+    stack.folder.status.write_text(stack.folder.status.read_text("utf-8").replace('"schema_version": 1', '"schema_version": 0'), "utf-8")
+
+    assert stack.up(stack.toy("a")).result is Result.READY
+    assert stack.supervisor() != first
