@@ -61,8 +61,6 @@ class SupervisorStatus:
     stopping: bool = False
     error: str = ""
     """Why the last change of processes.json was not followed."""
-    reads: int = 1
-    """The `LIST_VERSION` that it understands: one that was started before an upgrade cannot follow a list of now."""
 
     def service(self, name: str) -> ServiceStatus | None:
         """The service of that name, None when there is none."""
