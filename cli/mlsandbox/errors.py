@@ -6,6 +6,7 @@ Exit codes: 1 failed, 2 usage or configuration, 3 worked but the answer is bad, 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import ClassVar
 
@@ -299,3 +300,38 @@ class SmokeFailed(SandboxError):
     """A stack that is ready did not answer the example row."""
 
     code = "SMOKE_PREDICTION_FAILED"
+
+
+class CheckFailed(SandboxError):
+    """Something that a stack needs is not as it must be; `sandbox doctor` shows all checks."""
+
+    code = "CHECK_FAILED"
+    exit = Exit.PREREQUISITE
+
+
+class DiskFull(SandboxError):
+    """A disk, or a quota on it, has no room left."""
+
+    code = "DISK_FULL"
+    exit = Exit.PREREQUISITE
+
+
+class AccessDenied(SandboxError):
+    """A file or folder may not be read or written."""
+
+    code = "ACCESS_DENIED"
+    exit = Exit.PREREQUISITE
+
+
+def of_system(error: OSError) -> SandboxError | None:
+    """What the system refused, as far as its user can do something about it; None: more likely a mistake of ours."""
+    path = error.filename2 or error.filename
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(
+            "the disk is full" if path is None else f"the disk of {path} is full",
+            why=str(error),
+            fix="make room; sandbox doctor shows how much there is, sandbox down --volumes removes a stack's data",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} and path is not None:
+        return AccessDenied(f"{path} may not be used", why=error.strerror or str(error), fix=f"look at who may: ls -ld '{path}'")
+    return None

@@ -276,6 +276,10 @@ class NotReady:
     STOPPING: Final = "STOPPING"
 
 
+CAPTURE_FILE: Final = "capture.json"
+"""What was recorded where a model was trained; beside the model in its project."""
+
+
 class PackageFile:
     """Files of a package, relative to the bento's `src/` folder."""
 

@@ -15,17 +15,19 @@ from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import desired_stack, registered
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.actions.smoke import example_of, smoke_prediction
+from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
 from mlsandbox.actions.verdicts import verdict
+from mlsandbox.doctor import BEFORE_UP, Verdict, examine
 from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Result
+from mlsandbox.errors import CheckFailed, ConfigInvalid
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.environments import service_environment
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import package_model
-from mlsandbox.project import Project
+from mlsandbox.project import FILE_NAME, Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
@@ -45,6 +47,8 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
     """Make the running stack what the project says.
 
     Raises:
+        ConfigInvalid: a file that sandbox.toml names is not there.
+        CheckFailed: the project or this machine is not as it must be.
         UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
         PackageTampered, UntrustedModel: a package is not what was packaged.
         PortInUse: a pinned port is taken.
@@ -53,21 +57,24 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
     """
     began = time.monotonic()
     models = [replace(model, trust=model.trust or options.trust) for model in project.models.values()]
+    _check(project)
     if options.dry_run:
         return planned_up(project, models, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
+        remembered = load_state(project.state_dir).state
         packages = [_packaged(model, project, report) for model in models]
-        rows = {package.model: example_of(package, options.example) for package in packages}
+        rows = examples_of(packages, options.example, remembered.examples)
         engine = ENGINES[choose_engine(project).name](project.root)
         observed = engine.observe()
         ports = _ports(project, packages, observed, report)
         desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
         plan = engine.plan(desired, observed)
-        if not plan.changes and observed.is_ready:
+        proven = remembered.served == {package.model: package.version for package in packages}
+        if not plan.changes and observed.is_ready and proven:
             return _result(project, packages, look(project.root), plan, began, unchanged=True)
         for package, model in zip(packages, models, strict=True):
             admit(package, model)
-        _remember(project, engine, ports, packages, served=False)
+        state = _remember(project, engine, ports, packages, rows)
         _apply(engine, plan, options, report)
         result = _result(project, packages, look(project.root), plan, began)
         if options.wait:
@@ -77,8 +84,22 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
                 if not observed.running:  # it was just started, and does not answer
                     engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
                 raise
-            _remember(project, engine, ports, packages, served=True)
+            save_state(project.state_dir, replace(state, served={package.model: package.version for package in packages}))
     return replace(result, elapsed=time.monotonic() - began)
+
+
+def _check(project: Project) -> None:
+    """Find what would only fail later, or half way."""
+    problems = [each for each in examine(project.root, checks=BEFORE_UP, project=project).findings if each.verdict is Verdict.PROBLEM]
+    if problems:
+        first = problems[0]
+        error = ConfigInvalid if first.check == FILE_NAME else CheckFailed
+        raise error(
+            first.message,
+            why="\n".join(each.message for each in problems[1:]),
+            fix=f"{first.remedy}   (all checks: sandbox doctor)",
+            details={"checks": [each.check for each in problems]},
+        )
 
 
 def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
@@ -153,8 +174,11 @@ def _golden(observed: Observed) -> GoldenSummary | None:
     return GoldenSummary(int(counts["rows"]), int(counts["bit_equal"])) if counts else None
 
 
-def _remember(project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], *, served: bool) -> None:
-    """Ports before anything is started, so that the next command finds it; versions once they answer."""
-    versions = {package.model: package.version for package in packages}
-    before = load_state(project.state_dir).state.served
-    save_state(project.state_dir, State(engine.name, project.stack.host, dict(ports), versions if served else before))
+def _remember(
+    project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], rows: Mapping[str, Mapping[str, object]]
+) -> State:
+    """Ports and given rows, before anything is started, so that the next command finds them; versions follow once they answer."""
+    given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
+    state = State(engine.name, project.stack.host, dict(ports), load_state(project.state_dir).state.served, given)
+    save_state(project.state_dir, state)
+    return state

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from mlsandbox.errors import Exit, SandboxError, UnexpectedError, UsageError
+from mlsandbox.errors import Exit, SandboxError, UnexpectedError, UsageError, of_system
 
 if TYPE_CHECKING:
     from mlsandbox.cli.session import Session
@@ -47,11 +47,18 @@ def _run(words: list[str], session: Session) -> int:
     except Exception as error:
         if session.debug:
             raise
+        known = of_system(error) if isinstance(error, OSError) else None
+        if known is not None:
+            return _tell(known, session)
         from mlsandbox.crash_report import write_crash_report
 
         what = f"something went wrong that should not: {type(error).__name__}: {error}"
         fix = f"see it all with: {' '.join(['sandbox', '--debug', *words])}   and report it with that file"
-        return _tell(UnexpectedError(what, why=f"The details are in {write_crash_report(error, words)}", fix=fix), session)
+        try:
+            why = f"The details are in {write_crash_report(error, words)}"
+        except OSError as problem:
+            why = f"The details could not be written down: {problem}"
+        return _tell(UnexpectedError(what, why=why, fix=fix), session)
 
 
 def _invoke(words: list[str], session: Session) -> int:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from mlsandbox.project import Project
+
 
 class Verdict(StrEnum):
     """How a finding is meant."""
@@ -53,6 +55,8 @@ class Examined:
     root: Path | None
     """The project's folder; None outside of projects."""
     fix: bool = False
+    project: Project | None = None
+    """When the caller has read sandbox.toml already."""
 
 
 class Check(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlsandbox.doctor.base import Examined, Finding, Verdict, project
 from mlsandbox.errors import SandboxError
 from mlsandbox.project import load_project
+from mlsandbox_serving.contract import CAPTURE_FILE
 
 
 class ConfigurationCheck:
@@ -19,7 +20,7 @@ class ConfigurationCheck:
             )
             return
         try:
-            loaded = load_project(examined.root)
+            loaded = examined.project or load_project(examined.root)
         except SandboxError as error:
             yield project("sandbox.toml", Verdict.PROBLEM, f"{error.what}: {error.why}", error.fix)
             return
@@ -39,9 +40,10 @@ class ConfigurationCheck:
             ):
                 if file is not None and not file.exists():
                     origin = loaded.origin(f"models.{model.name}.{what}").source
+                    captured = what == "reference" and (model.path.parent / CAPTURE_FILE).is_file()
                     yield project(
                         "sandbox.toml",
-                        Verdict.PROBLEM,
+                        Verdict.WARNING if captured else Verdict.PROBLEM,  # what matters of reference data was captured
                         f"{what} of {model.name} ({origin}) is not there: {file}",
                         f"correct it in {loaded.file}",
                     )

@@ -12,8 +12,9 @@ from mlsandbox.doctor.cache import nearest
 from mlsandbox.packaging.environments import cache_dir
 
 _LITTLE: Final = 2_000_000_000
-_TOO_LITTLE: Final = 500_000_000
 """Bytes; an environment with scikit-learn takes about 450 MB."""
+_TOO_LITTLE: Final = 100_000_000
+"""With less `up` does not begin."""
 
 
 class DiskCheck:

@@ -28,6 +28,7 @@ from mlsandbox.packaging.origin import Origin, discover, from_capture
 from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package, verify_stored_model
 from mlsandbox.settings import ModelConfig
 from mlsandbox.state import make_sandbox_folder
+from mlsandbox_serving.contract import CAPTURE_FILE
 
 __all__ = ["Package", "ensure_package_environment", "list_packages", "package_model", "verify_package"]
 
@@ -193,7 +194,7 @@ def _origin(model: ModelConfig, capture: Mapping[str, Any] | None) -> Origin:
 
 def _read_capture(model: ModelConfig, files: tuple[ModelFile, ...], digests: FileDigests) -> Mapping[str, Any] | None:
     """capture.json beside the model, when it is about this very model."""
-    path = model.path.parent / "capture.json"
+    path = model.path.parent / CAPTURE_FILE
     try:
         capture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         recorded = {_in_model(model, file["path"]): file["sha256"].removeprefix("sha256:") for file in capture["files"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,13 @@ def test_global_options_stand_anywhere(sandbox: Run, project: Path, words: tuple
     ran = sandbox(*words)
 
     assert (ran.code, ran.json["kind"], ran.json["file"]) == (0, "ConfigPath", str(project / "sandbox.toml"))
+
+
+def test_hints_name_the_folder(sandbox: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint must work where it is read: with -C or a folder as argument it must name the folder."""
+    monkeypatch.chdir("/")
+
+    assert f"hint: start it: sandbox -C {project} up" in sandbox("-C", str(project), "logs").err
 
 
 def test_options_after_the_command_win(sandbox: Run, project: Path) -> None:
@@ -98,6 +106,43 @@ def test_unexpected_errors_name_a_file(sandbox: Run, project: Path, monkeypatch:
     assert "Traceback" not in ran.err
     assert "ZeroDivisionError" in report.read_text()
     assert oct(report.stat().st_mode & 0o077) == "0o0" or os.name == "nt"
+
+
+def _failing(error: OSError) -> Callable[..., object]:
+    def fail(*_: object) -> object:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "error[DISK_FULL]: the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "/mnt/x"), "error[ACCESS_DENIED]: /mnt/x may not be used"),
+        (PermissionError(errno.EACCES, "Permission denied", "/mnt/x"), "ls -ld '/mnt/x'"),
+    ],
+)
+def test_what_the_system_refuses(sandbox: Run, project: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str) -> None:
+    """A full disk and a missing right must be errors with a remedy, not reports of a mistake of ours."""
+    monkeypatch.setattr("mlsandbox.cli.config.config", _failing(error))
+
+    ran = sandbox("config")
+
+    assert ran.code == 4
+    assert said in ran.err
+
+
+def test_no_crash_report_can_be_written(sandbox: Run, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the report of an unexpected error cannot be written, the error must still be told in a line."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SANDBOX_STATE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr("mlsandbox.cli.config.config", lambda _project: 1 / 0)
+
+    ran = sandbox("config")
+
+    assert ran.code == 1
+    assert "could not be written down" in ran.err
 
 
 def test_debug_shows_the_traceback(sandbox: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

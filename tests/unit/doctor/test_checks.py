@@ -10,14 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from mlsandbox.actions.outcomes import UpOptions
+from mlsandbox.actions.up import up
 from mlsandbox.doctor import Examined, Finding, Report, Verdict
 from mlsandbox.doctor.base import machine
 from mlsandbox.doctor.cache import CacheCheck
 from mlsandbox.doctor.clock import ClockCheck
 from mlsandbox.doctor.configuration import ConfigurationCheck
 from mlsandbox.doctor.disk import DiskCheck
+from mlsandbox.doctor.folder import FolderCheck
 from mlsandbox.doctor.state import StateCheck
-from mlsandbox.output import Paint
+from mlsandbox.errors import CheckFailed, ConfigInvalid
+from mlsandbox.output import Output, Paint
+from mlsandbox.progress import QuietReport
+from mlsandbox.project import load_project
 from mlsandbox.views.doctor import doctor_text
 
 PROJECT = 'name = "churn"\n[models.churn]\npath = "model.onnx"\nreference = "gone.csv"\n'
@@ -68,7 +74,7 @@ def test_state(root: Path) -> None:
     assert not (sandbox / "state.json").exists()
 
 
-@pytest.mark.parametrize(("free", "expected"), [(10**11, Verdict.OK), (10**9, Verdict.WARNING), (10**8, Verdict.PROBLEM)])
+@pytest.mark.parametrize(("free", "expected"), [(10**11, Verdict.OK), (10**9, Verdict.WARNING), (5 * 10**7, Verdict.PROBLEM)])
 def test_disk(root: Path, monkeypatch: pytest.MonkeyPatch, free: int, expected: Verdict) -> None:
     """Little room must be a warning, too little a problem."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(0, 0, free))
@@ -88,6 +94,36 @@ def test_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdicts(list(CacheCheck().run(Examined(root)))) == [Verdict.OK]
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert verdicts(list(CacheCheck().run(Examined(root)))) == [Verdict.PROBLEM]
+
+
+def test_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project folder that cannot be written must be a problem."""
+    assert verdicts(list(FolderCheck().run(Examined(root)))) == [Verdict.OK]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert verdicts(list(FolderCheck().run(Examined(root)))) == [Verdict.PROBLEM]
+
+
+def test_captured_reference(root: Path) -> None:
+    """Reference data that is gone must be no problem for a model that was captured with it."""
+    (root / "capture.json").write_text("{}")
+
+    assert verdicts(list(ConfigurationCheck().run(Examined(root)))) == [Verdict.OK, Verdict.WARNING]
+
+
+def test_up_checks_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the checks find must end `up`, and its dry run, before anything is written."""
+    (root / "capture.json").write_text("{}")
+    before = sorted(root.iterdir())
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(0, 0, 10**6))
+    with pytest.raises(CheckFailed, match=r"0\.0 GB free") as full:
+        up(load_project(root), UpOptions(), QuietReport(Output()))
+    (root / "model.onnx").unlink()
+    with pytest.raises(ConfigInvalid, match=r"path of churn \(sandbox\.toml:3\) is not there"):
+        up(load_project(root), UpOptions(dry_run=True), QuietReport(Output()))
+
+    assert "sandbox down --volumes" in full.value.fix
+    assert sorted(root.iterdir()) == [path for path in before if path.name != "model.onnx"]
 
 
 def test_text() -> None:

@@ -12,7 +12,7 @@ INDEX = re.compile(
     r"py[p]i\.(org|io)|pythonh[o]sted|registry\.np[m]|deb\.deb[i]an|an[a]conda\.(org|com)|--(extra-)?ind[e]x-url[=\s]*https?://(?!example\.)",
     re.IGNORECASE,
 )
-MACHINE = re.compile(r"(?<![\w.])/(w[o]rk|ro[o]t|Us[e]rs)/|/opt/wh[e]els|\.py[e]nv|/tmp/ba[s]h_")
+MACHINE = re.compile(r"(?<![\w.])/(w[o]rk|ro[o]t|Us[e]rs)/|/opt/wh[e]els|/\.py[e]nv|/tmp/ba[s]h_")
 ADDRESS = re.compile(r"[a-z]+://(?:[^/@\s]*@)?([\w.-]+\w)")
 PUBLIC = {
     "127.0.0.1",
