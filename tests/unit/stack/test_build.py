@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlsandbox.render.processes import Places, data_folders, render_processes
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.components import COMPONENTS
 from mlsandbox.stack.components.base import Component
-from mlsandbox.stack.spec import Condition, ServiceEnvironment, ServiceSpec
+from mlsandbox.stack.spec import Condition, DataFolder, ListenPort, Probe, ServiceEnvironment, ServiceSpec, Value
+from mlsandbox.supervise.spec import HttpProbe
 from mlsandbox_serving.contract import Env
+
+LOKI = ServiceEnvironment("loki")
 
 
 def _model(name: str, **changes: bool) -> ModelInputs:
@@ -55,13 +59,22 @@ def test_hash_key_only_where_it_is_used() -> None:
 
 
 def test_a_new_component_is_one_object() -> None:
-    """A component must come with its ports and services, and need no change anywhere else."""
+    """A component must come with its ports and services, and reach what an engine runs without a change anywhere else."""
 
     def services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
-        return (ServiceSpec("loki", ServiceEnvironment("loki"), ("-m", "loki"), ports=(inputs.port("loki"),)),)
+        env: dict[str, Value] = {"LOKI_DIR": DataFolder("loki"), "LOKI_PORT": ListenPort("loki")}
+        return (ServiceSpec("loki", LOKI, ("-m", "loki"), env, (inputs.port("loki"),), readiness=Probe("loki", "/ready")),)
 
     components = (*COMPONENTS, Component("loki", lambda _models: ("loki",), services))
     names = port_names(["churn"], components)
     inputs = StackInputs("demo", "127.0.0.1", (_model("churn"),), {name: 9000 + index for index, name in enumerate(names)})
 
-    assert build_stack(inputs, components).service("loki").ports[0].number == 9004
+    stack = build_stack(inputs, components)
+    pythons = {service.environment: Path(f"/envs/{service.name}/python") for service in stack.services}
+    places = Places(Path("/p/.sandbox"), pythons, {"churn:v3": Path("/bento")}, Path("/served"))
+    loki = next(process for process in render_processes(stack, places, {}) if process.name == "loki")
+
+    assert loki.argv == ("/envs/loki/python", "-m", "loki")
+    assert (loki.ports, loki.readiness) == ({"loki": 9004}, HttpProbe("127.0.0.1", 9004, "/ready"))
+    assert (loki.env["LOKI_DIR"], loki.env["LOKI_PORT"]) == ("/p/.sandbox/data/loki", "9004")
+    assert "loki" in data_folders(stack)
