@@ -65,12 +65,15 @@ def _refused(outcome: Outcome) -> SandboxError:
     if code == NotReady.LOAD_FAILED:
         return ModelLoadFailed(
             "the model could not be loaded in its environment",
-            why=why,
+            why=_text(reason, *outcome.lines, _UNDONE[outcome.undone]),
             fix=f"see the whole trace: sandbox logs {outcome.service}",
             details=details,
         )
     return ServiceRefused(
-        f"{outcome.service} says that it will never be ready", why=why, fix=f"sandbox logs {outcome.service}", details=details
+        f"{outcome.service} says that it will never be ready",
+        why=_text(reason, *outcome.lines, _UNDONE[outcome.undone]),
+        fix=f"sandbox logs {outcome.service}",
+        details=details,
     )
 
 
