@@ -89,7 +89,9 @@ class ModelConfig:
         "What the model was trained with: requirements.txt, pyproject.toml, uv.lock, or MLflow's own files.", LocalPath(), None
     )
     python: Path | None = setting("Interpreter the model was trained with, when requirements do not say.", LocalPath(anywhere=True), None)
-    code: tuple[Path, ...] = setting("Own modules and packages that the model needs when it is loaded; a folder that is no package holds them.", ListOf(LocalPath()), ())
+    code: tuple[Path, ...] = setting(
+        "Own modules and packages that the model needs when it is loaded; a folder that is no package holds them.", ListOf(LocalPath()), ()
+    )
     trust: bool = setting("Load the model even when its pickle uses code outside the allow-list.", Boolean(), default=False)
     private: tuple[str, ...] = setting("Columns that are never logged.", ListOf(_TEXT), ())
     hashed: tuple[str, ...] = setting("Columns that are logged as a keyed hash.", ListOf(_TEXT), ())
