@@ -15,7 +15,7 @@ from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import desired_stack, registered
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
+from mlsandbox.actions.smoke import example_of, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.doctor import BEFORE_UP, Verdict, examine
@@ -61,20 +61,18 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
     if options.dry_run:
         return planned_up(project, models, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
-        remembered = load_state(project.state_dir).state
         packages = [_packaged(model, project, report) for model in models]
-        rows = examples_of(packages, options.example, remembered.examples)
+        rows = {package.model: example_of(package, options.example) for package in packages}
         engine = ENGINES[choose_engine(project).name](project.root)
         observed = engine.observe()
         ports = _ports(project, packages, observed, report)
         desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
         plan = engine.plan(desired, observed)
-        proven = remembered.served == {package.model: package.version for package in packages}
-        if not plan.changes and observed.is_ready and proven:
+        if not plan.changes and observed.is_ready:
             return _result(project, packages, look(project.root), plan, began, unchanged=True)
         for package, model in zip(packages, models, strict=True):
             admit(package, model)
-        state = _remember(project, engine, ports, packages, rows)
+        _remember(project, engine, ports, packages, served=False)
         _apply(engine, plan, options, report)
         result = _result(project, packages, look(project.root), plan, began)
         if options.wait:
@@ -84,7 +82,7 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
                 if not observed.running:  # it was just started, and does not answer
                     engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
                 raise
-            save_state(project.state_dir, replace(state, served={package.model: package.version for package in packages}))
+            _remember(project, engine, ports, packages, served=True)
     return replace(result, elapsed=time.monotonic() - began)
 
 
@@ -174,11 +172,8 @@ def _golden(observed: Observed) -> GoldenSummary | None:
     return GoldenSummary(int(counts["rows"]), int(counts["bit_equal"])) if counts else None
 
 
-def _remember(
-    project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], rows: Mapping[str, Mapping[str, object]]
-) -> State:
-    """Ports and given rows, before anything is started, so that the next command finds them; versions follow once they answer."""
-    given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
-    state = State(engine.name, project.stack.host, dict(ports), load_state(project.state_dir).state.served, given)
-    save_state(project.state_dir, state)
-    return state
+def _remember(project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], *, served: bool) -> None:
+    """Ports before anything is started, so that the next command finds it; versions once they answer."""
+    versions = {package.model: package.version for package in packages}
+    before = load_state(project.state_dir).state.served
+    save_state(project.state_dir, State(engine.name, project.stack.host, dict(ports), versions if served else before))
