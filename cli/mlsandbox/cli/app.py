@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated, Final, cast
 
 import typer
@@ -45,4 +44,6 @@ def _root(session: Session, *, version: Annotated[bool, _VERSION] = False) -> No
 
 def version_line() -> str:
     """The first line that every version request prints."""
+    from importlib.metadata import version  # noqa: PLC0415 - 10 ms that the help need not wait for
+
     return f"sandbox {version('mlsandbox')}"
