@@ -12,8 +12,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mlsandbox.atomic import write_atomic
+from mlsandbox.errors import SandboxError, UnexpectedError, of_system
 from mlsandbox.registry import state_folder
 from mlsandbox.run import mask_passwords
+
+
+def explained(error: Exception, words: Sequence[str]) -> SandboxError:
+    """An exception that is no SandboxError, as one: what the system refused, else a mistake of ours with its report.
+
+    Args:
+        error: what was raised.
+        words: after `sandbox`.
+    """
+    known = of_system(error) if isinstance(error, OSError) else None
+    if known is not None:
+        return known
+    try:
+        why = f"The details are in {write_crash_report(error, words)}"
+    except OSError as problem:
+        why = f"The details could not be written down: {problem}"
+    return UnexpectedError(
+        f"something went wrong that should not: {type(error).__name__}: {error}",
+        why=why,
+        fix=f"see it all with: {' '.join(['sandbox', '--debug', *words])}   and report it with that file",
+    )
 
 
 def write_crash_report(error: BaseException, words: Sequence[str]) -> Path:

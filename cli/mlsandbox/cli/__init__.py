@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from mlsandbox.errors import Exit, SandboxError, UnexpectedError, UsageError, of_system
+from mlsandbox.errors import Exit, SandboxError, UsageError
 
 if TYPE_CHECKING:
     from mlsandbox.cli.session import Session
@@ -47,18 +47,9 @@ def _run(words: list[str], session: Session) -> int:
     except Exception as error:
         if session.debug:
             raise
-        known = of_system(error) if isinstance(error, OSError) else None
-        if known is not None:
-            return _tell(known, session)
-        from mlsandbox.crash_report import write_crash_report
+        from mlsandbox.crash_report import explained
 
-        what = f"something went wrong that should not: {type(error).__name__}: {error}"
-        fix = f"see it all with: {' '.join(['sandbox', '--debug', *words])}   and report it with that file"
-        try:
-            why = f"The details are in {write_crash_report(error, words)}"
-        except OSError as problem:
-            why = f"The details could not be written down: {problem}"
-        return _tell(UnexpectedError(what, why=why, fix=fix), session)
+        return _tell(explained(error, words), session)
 
 
 def _invoke(words: list[str], session: Session) -> int:
