@@ -27,6 +27,10 @@ class State:
     """By name; used again as long as they are free."""
     served: Mapping[str, str] = field(default_factory=dict)
     """For each model the version that was last made ready ("v3")."""
+    proven: str | None = None
+    """The stack's id when these versions answered their smoke prediction."""
+    examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """For each model without reference data the row that was last given for its smoke prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,10 @@ def _parse(version: object, document: dict[str, Any]) -> State:
     if version != STATE_VERSION:
         raise ValueError(f"schema_version {version!r}")
     state = State(**document)
-    for text in (state.engine, state.host):
+    for text in (state.engine, state.host, state.proven):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{text!r} is not a text")
-    for values, kind in ((state.ports, int), (state.served, str)):
+    for values, kind in ((state.ports, int), (state.served, str), (state.examples, dict)):
         if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
             raise TypeError(f"{values!r} does not map names to {kind.__name__}")
     return state

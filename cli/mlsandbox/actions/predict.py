@@ -99,13 +99,13 @@ def served_package(project: Project, model: str, version: str | None) -> Package
     return found
 
 
-def example_row(package: Package) -> Mapping[str, Any]:
-    """The example row of a package.
+def example_row(package: Package, given: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The example row of a package, or the one that was given for it, by model.
 
     Raises:
         InputUnreadable: it has none.
     """
-    example = package.manifest.get("example")
+    example = package.manifest.get("example") or given.get(package.model)
     if not isinstance(example, dict):
         raise InputUnreadable(
             f"{package.model} was packaged without an example row",

@@ -15,7 +15,7 @@ from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import desired_stack, registered
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.actions.smoke import example_of, smoke_prediction
+from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.doctor import BEFORE_UP, Verdict, examine
@@ -61,18 +61,23 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
     if options.dry_run:
         return planned_up(project, models, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
+        remembered = _remembered(project, report)
         packages = [_packaged(model, project, report) for model in models]
-        rows = {package.model: example_of(package, options.example) for package in packages}
+        rows = examples_of(packages, options.example, remembered.examples)
         engine = ENGINES[choose_engine(project).name](project.root)
         observed = engine.observe()
-        ports = _ports(project, packages, observed, report)
+        ports = _ports(project, packages, remembered, observed, report)
         desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
         plan = engine.plan(desired, observed)
-        if not plan.changes and observed.is_ready:
+        versions = {package.model: package.version for package in packages}
+        if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (versions, observed.stack_id):
             return _result(project, packages, look(project.root), plan, began, unchanged=True)
         for package, model in zip(packages, models, strict=True):
             admit(package, model)
-        _remember(project, engine, ports, packages, served=False)
+        given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
+        # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
+        state = replace(remembered, engine=engine.name, host=project.stack.host, ports=dict(ports), examples=given)
+        save_state(project.state_dir, state)
         _apply(engine, plan, options, report)
         result = _result(project, packages, look(project.root), plan, began)
         if options.wait:
@@ -82,7 +87,7 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
                 if not observed.running:  # it was just started, and does not answer
                     engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
                 raise
-            _remember(project, engine, ports, packages, served=True)
+            save_state(project.state_dir, replace(state, served=versions, proven=engine.observe().stack_id))
     return replace(result, elapsed=time.monotonic() - began)
 
 
@@ -109,11 +114,8 @@ def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
     return package
 
 
-def _ports(project: Project, packages: Sequence[Package], observed: Observed, report: Report) -> Mapping[str, int]:
-    loaded = load_state(project.state_dir)
-    if loaded.set_aside:
-        report.warn(f"state.json could not be read and was moved to {loaded.set_aside}; ports and versions are found anew")
-    entry, names = registered(project, loaded.state), port_names([package.model for package in packages])
+def _ports(project: Project, packages: Sequence[Package], remembered: State, observed: Observed, report: Report) -> Mapping[str, int]:
+    entry, names = registered(project, remembered), port_names([package.model for package in packages])
     allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     for moved in allocation.moved:
         report.warn(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
@@ -172,8 +174,8 @@ def _golden(observed: Observed) -> GoldenSummary | None:
     return GoldenSummary(int(counts["rows"]), int(counts["bit_equal"])) if counts else None
 
 
-def _remember(project: Project, engine: Engine, ports: Mapping[str, int], packages: Sequence[Package], *, served: bool) -> None:
-    """Ports before anything is started, so that the next command finds it; versions once they answer."""
-    versions = {package.model: package.version for package in packages}
-    before = load_state(project.state_dir).state.served
-    save_state(project.state_dir, State(engine.name, project.stack.host, dict(ports), versions if served else before))
+def _remembered(project: Project, report: Report) -> State:
+    loaded = load_state(project.state_dir)
+    if loaded.set_aside:
+        report.warn(f"state.json could not be read and was moved to {loaded.set_aside}; ports and versions are found anew")
+    return loaded.state

@@ -52,7 +52,7 @@ def command(
         body = (
             action.read_body(request or "", sys.stdin.read() if request == "-" else None)
             if package is None
-            else request_of(action.example_row(package))
+            else request_of(action.example_row(package, sight.remembered.examples))
         )
         if curl:
             line = curl_line(url, body)

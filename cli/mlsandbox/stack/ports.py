@@ -136,25 +136,26 @@ class _Choice:
 
     def first_block(self, slots: Sequence[str]) -> int:
         """The first number of the first block in which all of `slots` are free."""
-        first_refusal: tuple[str, int, str] | None = None
+        first_refusal: str | None = None
         for base in range(FIRST_PORT, _LAST_PORT - BLOCK_SIZE, BLOCK_SIZE):
             refusal = self._block_refusal(base, slots)
             if refusal is None:
-                if first_refusal is not None:
-                    name, wanted, why = first_refusal
-                    self.moved.append(Moved(name, wanted, base + _SLOTS[name], why))
+                if first_refusal is not None and slots:
+                    told = Port.API.value if Port.API in slots else slots[0]  # the others have moved with it
+                    why = f"{first_refusal}, and a stack has its ports side by side"
+                    self.moved.append(Moved(told, FIRST_PORT + _SLOTS[told], base + _SLOTS[told], why))
                 return base
             first_refusal = first_refusal or refusal
         return FIRST_PORT
 
-    def _block_refusal(self, base: int, slots: Sequence[str]) -> tuple[str, int, str] | None:
+    def _block_refusal(self, base: int, slots: Sequence[str]) -> str | None:
         for number in range(base, base + BLOCK_SIZE):
             if number in self._reserved:
-                return slots[0] if slots else Port.API, base, f"{number} belongs to {self._reserved[number]}"
+                return f"{number} belongs to {self._reserved[number]}"
         for name in slots:
             why = self.refusal(base + _SLOTS[name])
             if why is not None:
-                return name, base + _SLOTS[name], why
+                return why
         return None
 
     def refusal(self, number: int) -> str | None:
