@@ -125,6 +125,11 @@ def open_stream(file: BinaryIO, *, size: int, limit: int = EXPANDED_LIMIT) -> By
     for prefix, make in _DECOMPRESSORS:
         if head.startswith(prefix):
             return ByteStream(_decompressed(file, make, max(limit, EXPANSION * size if limit == EXPANDED_LIMIT else 0)))
+    return plain_stream(file)
+
+
+def plain_stream(file: BinaryIO) -> ByteStream:
+    """The content of an open file as it is."""
     return ByteStream(iter(lambda: file.read(CHUNK), b""))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from mlsandbox.packaging import mlflow_folder
 from mlsandbox.packaging.allow import allowed_globals
-from mlsandbox.packaging.bytestream import StreamError, open_stream, sha256_of
+from mlsandbox.packaging.bytestream import StreamError, open_stream, plain_stream, sha256_of
 from mlsandbox.packaging.model_files import kind_of, written_versions
 from mlsandbox.packaging.opcodes import scan_pickle
 from mlsandbox.packaging.pickle_machine import PickleScan
+from mlsandbox.packaging.pickle_rules import may_be_called
 from mlsandbox.packaging.pickle_values import Pair
 from mlsandbox.packaging.refusals import unreadable, untrusted
 from mlsandbox_serving.contract import ModelKind
@@ -71,23 +72,28 @@ def inspect_model(path: Path, *, entry: str | None = None) -> ModelInfo:
     files = _files_of(path)
     info = ModelInfo(kind=kind, files=files, digest=digest_of(files))
     if kind is ModelKind.MLFLOW:
-        pickles = mlflow_folder.pickles_in([path / file.path for file in files])
+        pickles = mlflow_folder.pickles_in(path, [path / file.path for file in files])
         info = replace(info, versions=mlflow_folder.versions_in(path))
-        return _examined(info, [scan_file(each) for each in pickles], runs=mlflow_folder.code_that_runs(path))
+        return _examined(info, [scan_file(each, joblib=False) for each in pickles], runs=mlflow_folder.code_that_runs(path))
     if kind is ModelKind.SKLEARN:
         return _examined(info, [scan_file(path)])
     return replace(info, versions=written_versions(kind, path))
 
 
-def scan_file(path: Path) -> PickleScan:
-    """What one pickle or joblib file, compressed or not, would import.
+def scan_file(path: Path, *, joblib: bool = True) -> PickleScan:
+    """What one pickle would import.
+
+    Args:
+        path: the file.
+        joblib: whether joblib loads it, which decompresses and takes raw arrays out of it, or Python's own pickle.
 
     Raises:
         ModelFileUnreadable: it is no pickle, or a damaged one.
     """
     try:
         with path.open("rb") as file:
-            return scan_pickle(open_stream(file, size=path.stat().st_size))
+            stream = open_stream(file, size=path.stat().st_size) if joblib else plain_stream(file)
+            return scan_pickle(stream, joblib=joblib)
     except (OSError, StreamError) as error:
         raise unreadable(path, str(error)) from error
 
@@ -168,14 +174,21 @@ def _shown(pair: Pair) -> str:
 def _examined(info: ModelInfo, scans: Sequence[PickleScan], *, runs: Sequence[str] = ()) -> ModelInfo:
     """`info` with what the scans found; `runs` is code that is no pickle's global."""
     pairs = {pair for scan in scans for pair in scan.globals}
-    unknown = sorted(pairs - allowed_globals())
+    allowed = allowed_globals()
+    unknown = sorted(pairs - allowed)
+    called = sorted({pair for scan in scans for pair in scan.called if pair in allowed and not may_be_called(pair)})
     versions = dict(info.versions)
     for scan in scans:
         versions.update(scan.versions)
     return replace(
         info,
         globals=tuple(sorted({_shown(pair) for pair in pairs})),
-        unknown=(*(".".join(pair) for pair in unknown), *dict.fromkeys(text for scan in scans for text in scan.suspicious), *runs),
+        unknown=(
+            *(".".join(pair) for pair in unknown),
+            *(f"(a call of {'.'.join(pair)} with arguments)" for pair in called),
+            *dict.fromkeys(text for scan in scans for text in scan.suspicious),
+            *runs,
+        ),
         versions=versions,
         unknown_pairs=tuple(unknown),
     )

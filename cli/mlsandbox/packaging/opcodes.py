@@ -6,7 +6,6 @@ COMPUTED, never passed over. Opcodes and their arguments: `pickletools` of the s
 
 from __future__ import annotations
 
-import codecs
 import pickle
 import re
 from collections.abc import Callable
@@ -14,28 +13,40 @@ from typing import Any, Final
 
 from mlsandbox.packaging.bytestream import ByteStream, StreamError
 from mlsandbox.packaging.pickle_machine import EXTENSION, MAX_OPCODES, PERSISTENT, Handler, Machine, PickleScan
-from mlsandbox.packaging.pickle_values import GUARDED, OPAQUE, Global, GuardedTuple, Mapping, Wrapper, WrapperClass
+from mlsandbox.packaging.pickle_texts import ascii_text, decimal, quoted, raw_unicode, utf8
+from mlsandbox.packaging.pickle_values import (
+    GUARDED,
+    OPAQUE,
+    ArrayArguments,
+    ArrayClass,
+    Global,
+    GuardedTuple,
+    Mapping,
+    Sequence,
+    Wrapper,
+    WrapperClass,
+)
 
 _SHORT: Final = 1024
 _LONG_TUPLE: Final = 64
 _OBJECT: Final = ("builtins", "object")
-_INTEGER: Final = re.compile(rb"[+-]?\d{1,100}")
 _INDEX: Final = re.compile(rb"\d{1,18}")
 
 
-def scan_pickle(stream: ByteStream, *, persistent_ids: bool = False, max_opcodes: int = MAX_OPCODES) -> PickleScan:
+def scan_pickle(stream: ByteStream, *, persistent_ids: bool = False, max_opcodes: int = MAX_OPCODES, joblib: bool = True) -> PickleScan:
     """Walk one pickle (plain, cloudpickle or joblib) up to its STOP; what follows it is never loaded, so never read.
 
     Args:
         stream: the decompressed bytes.
         persistent_ids: whether objects by persistent id belong to the format (PyTorch's archives).
         max_opcodes: past so many, the rest is not checked and the scan says so.
+        joblib: whether joblib loads it, and reads raw arrays between the opcodes; Python's own pickle reads opcodes only.
 
     Raises:
         StreamError: the bytes are no pickle, are cut short, or are built so that two readers would see two things.
     """
     scan = PickleScan()
-    Machine(stream, scan, _HANDLERS, persistent_ids=persistent_ids, max_opcodes=max_opcodes, joblib=True).run()
+    Machine(stream, scan, _HANDLERS, persistent_ids=persistent_ids, max_opcodes=max_opcodes, joblib=joblib).run()
     return scan
 
 
@@ -85,42 +96,6 @@ def _text(decode: Callable[[bytes], object]) -> Handler:
     return lambda machine: machine.stack.append(decode(machine.stream.line()))
 
 
-def _utf8(data: bytes) -> object:
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise StreamError("a text is not valid UTF-8") from error
-
-
-def _ascii(data: bytes) -> object:
-    return data.decode("ascii") if data.isascii() else OPAQUE
-
-
-def _quoted(data: bytes) -> object:
-    if len(data) < 2 or data[0] != data[-1] or data[0] not in b"\"'":
-        raise StreamError("a text has no quotes")
-    try:
-        unescaped: bytes = codecs.escape_decode(data[1:-1])[0]
-    except ValueError as error:
-        raise StreamError("a text has a wrong escape") from error
-    return _ascii(unescaped)
-
-
-def _raw_unicode(data: bytes) -> object:
-    try:
-        return data.decode("raw-unicode-escape")
-    except UnicodeDecodeError as error:
-        raise StreamError("a text has a wrong escape") from error
-
-
-def _decimal(data: bytes) -> object:
-    if data in {b"00", b"01"}:
-        return data == b"01"
-    if not _INTEGER.fullmatch(data.removesuffix(b"L")):
-        return OPAQUE
-    return int(data.removesuffix(b"L"))
-
-
 def _index(machine: Machine) -> int:
     line = machine.stream.line()
     if not _INDEX.fullmatch(line):
@@ -152,7 +127,11 @@ def _tuple(machine: Machine, items: list[Any]) -> None:
                 machine.stack.append(GuardedTuple())
                 return
         machine.plain(*items)
-    machine.stack.append(tuple(items) if len(items) <= _LONG_TUPLE else OPAQUE)
+    if any(isinstance(item, ArrayClass) for item in items):
+        machine.stack.append(ArrayArguments())
+    else:
+        machine.plain(*items)
+        machine.stack.append(tuple(items) if len(items) <= _LONG_TUPLE else OPAQUE)
 
 
 def _tuple_of(count: int) -> Handler:
@@ -167,6 +146,18 @@ def _collection(machine: Machine) -> None:
     machine.stack.append(OPAQUE)
 
 
+def _list(machine: Machine) -> None:
+    items = machine.pop_mark()
+    machine.plain(*items)
+    made = Sequence()
+    made.extend(items)
+    machine.stack.append(made)
+
+
+def _empty_list(machine: Machine) -> None:
+    machine.stack.append(Sequence())
+
+
 def _dict(machine: Machine) -> None:
     items = machine.pop_mark()
     target = Mapping(machine.effects)
@@ -175,13 +166,19 @@ def _dict(machine: Machine) -> None:
 
 
 def _extend(machine: Machine) -> None:
-    machine.plain(*machine.pop_mark())
-    machine.changeable(machine.top())
+    _into(machine, machine.pop_mark())
 
 
 def _append(machine: Machine) -> None:
-    machine.plain(machine.pop())
-    machine.changeable(machine.top())
+    _into(machine, [machine.pop()])
+
+
+def _into(machine: Machine, items: list[Any]) -> None:
+    machine.plain(*items)
+    target = machine.top()
+    machine.changeable(target)
+    if isinstance(target, Sequence):
+        target.extend(items)
 
 
 def _set_item(machine: Machine) -> None:
@@ -202,7 +199,7 @@ def _pop(machine: Machine) -> None:
 
 
 def _global(machine: Machine) -> None:
-    machine.find(_utf8(machine.stream.line()), _utf8(machine.stream.line()))
+    machine.find(utf8(machine.stream.line()), utf8(machine.stream.line()))
 
 
 def _stack_global(machine: Machine) -> None:
@@ -211,7 +208,7 @@ def _stack_global(machine: Machine) -> None:
 
 
 def _inst(machine: Machine) -> None:
-    module, name = _utf8(machine.stream.line()), _utf8(machine.stream.line())
+    module, name = utf8(machine.stream.line()), utf8(machine.stream.line())
     args = machine.pop_mark()
     machine.plain(*args)
     machine.find(module, name)
@@ -329,8 +326,8 @@ _TABLE: Final[dict[bytes, Handler]] = {
     pickle.NONE: _constant(None),
     pickle.NEWTRUE: _constant(True),
     pickle.NEWFALSE: _constant(False),
-    pickle.INT: _text(_decimal),
-    pickle.LONG: _text(_decimal),
+    pickle.INT: _text(decimal),
+    pickle.LONG: _text(decimal),
     pickle.BININT: _number(4, signed=True),
     pickle.BININT1: _number(1),
     pickle.BININT2: _number(2),
@@ -338,20 +335,20 @@ _TABLE: Final[dict[bytes, Handler]] = {
     pickle.LONG4: _long(4),
     pickle.FLOAT: _float_text,
     pickle.BINFLOAT: _float,
-    pickle.STRING: _text(_quoted),
-    pickle.BINSTRING: _payload(4, _ascii, signed=True),
-    pickle.SHORT_BINSTRING: _payload(1, _ascii),
-    pickle.UNICODE: _text(_raw_unicode),
-    pickle.BINUNICODE: _payload(4, _utf8),
-    pickle.SHORT_BINUNICODE: _payload(1, _utf8),
-    pickle.BINUNICODE8: _payload(8, _utf8),
+    pickle.STRING: _text(quoted),
+    pickle.BINSTRING: _payload(4, ascii_text, signed=True),
+    pickle.SHORT_BINSTRING: _payload(1, ascii_text),
+    pickle.UNICODE: _text(raw_unicode),
+    pickle.BINUNICODE: _payload(4, utf8),
+    pickle.SHORT_BINUNICODE: _payload(1, utf8),
+    pickle.BINUNICODE8: _payload(8, utf8),
     pickle.BINBYTES: _payload(4, bytes),
     pickle.SHORT_BINBYTES: _payload(1, bytes),
     pickle.BINBYTES8: _payload(8, bytes),
     pickle.BYTEARRAY8: _payload(8, lambda _: OPAQUE),
     pickle.NEXT_BUFFER: _no_value,
     pickle.READONLY_BUFFER: _no_value,
-    pickle.EMPTY_LIST: _constant(OPAQUE),
+    pickle.EMPTY_LIST: _empty_list,
     pickle.EMPTY_SET: _constant(OPAQUE),
     pickle.EMPTY_DICT: _empty_dict,
     pickle.EMPTY_TUPLE: _constant(()),
@@ -359,7 +356,7 @@ _TABLE: Final[dict[bytes, Handler]] = {
     pickle.TUPLE1: _tuple_of(1),
     pickle.TUPLE2: _tuple_of(2),
     pickle.TUPLE3: _tuple_of(3),
-    pickle.LIST: _collection,
+    pickle.LIST: _list,
     pickle.FROZENSET: _collection,
     pickle.DICT: _dict,
     pickle.APPEND: _append,

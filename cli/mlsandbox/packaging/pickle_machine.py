@@ -12,10 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from mlsandbox.packaging import pickle_rules as rules
 from mlsandbox.packaging.bytestream import ByteStream, StreamError
 from mlsandbox.packaging.pickle_values import (
     GUARDED,
     OPAQUE,
+    ArrayArguments,
+    ArrayClass,
     Global,
     GuardedTuple,
     Instance,
@@ -31,6 +34,7 @@ EXTENSION: Final = "(a code of the copyreg extension registry)"
 PERSISTENT: Final = "(an object outside of the pickle, by persistent id)"
 RESULT_CALLED: Final = "(the result of a call is called)"
 GLOBAL_CHANGED: Final = "(an imported object is changed)"
+CALLED_WRONGLY: Final = "(called in a way that no real pickle does)"
 CODEC: Final = "(_codecs.encode with another encoding than latin1)"
 TOO_LARGE: Final = "(more objects than can be checked)"
 
@@ -42,8 +46,9 @@ _WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 _WRAPPER_STATE: Final = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 _RECONSTRUCTOR: Final = ("copyreg", "_reconstructor")
 _DTYPE: Final = ("numpy", "dtype")
+_SUBCLASS: Final = "subclass"
+_ATTRIBUTES_BY_KEY: Final = {("sklearn.utils._bunch", "Bunch"), _RECONSTRUCTOR}
 _HARMLESS_CALLS: Final = {_DTYPE, ("_codecs", "encode")}
-_OTHER_KEYS: Final = "\0"
 _STOP: Final = pickle.STOP[0]
 _FRAME: Final = pickle.FRAME[0]
 
@@ -54,11 +59,13 @@ class PickleScan:
 
     Attributes:
         globals: what it imports, in the order of first use.
+        called: those that it calls with arguments, or in a way that calls what the arguments hold.
         suspicious: what no list can allow (one of the texts above, with a detail), in the order of first use.
         versions: library versions that estimators wrote into their state.
     """
 
     globals: dict[Pair, None] = field(default_factory=dict)
+    called: dict[Pair, None] = field(default_factory=dict)
     suspicious: dict[str, None] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     opcodes: int = 0
@@ -87,6 +94,7 @@ class Machine:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.methods: list[tuple[str, Any]] = []
         self.protocol = 0
         self.frame_end = 0
 
@@ -109,6 +117,7 @@ class Machine:
                 return
         if not self.stack:
             raise StreamError("the pickle ends without a value")
+        self.scan.suspicious.update(dict.fromkeys(rules.method_faults(self.methods)))
 
     # -- stack ------------------------------------------------------------------------------------------------------
 
@@ -138,6 +147,8 @@ class Machine:
         for value in values:
             if isinstance(value, GUARDED):
                 raise StreamError("joblib's array wrapper is used in a way that joblib itself never does")
+            if isinstance(value, ArrayClass | ArrayArguments):
+                self.scan.suspicious[rules.ARRAY_CLASS] = None
 
     def changeable(self, target: object) -> None:
         """Items and state go into new objects only: changing an imported one would change what others do."""
@@ -155,7 +166,10 @@ class Machine:
             return
         pair = import_name((module, name), self.protocol)
         self.scan.globals[pair] = None
-        self.stack.append(WrapperClass(pair) if pair == _WRAPPER and self.joblib else Global(pair))
+        if pair == _WRAPPER and self.joblib:
+            self.stack.append(WrapperClass(pair))
+        else:
+            self.stack.append(ArrayClass(pair) if pair in rules.ARRAY_CLASSES else Global(pair))
 
     def call(self, function: object, args: object) -> None:
         self.plain(function)
@@ -169,7 +183,12 @@ class Machine:
                 pass
             case _:
                 self.scan.suspicious[RESULT_CALLED] = None
-        self.plain(args)
+        if isinstance(function, Global) and args != ():
+            self.scan.called[function.pair] = None
+            if rules.called_wrongly(function.pair, args):
+                self.scan.suspicious[f"{CALLED_WRONGLY}: {'.'.join(function.pair)}"] = None
+        if not (isinstance(args, ArrayArguments) and isinstance(function, Global) and function.pair in rules.REBUILDS):
+            self.plain(args)
         made_by = function.pair if isinstance(function, Global) else ("", "")
         self.effects += made_by not in _HARMLESS_CALLS
         self.stack.append(Instance(made_by, args))
@@ -182,6 +201,8 @@ class Machine:
             self.skip_array(target, state)
             return
         self.changeable(target)
+        if not rules.names_are_known(state):
+            self.scan.suspicious[rules.ATTRIBUTE_COMPUTED] = None
         if isinstance(target, Instance):
             target.state = state
             target.builds += 1
@@ -193,7 +214,7 @@ class Machine:
     def skip_array(self, wrapper: Wrapper, state: object) -> None:
         """Pass over the raw bytes that joblib reads here, exactly as it does."""
         stream = self.stream
-        if wrapper.spent or not isinstance(state, Mapping) or not set(state.items) <= _WRAPPER_STATE:
+        if wrapper.spent or not isinstance(state, Mapping) or state.other_keys or not set(state.items) <= _WRAPPER_STATE:
             raise StreamError("joblib's array wrapper has an unknown state")
         if not wrapper.effects == state.effects == self.effects:  # a call in between could have changed the state
             raise StreamError("joblib's array wrapper has an unknown state")
@@ -225,17 +246,34 @@ class Machine:
         if len(items) % 2:
             raise StreamError("a dict has a key without a value")
         keys, values = items[::2], items[1::2]
-        self.plain(*values)
         known = target.items if isinstance(target, Mapping) else {}
         for key, value in zip(keys, values, strict=True):
+            if not (key == _SUBCLASS and isinstance(value, ArrayClass)):
+                self.plain(value)
             if not isinstance(key, str):
                 self.plain(key)
-                known[_OTHER_KEYS] = OPAQUE
+                self.computed_key(target)
                 continue
+            self.look_at_attribute(key, value)
             if len(known) <= MAX_KEYS:
                 known[key] = value
-            if key == "_sklearn_version" and isinstance(value, str):
-                self.scan.versions["scikit-learn"] = value
+
+    def computed_key(self, target: object) -> None:
+        """A key that is no literal text."""
+        if isinstance(target, Mapping):
+            target.other_keys = True
+        elif isinstance(target, Instance) and target.made_by in _ATTRIBUTES_BY_KEY:
+            self.scan.suspicious[rules.ATTRIBUTE_COMPUTED] = None
+
+    def look_at_attribute(self, name: str, value: object) -> None:
+        """What is set as an item may become an attribute: of a state's object, or of one that shows its items as attributes."""
+        fault = rules.attribute_fault(name, value)
+        if fault:
+            self.scan.suspicious[fault] = None
+        if rules.is_method_attribute(name):
+            self.methods.append((name, value))
+        if name == "_sklearn_version" and isinstance(value, str):
+            self.scan.versions["scikit-learn"] = value
 
 
 Handler: TypeAlias = Callable[[Machine], None]

@@ -38,6 +38,30 @@ class WrapperClass(Global):
 
 
 @dataclass(slots=True)
+class ArrayClass(Global):
+    """A class that makes arrays of memory: handed to the functions that rebuild arrays, and to nothing else."""
+
+
+@dataclass(slots=True)
+class ArrayArguments:
+    """A tuple that holds an ArrayClass: the arguments of such a function."""
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list; `whole` tells whether `items` are all of it."""
+
+    items: list[Any] = field(default_factory=list)
+    whole: bool = True
+
+    def extend(self, items: list[Any]) -> None:
+        """Append, as far as short lists go."""
+        self.whole = self.whole and len(self.items) + len(items) <= _LONG_LIST
+        if self.whole:
+            self.items.extend(items)
+
+
+@dataclass(slots=True)
 class Instance:
     """What a call of a Global gives; `state` is what BUILD set. For a dtype: its layout once known, and whether another one holds it."""
 
@@ -68,11 +92,13 @@ class Mapping:
 
     effects: int
     items: dict[str, Any] = field(default_factory=dict)
+    other_keys: bool = False
 
 
 GUARDED: Final = (WrapperClass, Wrapper, GuardedTuple)
 """Values that only few opcodes may take: anything else could make joblib skip other bytes than this reader does."""
 
+_LONG_LIST: Final = 64
 _SIMPLE: Final = re.compile(r"[<>=|]?([biufcSUVOmM])(\d{1,9})")
 _SIZES: Final = {
     "b": {1},
