@@ -90,12 +90,14 @@ def _classes_and_formats(flavors: Mapping[str, Mapping[str, Any]]) -> Iterator[s
         if flavor.get("code"):
             yield f"{flavor['code']} (code of {name})"
         model_class = flavor.get("model_class")
-        if model_class is not None and tuple(str(model_class).rpartition(".")[::2]) not in allowed_globals():
+        if model_class is not None and not _listed(model_class):
             yield f"{model_class} (model_class of {name})"
         if _format(flavor) not in {"pickle", "cloudpickle", "skops"}:
             yield f"{_format(flavor)} (serialization_format of {name})"
-        if _format(flavor) == "skops" and flavor.get("skops_trusted_types"):
-            yield f"{flavor['skops_trusted_types']} (skops_trusted_types of {name})"
+        trusted = flavor.get("skops_trusted_types") or []
+        for each in trusted if isinstance(trusted, list) else [trusted]:
+            if not _listed(each):
+                yield f"{each} (skops_trusted_types of {name})"
     onnx = flavors.get("onnx", {})
     providers = onnx.get("providers") or []
     if not isinstance(providers, list) or not all(isinstance(each, str) and each in _PROVIDERS for each in providers):
@@ -127,6 +129,11 @@ def _unpickled(flavors: Mapping[str, Mapping[str, Any]]) -> set[str]:
     if _format(flavor) == "skops":
         return set()
     return {str(PurePosixPath(each[key])) for each in flavors.values() for key in _PATHS if key in each and _inside(each[key])}
+
+
+def _listed(name: object) -> bool:
+    module, _, qualname = str(name).rpartition(".")
+    return (module, qualname) in allowed_globals()
 
 
 def _format(flavor: Mapping[str, Any]) -> str:

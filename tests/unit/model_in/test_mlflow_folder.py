@@ -72,3 +72,11 @@ def test_a_native_model_of_a_known_class_passes(tmp_path: Path) -> None:
     flavor: dict[str, object] = {"model_class": "xgboost.sklearn.XGBClassifier", "data": "model.xgb", "model_format": "xgb", "code": None}
 
     assert inspect_model(folder_of(tmp_path, "mlflow.xgboost", xgboost=flavor)).unknown == ()
+
+
+def test_skops_may_trust_what_the_lists_hold(tmp_path: Path) -> None:
+    """The types that MLflow itself declares as trusted for a booster must pass."""
+    trusted = ["collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier"]
+    flavor: dict[str, object] = {"serialization_format": "skops", "skops_trusted_types": trusted}
+
+    assert inspect_model(folder_of(tmp_path, "mlflow.lightgbm", lightgbm=flavor)).unknown == ()
