@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,9 @@ from typing import Any, Final, TextIO, cast
 from mlsandbox.errors import Exit, SandboxError
 
 SCHEMA: Final = "sandbox/v1"
+_OF_A_PROJECT: Final = re.compile(r"\bsandbox (?=(?:up|down|predict|status|logs|doctor|env|open|config)\b)")
+_DATA: Final = frozenset({"Prediction", "Curl", "Config", "ConfigSchema", "ConfigPath", "Help", "Completion"})
+"""Results whose text is the user's, or to be taken literally."""
 _PLAIN: Final = {"✓": "ok", "✗": "failed", "·": "-", "…": "...", "→": "->", "µ": "u"}
 
 
@@ -70,8 +74,13 @@ class Output:
         self.form = form
         self.quiet = quiet
         self.environ = os.environ if environ is None else environ
+        self._aim = ""
         self.out = Paint(self._colour(sys.stdout, no_color=no_color))
         self.err = Paint(self._colour(sys.stderr, no_color=no_color))
+
+    def aim(self, folder: Path) -> None:
+        """Name the project's folder in every command that a result, warning or error shows: it must work when it is pasted."""
+        self._aim = f"sandbox -C {shlex.quote(str(folder))} "
 
     def result(self, kind: str, content: object, text: str, *, env: Mapping[str, str] | None = None) -> None:
         """The one result of a command.
@@ -91,7 +100,7 @@ class Output:
         elif self.form is Format.ENV:
             self._write(sys.stdout, "\n".join(f"export {name}={shlex.quote(value)}" for name, value in (env or {}).items()))
         elif text:
-            self._write(sys.stdout, text)
+            self._write(sys.stdout, text if kind in _DATA else self._aimed(text))
 
     def line(self, text: str) -> None:
         """One line of a result that comes piece by piece."""
@@ -104,10 +113,11 @@ class Output:
 
     def warning(self, text: str) -> None:
         """Something to know that -q does not silence."""
-        self._write(sys.stderr, f"{self.err.warn('warning:')} {text}")
+        self._write(sys.stderr, f"{self.err.warn('warning:')} {self._aimed(text)}")
 
     def error(self, error: SandboxError) -> None:
         """An error in the format of the catalogue; in json and yaml mode as a document on standard output too."""
+        error.why, error.fix = self._aimed(error.why), self._aimed(error.fix)
         if self.form in (Format.JSON, Format.JSONL, Format.YAML):
             self.result("Error", {"error": error_facts(error)}, "")
         self._write(sys.stderr, error_text(error, self.err))
@@ -117,6 +127,9 @@ class Output:
         sys.stderr.write(question)
         sys.stderr.flush()
         return sys.stdin.readline().strip()
+
+    def _aimed(self, text: str) -> str:
+        return _OF_A_PROJECT.sub(lambda _: self._aim, text) if self._aim else text
 
     def _write(self, stream: TextIO, text: str) -> None:
         """One line or block; characters that the stream's encoding lacks are spelled out."""

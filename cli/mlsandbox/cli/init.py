@@ -37,6 +37,8 @@ def command(
     options = InitOptions(
         source, reference, target, name, requirements, python, tuple(code or ()), trust=trust, force=force, dry_run=session.options.dry_run
     )
+    if folder is not None:
+        session.output.aim(folder)
     result = init(folder or session.options.project or Path.cwd(), options)
     for warning in result.warnings:
         session.output.warning(warning)

@@ -39,6 +39,8 @@ class Session:
         """Take over the options once they are parsed."""
         self.options = options
         self.output = Output(options.form, no_color=options.no_color, quiet=options.quiet)
+        if options.project is not None:
+            self.output.aim(options.project)
         if options.debug:
             from mlsandbox.run import set_echo  # noqa: PLC0415 - only commands that run programs need it
 
@@ -46,6 +48,8 @@ class Session:
 
     def project(self, *overrides: Override, start: Path | None = None) -> Project:
         """The project of a folder, of --project or of the current folder; raises ProjectNotFound or ConfigInvalid."""
+        if start is not None:
+            self.output.aim(start)
         return load_project(start or self.options.project, overrides=(*self.overrides, *overrides))
 
     def root(self) -> Path:

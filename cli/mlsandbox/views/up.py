@@ -9,6 +9,9 @@ from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, span
 from mlsandbox_serving.contract import Port, Route
 
+_LONGEST_CURL = 1000
+"""Characters; rows of hundreds of columns would fill the screen."""
+
 
 def up_text(result: UpResult, paint: Paint) -> str:
     """The plan of a dry run, one line for a stack that ran already, or all there is to know of a new one."""
@@ -28,7 +31,7 @@ def up_text(result: UpResult, paint: Paint) -> str:
         f"  {label:<11} {text}" for label, text in (("Golden rows", _golden(result.golden)), ("Prediction", _smoke(result.smoke))) if text
     ]
     if result.curl:
-        lines += ["", f"  Try   {result.curl}"]
+        lines += ["", f"  Try   {result.curl if len(result.curl) <= _LONGEST_CURL else 'sandbox predict --example --curl'}"]
     lines += ["", "  Next  sandbox predict --example", "        sandbox down    stop; data is kept in .sandbox/"]
     return "\n".join(lines)
 

@@ -39,6 +39,13 @@ def test_global_options_stand_anywhere(sandbox: Run, project: Path, words: tuple
     assert (ran.code, ran.json["kind"], ran.json["file"]) == (0, "ConfigPath", str(project / "sandbox.toml"))
 
 
+def test_hints_name_the_folder(sandbox: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint must work where it is read: with -C or a folder as argument it must name the folder."""
+    monkeypatch.chdir("/")
+
+    assert f"hint: start it: sandbox -C {project} up" in sandbox("-C", str(project), "predict", "{}").err
+
+
 def test_options_after_the_command_win(sandbox: Run, project: Path) -> None:
     """What stands after the command must win over what stands before it, and both over the variable."""
     assert sandbox("-o", "json", "config", "path", "-o", "text").out == f"{project / 'sandbox.toml'}\n"

@@ -102,6 +102,21 @@ def test_errors_say_what_why_and_how() -> None:
     )
 
 
+def test_commands_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    """When the project is not found from the current folder, commands that are shown must name it; the user's own text stays."""
+    output = Output(environ={})
+    output.aim(Path("my models/churn"))
+    output.result("Down", {}, "delete with: sandbox down --volumes")
+    output.result("Curl", {}, "curl -d 'the sandbox up there'")
+    output.warning("see: sandbox logs -f")
+    output.error(UsageError("no", why="see sandbox help config", fix="sandbox up"))
+
+    out, err = capsys.readouterr()
+    assert out == "delete with: sandbox -C 'my models/churn' down --volumes\ncurl -d 'the sandbox up there'\n"
+    assert err.startswith("warning: see: sandbox -C 'my models/churn' logs -f\n")
+    assert "see sandbox help config\n  hint: sandbox -C 'my models/churn' up\n  docs: sandbox help USAGE" in err
+
+
 def test_pieces(capsys: pytest.CaptureFixture[str]) -> None:
     """A list must be one document in json, one object per line in jsonl, and lines in text."""
     pieces = [({"a": 1}, "one"), ({"a": 2}, "two")]

@@ -62,6 +62,11 @@ def test_a_new_stack() -> None:
     )
 
 
+def test_a_wide_row_does_not_fill_the_screen() -> None:
+    """A request of hundreds of columns must be named by the command that prints it."""
+    assert "  Try   sandbox predict --example --curl\n" in up_text(replace(UP, curl="curl " + "x" * 2000), PLAIN)
+
+
 def test_an_unchanged_stack() -> None:
     """A second `up` must say in its first line that nothing had to be done."""
     text = up_text(replace(UP, unchanged=True, elapsed=0.21), PLAIN)
