@@ -44,6 +44,10 @@ class SandboxError(Exception):
         self.fix = fix
         self.details = details or {}
 
+    def __str__(self) -> str:
+        """What, why and fix: all that a notebook shows of an exception is this."""
+        return "\n".join(line for line in (self.what, self.why, f"fix: {self.fix}") if line)
+
 
 class UsageError(SandboxError):
     """The command line does not say what is needed."""

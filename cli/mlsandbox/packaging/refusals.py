@@ -24,15 +24,31 @@ def unknown_kind(path: Path, why: str, *, fix: str = "") -> ModelKindUnknown:
 
 
 def untrusted(names: Sequence[str]) -> UntrustedModel:
-    """A model whose loading would run what nobody vouched for."""
+    """A model file whose loading would run what nobody vouched for."""
+    fix = _special_fix(names) or (
+        'hand your own code over (sandbox init --code module.py, or code = ["module.py"] in sandbox.toml), '
+        "or add --trust if you trust where the file comes from"
+    )
+    return UntrustedModel("the model is not trusted, so it was not loaded", why=_why(names), fix=fix, details={"unknown": list(names)})
+
+
+def not_handed_over(names: Sequence[str]) -> UntrustedModel:
+    """A model that is being saved without the code that it needs."""
+    module = names[0].partition(".")[0]
+    fix = _special_fix(names) or f"for your own module: mlsandbox.save(…, code=[{module}]); for a library that you trust: trust=True"
+    return UntrustedModel("the model needs code that was not handed over", why=_why(names), fix=fix, details={"unknown": list(names)})
+
+
+def _why(names: Sequence[str]) -> str:
     shown = [*names[:_SHOWN], *([f"… and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])]
+    return "loading it would import, beyond what is known to be safe:\n" + "\n".join(f"  {name}" for name in shown)
+
+
+def _special_fix(names: Sequence[str]) -> str:
     if any(name.startswith("__main__.") for name in names):
-        fix = "move what __main__ defines into a module, import it from there, and save with mlsandbox.save(…, code=['that_module.py'])"
-    elif any(name.startswith("cloudpickle.") for name in names):
-        fix = "move lambdas and local functions into a module, and save with mlsandbox.save(…, code=['that_module.py'])"
-    elif any(name.startswith("scipy.stats.") for name in names):
-        fix = "save the fitted model without its search: mlsandbox.save(search.best_estimator_, …)"
-    else:
-        fix = "hand your own code over with mlsandbox.save(…, code=['module.py']), or add --trust if you trust where the file comes from"
-    why = "loading it would import, beyond what is known to be safe:\n" + "\n".join(f"  {name}" for name in shown)
-    return UntrustedModel("the model is not trusted, so it was not loaded", why=why, fix=fix, details={"unknown": list(names)})
+        return "move what __main__ defines into a module, import it from there, and save with mlsandbox.save(…, code=['that_module.py'])"
+    if any(name.startswith("cloudpickle.") for name in names):
+        return "move lambdas and local functions into a module, and save with mlsandbox.save(…, code=['that_module.py'])"
+    if any(name.startswith("scipy.stats.") for name in names):
+        return "save the fitted model without its search: mlsandbox.save(search.best_estimator_, …)"
+    return ""

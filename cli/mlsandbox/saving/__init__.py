@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from mlsandbox.errors import SaveRefused
+from mlsandbox.errors import SaveRefused, UntrustedModel
 from mlsandbox.packaging.inspect import ModelInfo, check_trust, inspect_model
+from mlsandbox.packaging.refusals import not_handed_over
 from mlsandbox.saving.distributions import Closure, closure_of, own_modules_of, third_party
 from mlsandbox.saving.folder import check_project_file, put_in_place, scratch_beside, update_project
 from mlsandbox.saving.own_code import copy_code, imported_by, top_names
@@ -112,7 +113,7 @@ def save(
             raise SaveRefused(
                 f"cannot write {folder}", why=str(error), fix=f"save into another folder, or free this one: {root}"
             ) from error
-        raise SaveRefused(error.message, why=error.why, fix=error.fix, details={"code": error.code}) from error
+        raise SaveRefused(error.message, why=error.why, fix=error.fix, details={"code": error.code}) from error.__cause__
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     settings = {
@@ -148,7 +149,10 @@ def _write(
     entry = write_model(model, ModelKind(captured["load"]["kind"]), scratch)
     info = inspect_model(scratch / entry)
     files = copy_code(code, scratch / "code", referenced=[".".join(pair) for pair in info.unknown_pairs])
-    check_trust(info, code=[scratch / "code"] if files else [], trust=trust)
+    try:
+        check_trust(info, code=[scratch / "code"] if files else [], trust=trust)
+    except UntrustedModel as error:
+        raise not_handed_over(cast("list[str]", error.details["unknown"])) from None
     reference_file = write_reference(known, scratch) if known is not None else None
     captured["load"]["entry"] = entry
     return _Saved(scratch, entry, info, files), captured, reference_file

@@ -75,7 +75,7 @@ def read_reference(reference: Any, target: Any, *, model_names: Sequence[str] | 
     elif target is not None:
         labels = _labels(target, len(data))
         label_name = str(labels.name) if labels.name is not None else TARGET_NAME
-    if label_name in data.columns and label_name not in (model_names or ()):
+    if label_name in data.columns and label_name not in (model_names or ()) and _same(data[label_name], labels):
         data = data.drop(columns=[label_name])
     data = _in_model_order(data, model_names)
     _check_rows(data)
@@ -208,6 +208,11 @@ def _labels(target: Any, rows: int) -> Any:
             "TARGET_LENGTH", f"{len(labels)} labels for {rows} rows of reference data", fix="target=y, in the order of the reference's rows"
         )
     return labels.reset_index(drop=True)
+
+
+def _same(column: Any, labels: Any) -> bool:
+    """Whether a column is the labels themselves, not an input that happens to have their name."""
+    return bool(np.array_equal(column.to_numpy(dtype=object, na_value=None), labels.to_numpy(dtype=object, na_value=None)))
 
 
 def _columns_text(columns: Any) -> str:

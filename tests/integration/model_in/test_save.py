@@ -22,6 +22,7 @@ import sklearn
 import xgboost
 from skl2onnx import to_onnx
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -192,6 +193,7 @@ def test_own_code_is_refused_until_it_is_handed_over(tmp_path: Path, own_package
     with pytest.raises(UntrustedModel) as refusal:
         mlsandbox.save(model, "churn", reference=FRAME, path=tmp_path / "p")
     assert refusal.value.details["unknown"] == ["churn_features.steps.Threshold", "churn_features.steps.clip"]
+    assert "code=[churn_features]" in refusal.value.fix
     assert not (tmp_path / "p" / "churn").exists()
 
     for code in ([own_package], [str(own_package.parent)], [steps]):
@@ -247,6 +249,26 @@ def test_what_cannot_be_saved_is_said(tmp_path: Path) -> None:
         assert isinstance(refusal.value, SaveRefused), changes
         assert word in refusal.value.fix, changes
     assert not (tmp_path / "p").exists() or list((tmp_path / "p").iterdir()) == []
+
+
+def test_a_refusal_says_all_in_a_traceback(tmp_path: Path) -> None:
+    """A notebook shows only the text of an exception: cause and remedy must be in it, and the library's own error below it."""
+    with pytest.raises(SaveRefused) as refusal:
+        mlsandbox.save(LogisticRegression(), "churn", reference=FRAME, path=tmp_path)
+
+    assert str(refusal.value).splitlines()[-1] == f"fix: {refusal.value.fix}"
+    assert refusal.value.why in str(refusal.value)
+    assert isinstance(refusal.value.__cause__, NotFittedError)
+
+
+def test_labels_named_like_an_input_take_no_column(tmp_path: Path) -> None:
+    """Labels that were computed from a column keep its name; the column must stay an input unless it holds the labels themselves."""
+    mlsandbox.save(Local(), "churn", reference=FRAME, target=(FRAME["a"] > 0.5), path=tmp_path, trust=True)
+    assert [column["name"] for column in captured(tmp_path)["schema"]["columns"]] == ["a", "b"]
+    assert captured(tmp_path)["target"] == "a_target"
+
+    mlsandbox.save(Local(), "churn", reference=FRAME.assign(churned=LABELS), target=LABELS, path=tmp_path, trust=True)
+    assert [column["name"] for column in captured(tmp_path)["schema"]["columns"]] == ["a", "b"]
 
 
 def test_a_broken_project_file_stops_the_save_first(tmp_path: Path) -> None:
