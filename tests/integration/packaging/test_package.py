@@ -147,7 +147,7 @@ def test_capture_of_another_model(packaged: Package) -> None:
     root = packaged.store.parents[1]
     capture = {"schema_version": 1, "files": [{"path": "model.joblib", "sha256": "0" * 64, "size": 1}]}
     (root / MODEL / "capture.json").write_text(json.dumps(capture))
-    with pytest.raises(CaptureStale, match=r"model\.joblib changed"):
+    with pytest.raises(CaptureStale, match=r"model\.joblib is not what was saved"):
         package_project(root)
 
 
