@@ -35,15 +35,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class LoadedState:
-    """A state, and whether it had to be made anew."""
+    """A state, and whether what was remembered could be read."""
 
     state: State
-    set_aside: Path | None = None
-    """Where an unreadable state.json was moved to; None when all was well."""
+    problem: str = ""
+    """Why state.json could not be read, and a fresh state stands in for it; empty when all was well."""
 
 
 def load_state(sandbox: Path) -> LoadedState:
-    """The state in a project's `.sandbox`; a fresh one when there is none.
+    """The state in a project's `.sandbox`; a fresh one when there is none, or none that can be read. Changes nothing.
 
     Raises:
         StateTooNew: a later version wrote it; nothing is touched.
@@ -62,8 +62,8 @@ def load_state(sandbox: Path) -> LoadedState:
         return LoadedState(_parse(version, document))
     except FileNotFoundError:
         return LoadedState(State())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return LoadedState(State(), _set_aside(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return LoadedState(State(), f"{type(error).__name__}: {error}")
 
 
 def save_state(sandbox: Path, state: State) -> None:
@@ -84,6 +84,14 @@ def make_sandbox_folder(sandbox: Path, data: Collection[str] = ()) -> None:
         write_atomic(ignore, "*\n", durable=False)
 
 
+def set_aside(sandbox: Path) -> Path:
+    """Move a state.json that cannot be read out of the way, and return where it went."""
+    path = sandbox / "state.json"
+    aside = path.with_name(f"state.json.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    path.replace(aside)
+    return aside
+
+
 def _parse(version: object, document: dict[str, Any]) -> State:
     """Strict: a member that is missing, unknown or of another type is an error."""
     if version != STATE_VERSION:
@@ -96,9 +104,3 @@ def _parse(version: object, document: dict[str, Any]) -> State:
         if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
             raise TypeError(f"{values!r} does not map names to {kind.__name__}")
     return state
-
-
-def _set_aside(path: Path) -> Path:
-    aside = path.with_name(f"state.json.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    path.replace(aside)
-    return aside

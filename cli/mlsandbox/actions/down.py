@@ -10,7 +10,7 @@ from typing import Final
 from mlsandbox.actions.outcomes import DownResult, PlannedStep, Report
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines.base import Change, Plan
-from mlsandbox.errors import UsageError
+from mlsandbox.errors import SandboxError, UsageError
 from mlsandbox.project_lock import project_lock
 from mlsandbox.registry import Registry
 from mlsandbox.supervise.transition import State
@@ -69,9 +69,18 @@ def down(
 
 
 def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> tuple[DownResult, ...]:
-    """Stop every stack of this machine."""
-    entries = Registry().entries()
-    return tuple(down(Path(each.root), each.name, report, volumes=volumes, dry_run=dry_run, timeout=timeout) for each in entries)
+    """Stop every stack of this machine, also when one of them cannot be stopped; that one's error is raised at the end."""
+    results: list[DownResult] = []
+    failed: list[SandboxError] = []
+    for each in Registry().entries():
+        try:
+            results.append(down(Path(each.root), each.name, report, volumes=volumes, dry_run=dry_run, timeout=timeout))
+        except SandboxError as error:
+            report.warn(f"{each.name} in {each.root}: {error.what}")
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return tuple(results)
 
 
 def _plan(sight: Sight, services: Sequence[str]) -> Plan:

@@ -34,7 +34,7 @@ from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.ports import this_machine
-from mlsandbox.state import State, load_state, save_state
+from mlsandbox.state import State, load_state, save_state, set_aside
 from mlsandbox.supervise.transition import State as ServicePhase
 from mlsandbox_serving.contract import Port
 
@@ -176,6 +176,6 @@ def _golden(observed: Observed) -> GoldenSummary | None:
 
 def _remembered(project: Project, report: Report) -> State:
     loaded = load_state(project.state_dir)
-    if loaded.set_aside:
-        report.warn(f"state.json could not be read and was moved to {loaded.set_aside}; ports and versions are found anew")
+    if loaded.problem:
+        report.warn(f"state.json could not be read and was moved to {set_aside(project.state_dir)}; ports and versions are found anew")
     return loaded.state

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlsandbox.doctor.base import Examined, Finding, Verdict, project
 from mlsandbox.engines import ENGINES
 from mlsandbox.errors import SandboxError
-from mlsandbox.state import load_state
+from mlsandbox.state import load_state, set_aside
 from mlsandbox.supervise.control import supervisor_pid
 from mlsandbox.supervise.spec import Folder
 from mlsandbox.supervise.sweep import marked
@@ -26,25 +26,15 @@ class StateCheck:
 
 def _remembered(sandbox: Path, *, fix: bool) -> Finding:
     path = sandbox / "state.json"
-    if fix or not path.exists():
-        try:
-            aside = load_state(sandbox).set_aside
-        except SandboxError as error:
-            return project("state", Verdict.PROBLEM, error.what, error.fix)
-        if aside is not None:
-            return project("state", Verdict.FIXED, f"{path} could not be read and was moved to {aside}")
-        return project("state", Verdict.OK, f"{path} is readable" if path.exists() else "nothing is remembered yet")
-    return _readable(path)
-
-
-def _readable(path: Path) -> Finding:
-    import json  # noqa: PLC0415 - not needed to print help
-
     try:
-        json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        return project("state", Verdict.PROBLEM, f"{path} cannot be read: {error}", "sandbox doctor --fix")
-    return project("state", Verdict.OK, f"{path} is readable")
+        problem = load_state(sandbox).problem
+    except SandboxError as error:
+        return project("state", Verdict.PROBLEM, error.what, error.fix)
+    if problem and fix:
+        return project("state", Verdict.FIXED, f"{path} could not be read and was moved to {set_aside(sandbox)}")
+    if problem:
+        return project("state", Verdict.PROBLEM, f"{path} cannot be read: {problem}", "sandbox doctor --fix")
+    return project("state", Verdict.OK, f"{path} is readable" if path.exists() else "nothing is remembered yet")
 
 
 def _left_over(root: Path, *, fix: bool) -> Iterator[Finding]:

@@ -172,11 +172,13 @@ def _ending(code: int) -> str:
 
 
 def _is_taken(port: int) -> bool:
-    """Whether somebody listens there (a closed connection that lingers does not count)."""
-    with contextlib.closing(socket.socket()) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(("127.0.0.1", port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
+    """Whether somebody listens there, on either loopback address (a closed connection that lingers does not count)."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with contextlib.suppress(OSError), contextlib.closing(socket.socket(family)) as trial:  # a machine may have no IPv6
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return True
     return False

@@ -10,7 +10,7 @@ import pytest
 
 from mlsandbox.errors import StateTooNew
 from mlsandbox.secrets import ensure_secret
-from mlsandbox.state import LoadedState, State, load_state, save_state
+from mlsandbox.state import LoadedState, State, load_state, save_state, set_aside
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -44,15 +44,17 @@ def test_fresh(tmp_path: Path) -> None:
     ],
 )
 def test_unreadable(tmp_path: Path, text: str) -> None:
-    """A state that cannot be read must be moved aside and made anew, and the move be told."""
+    """A state that cannot be read must be told, a fresh one stand in for it, and the file stay until it is moved aside."""
     (tmp_path / "state.json").write_text(text, "utf-8")
 
     loaded = load_state(tmp_path)
 
     assert loaded.state == State()
-    assert loaded.set_aside is not None
-    assert re.fullmatch(r"state\.json\.unreadable-\d{8}T\d{6}Z", loaded.set_aside.name)
-    assert loaded.set_aside.read_text("utf-8") == text
+    assert loaded.problem
+    assert (tmp_path / "state.json").read_text("utf-8") == text
+    aside = set_aside(tmp_path)
+    assert re.fullmatch(r"state\.json\.unreadable-\d{8}T\d{6}Z", aside.name)
+    assert aside.read_text("utf-8") == text
     assert not (tmp_path / "state.json").exists()
 
 
