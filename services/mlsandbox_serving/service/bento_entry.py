@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import traceback
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +26,15 @@ MODEL: Final = bentoml.models.BentoModel(MANIFEST["model_tag"])
 
 def _make_app(inner: AsgiApp) -> AsgiApp:
     # Imported in the worker alone: the arbiter neither needs it nor waits for it.
-    from mlsandbox_serving.service.worker import make_app  # noqa: PLC0415 - only the worker needs it
+    try:
+        from mlsandbox_serving.service.worker import make_app  # noqa: PLC0415 - only the worker needs it
 
-    return make_app(inner, root=ROOT, model_folder=_model_folder, worker=str(_worker_index or 0), environ=os.environ)
+        return make_app(inner, root=ROOT, model_folder=_model_folder, worker=str(_worker_index or 0), environ=os.environ)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said where it is waited for
+        from mlsandbox_serving.service.unable import unable  # noqa: PLC0415 - hardly ever needed
+
+        traceback.print_exc()
+        return unable(error, os.environ)
 
 
 def _model_folder() -> Path:

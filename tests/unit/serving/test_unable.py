@@ -1,0 +1,26 @@
+"""A service that cannot be put together says so."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mlsandbox_serving.contract import Env, Route
+from mlsandbox_serving.service.unable import unable
+from support.asgi import Client
+
+
+def test_a_service_that_cannot_start_must_refuse_for_good() -> None:
+    """A worker that cannot be put together must be alive, say why it will never be ready, and refuse predictions."""
+
+    async def ask() -> None:
+        async with Client(unable(ImportError("no module named numpy"), {Env.STACK_ID: "s1", Env.MODEL: "churn"})) as client:
+            ready, live, predicted = await client.get(Route.READY), await client.get(Route.LIVE), await client.post(Route.PREDICT, {})
+        assert ready.status == 503
+        assert ready.json()["final"] is True
+        assert ready.json()["stack_id"] == "s1"
+        assert "no module named numpy" in ready.json()["reason"]
+        assert live.status == 200
+        assert predicted.status == 503
+        assert predicted.json()["error"]["code"] == "NOT_READY"
+
+    asyncio.run(ask())
