@@ -71,13 +71,18 @@ class Privacy:
     inputs: bool = True
 
     @property
+    def guarded(self) -> frozenset[str]:
+        """The columns whose values leave the process in no text, neither into a log nor into an answer."""
+        return self.private | self.hashed
+
+    @property
     def texts(self) -> bool:
         """Whether texts that may repeat input values, such as exception messages, may be written."""
-        return self.inputs and not self.private and not self.hashed
+        return self.inputs and not self.guarded
 
     def visible(self, names: Iterable[str]) -> frozenset[str]:
         """The columns whose values may stand in a message."""
-        return frozenset(names) - self.private - self.hashed if self.inputs else frozenset()
+        return frozenset(names) - self.guarded if self.inputs else frozenset()
 
     def protected(self, columns: Mapping[str, list[Any]], rows: int) -> dict[str, list[Any]]:
         """The first `rows` rows as they may be written."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 MAX_FAULTS: Final = 20
+HIDDEN: Final = "(not shown: a private or hashed column)"
 _SHORT: Final = 80
 _IN_MESSAGE: Final = 3
 
@@ -102,6 +103,16 @@ class SchemaMismatch(ValueError):
             visible: columns whose values may be written.
         """
         return self._text([fault.text(value=fault.column in visible, column=fault.column in known) for fault in self.faults[:_IN_MESSAGE]])
+
+    def without(self, guarded: Collection[str]) -> SchemaMismatch:
+        """The same for an answer that may be kept elsewhere: no values of `guarded` columns, nor of what belongs to no column."""
+        if not guarded:
+            return self
+        hidden = {*guarded, None}
+        faults = tuple(
+            replace(fault, value=HIDDEN) if fault.column in hidden and fault.value is not None else fault for fault in self.faults
+        )
+        return SchemaMismatch(faults, self.total)
 
     def to_json(self) -> dict[str, object]:
         """`details` of the answer."""

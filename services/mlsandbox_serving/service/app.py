@@ -134,7 +134,7 @@ class App:
 
     async def _schema(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
         identity = self._runtime.identity
-        return json_answer(200, {"model": identity.model, "version": identity.version, **self._runtime.package.schema})
+        return json_answer(200, {"model": identity.model, "version": identity.version, **self._runtime.package.public_schema})
 
     async def _openapi(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
         return json_answer(200, openapi.document(self._runtime.package))

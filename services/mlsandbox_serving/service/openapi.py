@@ -21,9 +21,10 @@ _PLACEHOLDERS: Final[dict[str, Any]] = {"string": "…", "datetime": "2024-05-31
 def document(package: Package) -> dict[str, Any]:
     """The whole document."""
     identity = package.identity
+    schema = package.public_schema
     example = example_row(package)
-    single = not any(column["name"] in ENVELOPES for column in package.schema["columns"])
-    forms = [_ROWS, _columns(package.schema)]
+    single = not any(column["name"] in ENVELOPES for column in schema["columns"])
+    forms = [_ROWS, _columns(schema)]
     request: dict[str, Any] = {"schema": {"anyOf": [{"$ref": "#/components/schemas/Row"}, *forms] if single else forms}}
     if example is not None:
         rows = {"rows": {"value": {"rows": [example]}}}
@@ -48,7 +49,7 @@ def document(package: Package) -> dict[str, Any]:
             Route.METRICS: {"get": {**_read("metrics", "Prometheus metrics."), "responses": {"200": {"description": "Text."}}}},
         },
         "components": {
-            "schemas": {"Row": _row(package.schema), "Predictions": _predictions(package.schema), "Error": _ERROR},
+            "schemas": {"Row": _row(schema), "Predictions": _predictions(schema), "Error": _ERROR},
         },
     }
 
@@ -58,7 +59,7 @@ def example_row(package: Package) -> dict[str, Any] | None:
     example = package.manifest.get("example")
     if not example:
         return None
-    guarded = {*(package.manifest.get("private") or ()), *(package.manifest.get("hashed") or ())}
+    guarded = package.guarded
     columns = {column["name"]: column for column in package.schema["columns"]}
     return {name: _placeholder(columns[name]) if name in guarded and name in columns else value for name, value in example.items()}
 

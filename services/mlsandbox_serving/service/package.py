@@ -69,6 +69,18 @@ class Package:
         """Name, version and digest of what is served."""
         return Identity(str(self.manifest["model"]), str(self.manifest["version"]), str(self.manifest.get("digest", "")))
 
+    @property
+    def guarded(self) -> frozenset[str]:
+        """Columns that are private or hashed."""
+        return frozenset({*(self.manifest.get("private") or ()), *(self.manifest.get("hashed") or ())})
+
+    @property
+    def public_schema(self) -> dict[str, Any]:
+        """The schema for anybody who asks: without the lowest and highest value that a guarded column had in the reference data."""
+        hidden = {"minimum": None, "maximum": None}
+        columns = [{**column, **hidden} if column["name"] in self.guarded else column for column in self.schema["columns"]]
+        return {**self.schema, "columns": columns}
+
     def verify(self, model_folder: Path) -> None:
         """Compare every file of the model, and of the user's code, with the manifest.
 

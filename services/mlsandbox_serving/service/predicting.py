@@ -75,7 +75,8 @@ class Served:
         except SchemaMismatch as mismatch:
             visible = self._privacy.visible(self._schema.names)
             logged = mismatch.redacted(known=self._schema.names, visible=visible)
-            raise RequestRefused(422, ErrorCode.SCHEMA_MISMATCH, str(mismatch), details=mismatch.to_json(), logged=logged) from None
+            told = mismatch.without(self._privacy.guarded)
+            raise RequestRefused(422, ErrorCode.SCHEMA_MISMATCH, str(told), details=told.to_json(), logged=logged) from None
         try:
             prediction = self._predictor.predict(self._schema.to_input(columns))
             labels, probabilities = prediction.labels, prediction.probabilities
@@ -90,7 +91,7 @@ class Served:
         return Predicted(columns, as_json(labels), None if probabilities is None else as_json(probabilities), scores)
 
     def _rejected(self, error: BaseException) -> RequestRefused:
-        message = f"the model does not take these rows: {described(error, texts=True)}"[:_LONGEST_MESSAGE]
+        message = f"the model does not take these rows: {described(error, texts=not self._privacy.guarded)}"[:_LONGEST_MESSAGE]
         logged = f"the model does not take these rows: {described(error, texts=self._privacy.texts)}"
         stack = stack_trace(error, texts=self._privacy.texts)
         return RequestRefused(422, ErrorCode.MODEL_REJECTED_INPUT, message, logged=logged, stack=stack)
@@ -131,7 +132,7 @@ def prepare(package: Package, model_folder: Path, privacy: Privacy) -> Served:
     if package.golden is None:
         return Served(predictor, schema, privacy, State())
     try:
-        outcome = golden.replay(predictor, schema, package.golden, hidden=privacy.private | privacy.hashed)
+        outcome = golden.replay(predictor, schema, package.golden, hidden=privacy.guarded)
     except BaseException as error:
         _log.error("the golden rows cannot be predicted:\n%s", stack_trace(error, texts=privacy.texts))
         versions = golden.libraries_text(moved)

@@ -105,14 +105,51 @@ def test_no_event_holds_a_guarded_value(guarded: Laid, key: str, content: Any) -
     assert CANARY not in json.dumps(event)
 
 
-def test_the_clients_own_answer_shows_its_value(guarded: Laid, key: str) -> None:
-    """A client sees what it sent, also of a private column: it is only the log that must not hold it."""
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"age": 41, "sex": "male", "hours": 1.0, "email": 12345678}, False),
+        ({"age": "12345678", "sex": "male", "hours": 1.0, "email": "x"}, False),
+        ({"columns": {"email": "12345678"}}, False),
+        ("12345678", False),
+        ({"age": 41, "sex": "male", "hours": "12345678", "email": "x"}, True),
+    ],
+)
+def test_an_answer_shows_no_guarded_value(guarded: Laid, key: str, content: Any, *, shown: bool) -> None:
+    """Error answers end up in logs of clients and gateways: they must show the values of columns that are not guarded, and no other."""
     served = serve(guarded, **{Env.HASH_KEY_FILE: key})
 
-    response = served.post({"age": 41, "sex": "male", "hours": 1.0, "email": 12345678})
+    response = served.post(content)
 
-    assert "12345678" in response.body.decode()
-    assert "12345678" not in json.dumps(served.spool.events)
+    assert response.status == 422
+    assert ("12345678" in response.body.decode()) is shown
+
+
+def test_a_models_rejection_is_told_by_its_type_alone(tmp_path: Path) -> None:
+    """An exception that repeats a guarded value must not bring it into the answer; without guarded columns it is told whole."""
+    told = moody(tmp_path).post({"mood": "rejects", "email": CANARY}).body.decode()
+    (tmp_path / "guarded").mkdir()
+    kept = moody(tmp_path / "guarded", private=["email"]).post({"mood": "rejects", "email": CANARY}).body.decode()
+
+    assert CANARY in told
+    assert CANARY not in kept
+    assert "ValueError" in kept
+
+
+def test_the_range_of_a_guarded_column_is_not_published(guarded: Laid, key: str) -> None:
+    """The lowest and highest value of a guarded column are values of somebody: neither /schema nor /docs.json may hold them."""
+    served = serve(guarded, **{Env.HASH_KEY_FILE: key})
+
+    async def read(client: Client) -> tuple[Response, Response]:
+        return await client.get("/schema"), await client.get("/docs.json")
+
+    schema, docs = served.run(read)
+
+    ranges = {column["name"]: (column["minimum"], column["maximum"]) for column in schema.json()["columns"]}
+    assert ranges["age"] == (None, None)
+    assert ranges["hours"] != (None, None)
+    age = docs.json()["components"]["schemas"]["Row"]["properties"]["age"]
+    assert "reference data" not in age.get("description", "")
 
 
 def test_a_hashed_column_is_logged_as_a_hash(guarded: Laid, key: str) -> None:
