@@ -177,7 +177,8 @@ class App:
 
 
 def _refuse_other_content(headers: Mapping[str, str]) -> None:
-    content_type = headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    """Only what is called JSON: a page of another site cannot make a browser send that unasked, but bodies without a type it can."""
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != JSON and not content_type.endswith("+json"):
         raise RequestRefused(
             415,

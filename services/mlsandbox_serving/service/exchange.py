@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 JSON: Final = "application/json"
+_DRAINED: Final = 4
+"""Times the limit: so much of a body is read to its end, even if only to answer that it is too large."""
 _TRACEPARENT: Final = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?")
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,128}")
 
@@ -72,14 +75,19 @@ def trace_id_of(traceparent: str) -> str | None:
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | None:
-    """The whole body; None as soon as it is past `limit` bytes.
+    """The whole body; None when it is past `limit` bytes.
+
+    What is past the limit is read and thrown away for a while: a client that is still sending when the connection is closed often
+    never sees the answer.
 
     Raises:
         ClientGone: the connection was closed first.
     """
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    length = (int(announced) if len(announced) <= 18 else sys.maxsize) if announced.isdecimal() else 0
+    if length > _DRAINED * limit:
         return None
+    too_large = length > limit
     parts: list[bytes] = []
     size = 0
     while True:
@@ -89,10 +97,14 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
+            too_large = True
+            parts.clear()
+        if size > _DRAINED * limit:
             return None
-        parts.append(part)
+        if not too_large:
+            parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return None if too_large else b"".join(parts)
 
 
 async def send_answer(send: Send, answer: Answer, headers: Mapping[str, str], *, head: bool = False) -> None:

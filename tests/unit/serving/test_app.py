@@ -15,9 +15,12 @@ import pytest
 
 from mlsandbox.endpoint import request_of
 from mlsandbox_serving.contract import Env, ErrorCode, Field
+from mlsandbox_serving.service.exchange import Message, read_body
 from support.asgi import Client, NoResponse, Response
 from support.served import Laid, fitted, lay, people
 from support.service import metrics_of, rows_of, serve
+
+JSON = {"content-type": "application/json"}
 
 
 def test_predictions_are_the_models_own(plain: Laid) -> None:
@@ -117,7 +120,9 @@ def test_a_trace_is_continued(plain: Laid, header: str, trace: str | None) -> No
         (lambda client: client.get("/predict"), 405, ErrorCode.METHOD_NOT_ALLOWED),
         (lambda client: client.post("/schema", {}), 405, ErrorCode.METHOD_NOT_ALLOWED),
         (lambda client: client.post("/predict", body=b"x" * 5_001), 413, ErrorCode.BODY_TOO_LARGE),
-        (lambda client: client.request("POST", "/predict", parts=[b"x" * 3_000] * 2), 413, ErrorCode.BODY_TOO_LARGE),
+        (lambda client: client.post("/predict", body=b"x", headers={"content-length": "9" * 5_000}), 413, ErrorCode.BODY_TOO_LARGE),
+        (lambda client: client.request("POST", "/predict", parts=[b"{}"]), 415, ErrorCode.UNSUPPORTED_MEDIA_TYPE),
+        (lambda client: client.request("POST", "/predict", parts=[b"x" * 3_000] * 2, headers=JSON), 413, ErrorCode.BODY_TOO_LARGE),
         (lambda client: client.post("/predict", {}, headers={"content-length": "5001"}), 413, ErrorCode.BODY_TOO_LARGE),
         (lambda client: client.post("/predict", {"rows": [{}] * 21}), 413, ErrorCode.TOO_MANY_ROWS),
         (
@@ -157,11 +162,24 @@ def test_whatever_is_refused_is_json_and_logged(
 
 
 def test_a_json_content_type_with_parameters_is_json(plain: Laid) -> None:
-    """A charset beside application/json does no harm, nor does a missing content type."""
+    """A charset beside application/json does no harm, nor does a body that arrives in parts."""
     body = json.dumps(rows_of(1)[0]).encode()
 
     assert serve(plain).post(body=body, headers={"content-type": "Application/JSON; charset=utf-8"}).status == 200
-    assert serve(plain).run(lambda client: client.request("POST", "/predict", parts=[body[:10], body[10:]])).status == 200
+    assert serve(plain).run(lambda client: client.request("POST", "/predict", parts=[body[:10], body[10:]], headers=JSON)).status == 200
+
+
+@pytest.mark.parametrize(("parts", "read"), [(6, 6), (40, 17)])
+def test_a_body_past_the_limit_is_read_for_a_while(parts: int, read: int) -> None:
+    """A client that is still sending must get to read its answer, unless it sends many times what it may."""
+    left = list(range(parts))
+
+    async def receive() -> Message:
+        left.pop()
+        return {"type": "http.request", "body": b"x" * 250, "more_body": bool(left)}
+
+    assert asyncio.run(read_body(receive, {}, 1_000)) is None
+    assert parts - len(left) == read
 
 
 def test_a_mismatch_is_told_by_row_column_and_value(plain: Laid) -> None:
@@ -279,7 +297,7 @@ def test_a_client_that_hangs_up_is_counted(plain: Laid) -> None:
 
     async def talk(client: Client) -> Any:
         with pytest.raises(NoResponse):
-            await client.request("POST", "/predict", parts=[b'{"age":', None])
+            await client.request("POST", "/predict", parts=[b'{"age":', None], headers=JSON)
         return await metrics_of(client)
 
     assert served.run(talk)["sandbox_requests_total", (("code", "499"), ("route", "/predict"))] == 1
