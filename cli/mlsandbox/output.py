@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
 from mlsandbox.errors import Exit, SandboxError
+from mlsandbox.terminal_text import visible
 
 SCHEMA: Final = "sandbox/v1"
 _OF_A_PROJECT: Final = re.compile(r"\bsandbox (?=(?:up|down|predict|status|logs|doctor|env|open|config)\b)")
@@ -124,7 +125,7 @@ class Output:
 
     def ask(self, question: str) -> str:
         """The answer to a question on the terminal, "" at the end of input."""
-        sys.stderr.write(question)
+        sys.stderr.write(visible(question, coloured=self.err.on))
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
@@ -132,7 +133,9 @@ class Output:
         return _OF_A_PROJECT.sub(lambda _: self._aim, text) if self._aim else text
 
     def _write(self, stream: TextIO, text: str) -> None:
-        """One line or block; characters that the stream's encoding lacks are spelled out."""
+        """One line or block; characters that the stream's encoding lacks, or that would steer a terminal, are spelled out."""
+        if stream.isatty():
+            text = visible(text, coloured=(self.out if stream is sys.stdout else self.err).on)
         encoding = stream.encoding or "utf-8"
         try:
             text.encode(encoding)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from mlsandbox.output import Output
+from mlsandbox.terminal_text import visible
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -73,9 +74,8 @@ class TerminalReport:
         from rich.status import Status  # noqa: PLC0415
 
         self.close()
-        self._status = Status(
-            f"{text} …", console=Console(file=sys.stderr, no_color=not self._output.err.on, highlight=False, markup=False)
-        )
+        console = Console(file=sys.stderr, no_color=not self._output.err.on, highlight=False, markup=False)
+        self._status = Status(f"{visible(text, coloured=False)} …", console=console)
         self._status.start()
 
     def done(self, text: str, detail: str = "", seconds: float | None = None) -> None:
