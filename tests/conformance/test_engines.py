@@ -171,6 +171,17 @@ def test_timeout_leaves_the_stack(bench: Bench) -> None:
     assert bench.states() == {"a": State.READY, "b": State.STARTING}
 
 
+def test_timeout_tells_of_this_start(bench: Bench) -> None:
+    """What a service wrote before it was started anew must not be told as its last lines."""
+    bench.up(toy("a", bench.ports[0]))
+    bench.down()
+
+    outcome = bench.up(toy("a", bench.ports[0], TOY="never"), timeout=1.0)
+
+    assert outcome.result is Result.TIMEOUT
+    assert not [line for line in outcome.lines if "mode ready" in line]
+
+
 def test_interrupt_is_undone(bench: Bench) -> None:
     """An interrupt in the middle of `up` must come through, and leave nothing."""
 

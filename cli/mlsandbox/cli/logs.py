@@ -54,11 +54,15 @@ def command(
     wanted = EventFilter(requests, errors, identity, level, _epoch(since))
     if wanted.is_given and services:
         raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
+    if follow and session.output.form in (Format.JSON, Format.YAML):
+        raise UsageError(f"-o {session.output.form} is one document, and -f has no end", fix="one document per line: -o jsonl")
     with interrupts.as_normal_end():
         if wanted.is_given:
             found = events(session.root(), wanted, lines=count, follow=follow)
             show_pieces(session.output, "EventList", "events", ((each, event_text(each, session.output.out)) for each in found))
         else:
+            if not service_names(session.root()):
+                session.output.warning("no service has run here yet; start the stack: sandbox up")
             lines = service_lines(session.root(), services or (), lines=count, since=wanted.since, follow=follow)
             width = max(map(len, service_names(session.root()) or [""]))
             show_pieces(

@@ -6,7 +6,7 @@ from typing import Final
 
 from mlsandbox.engines.base import Outcome, Result
 from mlsandbox.supervise import control
-from mlsandbox.supervise.logfiles import tail
+from mlsandbox.supervise.logfiles import tail, timestamp
 from mlsandbox.supervise.spec import Folder
 from mlsandbox.supervise.status import ServiceStatus, SupervisorStatus
 from mlsandbox.supervise.sweep import SUPERVISOR
@@ -26,6 +26,7 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
         after: readings that do not count yet.
         digest: of the list that must have been read.
     """
+    begun = timestamp()
     told: dict[str, State] = {}
     status: SupervisorStatus | None = None
     for status in control.watch(folder, deadline=deadline):
@@ -39,7 +40,7 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
             outcome = _judge(folder, status)
             if outcome is not None:
                 return outcome
-    return _timeout(folder, status)
+    return _timeout(folder, status, begun)
 
 
 def _judge(folder: Folder, status: SupervisorStatus) -> Outcome | None:
@@ -60,13 +61,14 @@ def _ended_while_starting(service: ServiceStatus) -> bool:
     return ended and not service.was_ready and (service.exit_code is None or service.exit_code >= 0)
 
 
-def _timeout(folder: Folder, status: SupervisorStatus | None) -> Outcome:
+def _timeout(folder: Folder, status: SupervisorStatus | None, begun: str) -> Outcome:
     late = None if status is None else next((service for service in status.services if service.state is not State.READY), None)
     if late is None:
         return Outcome(Result.TIMEOUT, SUPERVISOR, "", lines=_end(folder, SUPERVISOR, _TIMEOUT_LINES))
-    return Outcome(Result.TIMEOUT, late.name, late.reason or late.state, late.probe, None, _end(folder, late.name, _TIMEOUT_LINES))
+    lines = _end(folder, late.name, _TIMEOUT_LINES, since=min(begun, late.since or begun))
+    return Outcome(Result.TIMEOUT, late.name, late.reason or late.state, late.probe, None, lines)
 
 
-def _end(folder: Folder, service: str, lines: int) -> tuple[str, ...]:
-    """The last lines of a service's output, without their time stamps."""
-    return tuple(line.partition(" ")[2] for line in tail(folder.log(service), lines))
+def _end(folder: Folder, service: str, lines: int, *, since: str = "") -> tuple[str, ...]:
+    """The last lines of a service's output, without their time stamps; what an earlier process wrote before `since` is left out."""
+    return tuple(line.partition(" ")[2] for line in tail(folder.log(service), lines) if line >= since)

@@ -20,7 +20,8 @@ def up_text(result: UpResult, paint: Paint) -> str:
     if result.unchanged:
         return _unchanged(result, paint)
     version = f"{result.model} {result.version}" if result.version else result.model
-    lines = [f"  {paint.strong(f'{version} is up')} · {span(result.elapsed)}", ""]
+    head = f"{version} is up" if result.smoke else f"{version} is starting, and has not answered yet"
+    lines = [f"  {paint.strong(head)} · {span(result.elapsed)}", ""]
     for name, url in result.endpoints.items():
         label = "API" if name == Port.API else f"API {name.removeprefix(f'{Port.API}-')}"
         lines.append(f"  {label:<11} {paint.hint(url):<40} OpenAPI at {Route.OPENAPI}, metrics at {Route.METRICS}")
@@ -32,7 +33,8 @@ def up_text(result: UpResult, paint: Paint) -> str:
     ]
     if result.curl:
         lines += ["", f"  Try   {result.curl if len(result.curl) <= _LONGEST_CURL else 'sandbox predict --example --curl'}"]
-    lines += ["", "  Next  sandbox predict --example", "        sandbox down    stop; data is kept in .sandbox/"]
+    following = "sandbox predict --example" if result.smoke else "sandbox status --wait healthy"
+    lines += ["", f"  Next  {following}", "        sandbox down    stop; data is kept in .sandbox/"]
     return "\n".join(lines)
 
 

@@ -111,7 +111,14 @@ def test_rule_15_typos_get_a_suggestion(fresh: Sandbox) -> None:
 def errors(sandbox: Sandbox) -> dict[str, str]:
     """Standard error of commands that fail, by their words."""
     lists: list[tuple[str, ...]] = [("upp",), ("env",), ("status", "-C", "nowhere"), ("up", "--engine", "docker"), ("predict",)]
-    lists += [("init", "--from", "gone.pkl"), ("logs", "nobody"), ("predict", "{"), ("down", "--volumes"), ("up", "--port", "many")]
+    lists += [
+        ("init", "--from", "gone.pkl"),
+        ("logs", "nobody"),
+        ("logs", "-f", "-o", "json"),
+        ("predict", "{"),
+        ("down", "--volumes"),
+        ("up", "--port", "many"),
+    ]
     return {" ".join(words): sandbox.run(*words).err for words in lists}
 
 

@@ -62,6 +62,14 @@ def test_a_new_stack() -> None:
     )
 
 
+def test_a_stack_that_was_not_waited_for() -> None:
+    """Nothing may be called up before it has answered a prediction."""
+    text = up_text(replace(UP, smoke=None, golden=None, curl=None), PLAIN)
+
+    assert text.splitlines()[0] == "  churn v1 is starting, and has not answered yet · 12s"
+    assert "sandbox status --wait healthy" in text
+
+
 def test_a_wide_row_does_not_fill_the_screen() -> None:
     """A request of hundreds of columns must be named by the command that prints it."""
     assert "  Try   sandbox predict --example --curl\n" in up_text(replace(UP, curl="curl " + "x" * 2000), PLAIN)
@@ -114,7 +122,8 @@ def test_down() -> None:
         "Stopped 2 services in 3.1s: api, shipper\nKept: packages 12 MB (delete with: sandbox down --volumes)"
     )
     assert down_text([DownResult("churn", (), {})], all_of=False) == "nothing to stop"
-    assert "churn: nothing to stop" in down_text([DownResult("churn", (), {})], all_of=True)
+    both = [DownResult("churn", ("api",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})]
+    assert down_text(both, all_of=True) == "churn: Stopped 1 service in 1.0s: api\nnot running: iris"
     assert "would remove" in down_text([DownResult("churn", (), {}, ("data",), dry_run=True)], all_of=False)
 
 
