@@ -327,6 +327,13 @@ class AccessDenied(SandboxError):
     exit = Exit.PREREQUISITE
 
 
+class FolderLinked(SandboxError):
+    """`.sandbox` is or holds a symbolic link, which leads out of the project."""
+
+    code = "FOLDER_LINKED"
+    exit = Exit.USAGE
+
+
 def of_system(error: OSError) -> SandboxError | None:
     """What the system refused, as far as its user can do something about it; None: more likely a mistake of ours."""
     path = error.filename2 or error.filename

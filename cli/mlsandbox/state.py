@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from mlsandbox.atomic import write_atomic
-from mlsandbox.errors import StateTooNew
+from mlsandbox.errors import FolderLinked, StateTooNew
 
 STATE_VERSION: Final = 1
+_LOOKED_INTO: Final = 3
+"""Folders below `.sandbox` in which links are looked for: deeper down are only packages, whose files are verified, and spools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,35 @@ def save_state(sandbox: Path, state: State) -> None:
 
 
 def make_sandbox_folder(sandbox: Path, data: Collection[str] = ()) -> None:
-    """Make `.sandbox`, with the file that keeps it out of git, and the named folders below its `data`."""
-    sandbox.mkdir(parents=True, exist_ok=True)
+    """Make `.sandbox`, readable by its owner alone, with the file that keeps it out of git, and the named folders below its `data`.
+
+    Raises:
+        FolderLinked: see `refuse_links`.
+    """
+    refuse_links(sandbox)
+    sandbox.parent.mkdir(parents=True, exist_ok=True)
+    sandbox.mkdir(mode=0o700, exist_ok=True)
     for name in data:
         (sandbox / "data" / name).mkdir(parents=True, exist_ok=True)
     ignore = sandbox / ".gitignore"
     if not ignore.exists():
         write_atomic(ignore, "*\n", durable=False)
+
+
+def refuse_links(sandbox: Path) -> None:
+    """Refuse a `.sandbox` that is, or holds, a symbolic link: a repository can bring one, and we write, empty and remove what is there.
+
+    Raises:
+        FolderLinked: names the link.
+    """
+    link = sandbox if sandbox.is_symlink() else _link_in(sandbox, _LOOKED_INTO)
+    if link is not None:
+        raise FolderLinked(
+            f"{link} is a symbolic link",
+            why=f"It leads to {link.readlink()}. What is written, emptied or removed in .sandbox must lie in the project itself.",
+            fix=f"remove the link: rm {quote(str(link))}",
+            details={"path": str(link)},
+        )
 
 
 def set_aside(sandbox: Path) -> Path:
@@ -90,6 +116,21 @@ def set_aside(sandbox: Path) -> Path:
     aside = path.with_name(f"state.json.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     path.replace(aside)
     return aside
+
+
+def _link_in(folder: Path, depth: int) -> Path | None:
+    """The first symbolic link so many folders deep; none of our own making is there."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    return Path(entry.path)
+                found = _link_in(Path(entry.path), depth - 1) if depth > 1 and entry.is_dir(follow_symlinks=False) else None
+                if found is not None:
+                    return found
+    except OSError:
+        return None
+    return None
 
 
 def _parse(version: object, document: dict[str, Any]) -> State:
