@@ -127,10 +127,13 @@ def read_project(root: Path, text: str, *, overrides: Sequence[Override] = (), e
         reader.fault((), "has no model; add a table [models.<name>] with the model's path")
     if reader.faults:
         count = len(reader.faults)
+        flags = all(fault.source.startswith("--") for fault in reader.faults)
         raise ConfigInvalid(
             f"the configuration has {count} mistake{'s' if count > 1 else ''}",
             why="\n".join(fault.text for fault in reader.faults),
-            fix=f"edit {root / FILE_NAME} and check it with: sandbox config validate",
+            fix="see how it is written: sandbox up --help"
+            if flags
+            else f"edit {root / FILE_NAME} and check it with: sandbox config validate",
             details={"file": str(root / FILE_NAME), "faults": [fault.facts for fault in reader.faults]},
         )
     return Project(root, settings, reader.origins, tuple(reader.reserved))

@@ -123,7 +123,7 @@ def _inspected(options: InitOptions) -> ModelInfo:
 def _warnings(options: InitOptions) -> tuple[str, ...]:
     if options.reference is not None:
         return ()
-    return ("without --reference there are no golden rows: nothing proves that the endpoint answers like the model",)
+    return ("without --reference nothing proves that the endpoint answers like the model, and sandbox up asks for a row: --example JSON",)
 
 
 def _name_for(source: str) -> str:

@@ -124,7 +124,9 @@ def read_body(text: str, standard_input: str | None) -> str:
     try:
         content = (standard_input or "") if text == "-" else Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
         json.loads(content)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputUnreadable(f"{text[1:]} cannot be read", why=error.strerror or str(error), fix=f"check the path: {text[1:]}") from error
+    except ValueError as error:
         fix = "write it as in: sandbox predict '{\"age\": 42.0}'   or take the example: sandbox predict --example"
         raise InputUnreadable("the request is not JSON", why=str(error), fix=fix) from error
     return content

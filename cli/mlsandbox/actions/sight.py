@@ -37,8 +37,14 @@ class Sight:
         if not self.observed.running or not states or states == {State.STOPPED}:
             return "stopped"
         if self.observed.is_ready:
-            return "healthy"
+            return "degraded" if self.stopped else "healthy"
         return "degraded" if states & _BAD else "starting"
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """Model services that were stopped alone, while the rest of the stack runs."""
+        there = {service.name for service in self.observed.services}
+        return tuple(name for name in self._model_ports if name not in there) if self.observed.running else ()
 
     @property
     def since(self) -> datetime | None:
@@ -52,9 +58,13 @@ class Sight:
             return {}
         host = self.remembered.host or "127.0.0.1"
         shown = f"[{host}]" if ":" in host else host
+        return {name: f"http://{shown}:{port}" for name, port in self._model_ports.items() if name not in self.stopped}
+
+    @property
+    def _model_ports(self) -> Mapping[str, int]:
+        """By name, which is the service's too."""
         ports = {**self.remembered.ports, **self.observed.ports}
-        names = sorted(name for name in ports if name == Port.API or name.startswith(f"{Port.API}-"))
-        return {name: f"http://{shown}:{ports[name]}" for name in names}
+        return {name: ports[name] for name in sorted(ports) if name == Port.API or name.startswith(f"{Port.API}-")}
 
     @property
     def version(self) -> str | None:
@@ -88,7 +98,7 @@ def endpoint_of(sight: Sight, model: str | None = None) -> str:
     first = next(iter(sight.remembered.served), None)
     name = Port.API.value if model in (None, first) else f"{Port.API}-{model}"
     if name not in endpoints:
-        what = "the stack is not running" if not endpoints else f"no model {model!r} is running"
+        what = "the stack is not running" if not endpoints and not sight.stopped else f"no model {model or first!r} is running"
         why = f"Models that answer: {', '.join(sight.remembered.served)}." if endpoints else ""
         raise NotRunning(what, why=why, fix="start it: sandbox up")
     return endpoints[name]

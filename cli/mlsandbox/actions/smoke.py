@@ -70,7 +70,7 @@ def smoke_prediction(url: str, row: Mapping[str, object]) -> SmokePrediction:
             raise SmokeFailed(
                 "the stack started, and did not answer the example row",
                 why=f"{error.what}: {error.why}",
-                fix="give a row that fits the model: sandbox up --example '{\"column\": 1.0}'   or look: sandbox logs --errors",
+                fix="give a row that fits the model: sandbox up --example JSON   or look: sandbox logs --errors",
                 details=error.details,
             ) from error
     body: Mapping[str, Any] = answer.body

@@ -60,5 +60,8 @@ def _result(project: Project, sight: Sight) -> StatusResult:
 def _warnings(sight: Sight) -> list[str]:
     if sight.state == "stopped":
         return ["nothing is running; start it: sandbox up"]
+    stopped = [f"{name} is stopped; start it: sandbox up" for name in sight.stopped]
     bad = [each for each in sight.services if each.state != "healthy"]
-    return [f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad]
+    return stopped + [
+        f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad
+    ]

@@ -22,7 +22,7 @@ from mlsandbox.doctor import BEFORE_UP, Verdict, examine
 from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Result
-from mlsandbox.errors import CheckFailed, ConfigInvalid
+from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.environments import service_environment
 from mlsandbox.packaging.package import Package
@@ -83,9 +83,11 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
         if options.wait:
             try:
                 result = _prove(result, rows)
-            except BaseException:
+            except BaseException as error:
                 if not observed.running:  # it was just started, and does not answer
                     engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
+                    if isinstance(error, SandboxError):
+                        error.why = f"{error.why}\nThe stack was not running before, so it was stopped again.".strip()
                 raise
             save_state(project.state_dir, replace(state, served=versions, proven=engine.observe().stack_id))
     return replace(result, elapsed=time.monotonic() - began)
@@ -118,7 +120,9 @@ def _ports(project: Project, packages: Sequence[Package], remembered: State, obs
     entry, names = registered(project, remembered), port_names([package.model for package in packages])
     allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     for moved in allocation.moved:
-        report.warn(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
+        # Nobody but the stack itself asks at its other ports.
+        tell = report.warn if moved.name == Port.API or moved.name.startswith(f"{Port.API}-") else report.note
+        tell(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
     return allocation.ports
 
 

@@ -26,7 +26,7 @@ def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, 
         UsageError: options that describe a model without a model.
     """
     overrides = () if port is None else (Override("stack.ports.api", None if port == "auto" else port, "--port"),)
-    if path is not None and not (Path(path) / FILE_NAME).is_file():
+    if path is not None and not (Path(path) / FILE_NAME).is_file() and not _plain_folder(Path(path)):
         from mlsandbox.actions.init import InitOptions, project_for  # noqa: PLC0415 - only for a model without a project
 
         root = session.options.project or Path.cwd()
@@ -36,6 +36,11 @@ def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, 
     if described:
         raise UsageError(f"{', '.join(described)} need a model", fix="name it: sandbox up model.joblib --reference train.parquet")
     return session.project(*overrides, start=None if path is None else Path(path))
+
+
+def _plain_folder(path: Path) -> bool:
+    """Neither a project nor an MLflow model: the project's absence is what must be said."""
+    return path.is_dir() and not (path / "MLmodel").is_file()
 
 
 def example_row(text: str) -> Mapping[str, Any]:

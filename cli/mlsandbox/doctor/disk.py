@@ -30,6 +30,7 @@ def _finding(what: str, folder: Path) -> Finding:
     free = shutil.disk_usage(nearest(folder)).free
     text = f"{free / 1e9:.1f} GB free for {what}"
     if free < _TOO_LITTLE:
+        text = f"{free / 1e6:.0f} MB free for {what}, and at least {_TOO_LITTLE / 1e6:.0f} MB are needed"
         return machine("disk", Verdict.PROBLEM, text, f"make room on the disk of {folder}; sandbox down --volumes removes a stack's data")
     if free < _LITTLE:
         return machine("disk", Verdict.WARNING, text, f"make room on the disk of {folder} soon")

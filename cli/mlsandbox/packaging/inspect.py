@@ -94,8 +94,10 @@ def scan_file(path: Path, *, joblib: bool = True) -> PickleScan:
         with path.open("rb") as file:
             stream = open_stream(file, size=path.stat().st_size) if joblib else plain_stream(file)
             return scan_pickle(stream, joblib=joblib)
-    except (OSError, StreamError) as error:
+    except OSError as error:
         raise unreadable(path, str(error)) from error
+    except StreamError as error:
+        raise unreadable(path, f"it is no pickle, or a damaged one: {error}") from error
 
 
 def check_trust(info: ModelInfo, *, code: Iterable[Path] = (), trust: bool = False) -> None:

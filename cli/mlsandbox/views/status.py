@@ -49,7 +49,11 @@ def down_text(results: Sequence[DownResult], *, all_of: bool) -> str:
     """What was stopped, and what is left."""
     if all_of and not results:
         return "nothing to stop: no stacks on this machine"
-    return "\n".join(line for result in results for line in _down_lines(result, named=all_of))
+    told = [result for result in results if result.stopped or result.removed] if all_of else results
+    lines = [line for result in told for line in _down_lines(result, named=all_of)]
+    if len(told) < len(results):
+        lines.append(f"not running: {', '.join(result.project for result in results if result not in told)}")
+    return "\n".join(lines)
 
 
 def _down_lines(result: DownResult, *, named: bool) -> list[str]:

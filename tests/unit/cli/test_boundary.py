@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from mlsandbox import crash_report
+from mlsandbox.actions.predict import read_body
 from mlsandbox.cli import topics
 from mlsandbox.cli.commands import COMMANDS
-from mlsandbox.errors import SandboxError
+from mlsandbox.errors import InputUnreadable, SandboxError
 
 from .conftest import Ran
 
@@ -44,6 +45,38 @@ def test_hints_name_the_folder(sandbox: Run, project: Path, monkeypatch: pytest.
     monkeypatch.chdir("/")
 
     assert f"hint: start it: sandbox -C {project} up" in sandbox("-C", str(project), "predict", "{}").err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("up", "."), "error[PROJECT_NOT_FOUND]: there is no sandbox.toml in "),
+        (("up", "none.joblib"), "error[INPUT_UNREADABLE]: there is no file none.joblib"),
+    ],
+)
+def test_a_folder_without_a_project(
+    sandbox: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    """A folder that is no project must be called so, not a bad model."""
+    monkeypatch.chdir(tmp_path)
+
+    assert said in sandbox(*words).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("up", "--port", "99999"), "hint: see how it is written: sandbox up --help"),
+        (("logs",), "warning: no service has run here yet; start the stack: sandbox up"),
+    ],
+)
+def test_hints_are_about_what_was_typed(sandbox: Run, project: Path, words: tuple[str, ...], said: str) -> None:
+    """A hint must lead to the thing that was wrong: a flag, a stack that never ran, a file."""
+    assert project.is_dir()
+    assert said in sandbox(*words).err
+    with pytest.raises(InputUnreadable) as missing:
+        read_body("@none.json", None)
+    assert missing.value.fix == "check the path: none.json"
 
 
 def test_options_after_the_command_win(sandbox: Run, project: Path) -> None:

@@ -116,7 +116,7 @@ def test_up_checks_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(root.iterdir())
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(0, 0, 10**6))
-    with pytest.raises(CheckFailed, match=r"0\.0 GB free") as full:
+    with pytest.raises(CheckFailed, match="1 MB free for environments, and at least 100 MB are needed") as full:
         up(load_project(root), UpOptions(), QuietReport(Output()))
     (root / "model.onnx").unlink()
     with pytest.raises(ConfigInvalid, match=r"path of churn \(sandbox\.toml:3\) is not there"):

@@ -1,0 +1,33 @@
+"""How a stack stands, told from what was observed and what is remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlsandbox.actions.sight import Sight
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Observed, ObservedService
+from mlsandbox.state import State as Remembered
+from mlsandbox.supervise.transition import State
+
+REMEMBERED = Remembered(ports={"api": 7310, "log-store": 7319}, served={"churn": "v1"})
+
+
+def _sight(*names: str) -> Sight:
+    services = tuple(ObservedService(name, State.READY, "digest") for name in names)
+    return Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=bool(names), services=services), REMEMBERED)
+
+
+def test_a_stack_whose_model_was_stopped_alone_is_not_healthy() -> None:
+    """After `down api` the rest may be ready, but nobody answers: neither healthy, nor an address that is shown."""
+    partly = _sight("log-store")
+
+    assert (partly.state, partly.stopped, dict(partly.endpoints)) == ("degraded", ("api",), {})
+
+
+def test_whole_stacks() -> None:
+    """With its model a stack is healthy; with nothing it is stopped, and no service is named as stopped alone."""
+    whole, nothing = _sight("log-store", "api"), _sight()
+
+    assert (whole.state, whole.stopped, dict(whole.endpoints)) == ("healthy", (), {"api": "http://127.0.0.1:7310"})
+    assert (nothing.state, nothing.stopped, dict(nothing.endpoints)) == ("stopped", (), {})
