@@ -133,9 +133,15 @@ def _from_requirements(wanted: Requirements, path: Path, modules: frozenset[str]
     roots = [each for each in wanted.lines if everything or each.name in names]
     roots += [_requirement(name, versions) for name in sorted(names - {each.name for each in wanted.lines}) if name in versions]
     others = [each for each in wanted.lines if each not in roots]
-    python = installed.minor if installed else wanted.python or minor_of(".".join(map(str, sys.version_info[:2])))
+    python = installed.minor if installed else wanted.python or _admitted(wanted)
     source = path.name if not path.is_dir() else f"{path.name}/requirements.txt"
     return Origin(source, python, tuple(roots), tuple(others), versions, wanted.unlockable, installed.base if installed else None)
+
+
+def _admitted(wanted: Requirements) -> str:
+    """Our own minor version when the requirements admit it, else the first supported one that they do."""
+    own = minor_of(".".join(map(str, sys.version_info[:2])))
+    return next((minor for minor in (own, *SUPPORTED) if wanted.admits(minor)), own)
 
 
 def _from_interpreter(installed: Installed, label: str, roots: Mapping[str, str | None], info: ModelInfo) -> Origin:

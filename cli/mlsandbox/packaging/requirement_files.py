@@ -14,6 +14,7 @@ from mlsandbox.errors import RequirementsUnreadable
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*")
 _PIN: Final = re.compile(r"={2,3}\s*([^\s,;*]+)\s*$")
 _PYTHON: Final = re.compile(r"(\d+\.\d+)(?:\.\d+)?")
+_BOUND: Final = re.compile(r"(~=|===?|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*(?:\.\*)?)")
 _NAMED: Final = re.compile(r"[\w.-]+(\[[^\]]*\])?\s*@")
 _DIRECT: Final = re.compile(_NAMED.pattern + r"|(git|hg|svn|bzr)\+|[./]|\w+://|file:")
 """What names a place instead of a version: name @ url, a URL, a repository, a path."""
@@ -43,6 +44,12 @@ class Requirements:
     versions: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
     unlockable: Mapping[str, str] = field(default_factory=dict)
+    requires_python: str = ""
+    """Python versions that it admits, such as ">=3.12,<3.14"; "" for any."""
+
+    def admits(self, minor: str) -> bool:
+        """Whether some patch release of a Python minor version ("3.12") is among those that it admits."""
+        return all(_admits(found[1], found[2], minor) for found in _BOUND.finditer(self.requires_python))
 
 
 def normalize(name: str) -> str:
@@ -125,12 +132,14 @@ def _read_pyproject(path: Path) -> Requirements:
     wanted = _collect(project["dependencies"])
     lock = path.with_name("uv.lock")
     locked = _read_uv_lock(lock).versions if lock.is_file() else {}
-    return Requirements(wanted.lines, {**locked, **wanted.versions}, _minor(lock.with_name(".python-version")), wanted.unlockable)
+    python, versions = _minor(lock.with_name(".python-version")), {**locked, **wanted.versions}
+    return Requirements(wanted.lines, versions, python, wanted.unlockable, str(project.get("requires-python", "")))
 
 
 def _read_uv_lock(path: Path) -> Requirements:
     """The project's direct dependencies, at the versions of the lock; packages locked at several versions are left to the resolver."""
-    packages: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8")).get("package", [])
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    packages: list[dict[str, Any]] = content.get("package", [])
     names = [normalize(package["name"]) for package in packages]
     versions = {name: package.get("version", "") for name, package in zip(names, packages, strict=True) if names.count(name) == 1}
     roots = [package for package in packages if {"virtual", "editable", "workspace"} & set(package.get("source", {}))]
@@ -147,7 +156,8 @@ def _read_uv_lock(path: Path) -> Requirements:
         if name not in own and name not in local
     )
     known = {name: version for name, version in versions.items() if version and name not in own and name not in local}
-    return Requirements(lines, known, _minor(path.with_name(".python-version")), {name: local[name] for name in direct if name in local})
+    needed = {name: local[name] for name in direct if name in local}
+    return Requirements(lines, known, _minor(path.with_name(".python-version")), needed, str(content.get("requires-python", "")))
 
 
 def _read_mlflow(folder: Path) -> Requirements:
@@ -166,6 +176,25 @@ def _read_mlflow(folder: Path) -> Requirements:
         pip = re.search(r"^\s*-\s*pip\s*:\s*\n((?:\s+-\s*.+\n?)+)", text, re.MULTILINE)
         lines = [line.strip().removeprefix("-").strip().strip("'\"") for line in pip[1].splitlines()] if pip else []
     return _collect(lines, python=python)
+
+
+def _admits(operator: str, version: str, minor: str) -> bool:
+    """One bound, asked of all patch releases of a minor version together."""
+    bound, asked = [int(part) for part in version.split(".") if part.isdigit()], [int(part) for part in minor.split(".")]
+    same, patch = bound[:2] == asked[: len(bound[:2])], len(bound) > 2 and bound[2] > 0
+    match operator:
+        case ">=" | ">":
+            return asked >= bound[:2]
+        case "<=":
+            return asked <= bound[:2]
+        case "<":
+            return asked < bound[:2] or (same and patch)
+        case "~=":
+            return same if len(bound) > 2 else asked[0] == bound[0] and asked >= bound
+        case "!=":
+            return not (same and version.endswith(".*"))
+        case _:
+            return same
 
 
 def _minor(path: Path) -> str:

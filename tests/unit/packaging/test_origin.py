@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,15 @@ def test_requirements_of_the_project(tmp_path: Path) -> None:
     found = discover(model(tmp_path / "model.joblib", requirements=listed), FOREST)
     assert [each.line for each in found.roots] == ["scikit-learn==1.9.1", "numpy"]
     assert [each.line for each in found.others] == ["requests==2.30.0"]
+
+
+def test_python_that_a_lock_demands(tmp_path: Path) -> None:
+    """A project that does not admit our own Python must be served with one that it admits."""
+    (tmp_path / "uv.lock").write_text(
+        'requires-python = "==3.12.*"\n' if sys.version_info[:2] != (3, 12) else 'requires-python = "==3.13.*"\n'
+    )
+    found = discover(model(tmp_path / "model.joblib", requirements=tmp_path / "uv.lock"), FOREST)
+    assert found.python == ("3.12" if sys.version_info[:2] != (3, 12) else "3.13")
 
 
 def test_mlflow_requirements(tmp_path: Path) -> None:

@@ -145,3 +145,26 @@ version = "1"
 source = { virtual = "." }
 dependencies = [{ name = "scikit-learn" }, { name = "mine" }]
 """
+
+
+@pytest.mark.parametrize(
+    ("bounds", "admitted"),
+    [
+        ("", "3.11 3.12 3.13"),
+        (">=3.11", "3.11 3.12 3.13"),
+        (">=3.12,<3.13", "3.12"),
+        ("==3.12.*", "3.12"),
+        (">=3.11.4,<3.13.1", "3.11 3.12 3.13"),
+        ("~=3.12", "3.12 3.13"),
+        ("~=3.12.1", "3.12"),
+        (">=3.11,!=3.12.*,!=3.13.0", "3.11 3.13"),
+        ("<=3.12,>3", "3.11 3.12"),
+        (">=3", "3.11 3.12 3.13"),
+        (">=3.14", ""),
+    ],
+)
+def test_admitted_pythons(tmp_path: Path, bounds: str, admitted: str) -> None:
+    """`requires-python` of a project must tell which Python minor versions it may be served with."""
+    text = f'[project]\nname = "x"\nversion = "1"\nrequires-python = "{bounds}"\ndependencies = ["numpy"]\n'
+    found = read_requirements(write(tmp_path / "pyproject.toml", text))
+    assert [minor for minor in ("3.11", "3.12", "3.13") if found.admits(minor)] == admitted.split()
