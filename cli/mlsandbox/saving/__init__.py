@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,9 @@ def save(
         "output": output,
     }
     update_project(root, name, settings)
+    if reference_file is None:
+        text = "saved without reference=…: nothing can prove that the endpoint answers like the model, and `sandbox up` will ask for a row"
+        warnings.warn(text, stacklevel=2)
     return root
 
 

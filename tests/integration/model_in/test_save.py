@@ -122,7 +122,9 @@ def test_the_users_files_beside_the_model_stay(tmp_path: Path) -> None:
     (tmp_path / "churn" / "requirements.lock").write_text("edited")
     (tmp_path / "churn" / "notes").mkdir()
     booster = xgboost.train({}, xgboost.DMatrix(FRAME, label=CODES), num_boost_round=2)
-    mlsandbox.save(booster, "churn", path=tmp_path)
+    with pytest.warns(UserWarning, match="reference=…") as told:
+        mlsandbox.save(booster, "churn", path=tmp_path)
+    assert told[0].filename == __file__
 
     names = sorted(path.name for path in (tmp_path / "churn").iterdir())
     assert names == ["capture.json", "model.ubj", "notes", "requirements.lock", "requirements.txt"]
