@@ -55,7 +55,9 @@ def command(
     if wanted.is_given and services:
         raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
     if follow and session.output.form in (Format.JSON, Format.YAML):
-        raise UsageError(f"-o {session.output.form} is one document, and -f has no end", fix="one document per line: -o jsonl")
+        raise UsageError(
+            f"-o {session.output.form} is one document, and -f has no end", fix="one document per line: sandbox logs -f -o jsonl"
+        )
     with interrupts.as_normal_end():
         if wanted.is_given:
             found = events(session.root(), wanted, lines=count, follow=follow)

@@ -52,7 +52,9 @@ def down_text(results: Sequence[DownResult], *, all_of: bool) -> str:
     told = [result for result in results if result.stopped or result.removed] if all_of else results
     lines = [line for result in told for line in _down_lines(result, named=all_of)]
     if len(told) < len(results):
-        lines.append(f"not running: {', '.join(result.project for result in results if result not in told)}")
+        lines.append(f"{len(results) - len(told)} more {'was' if len(results) - len(told) == 1 else 'were'} not running")
+    if any(result.kept for result in told) and all_of:
+        lines.append("Delete what is kept of all of them with: sandbox down --all --volumes")
     return "\n".join(lines)
 
 
@@ -69,7 +71,7 @@ def _down_lines(result: DownResult, *, named: bool) -> list[str]:
         lines.append(f"{'would remove' if result.dry_run else 'Removed'} everything in .sandbox: {', '.join(result.removed)}")
     elif result.kept:
         kept = ", ".join(f"{what} {amount(size)}" for what, size in result.kept.items())
-        lines.append(f"{'would keep' if result.dry_run else 'Kept'}: {kept} (delete with: sandbox down --volumes)")
+        lines.append(f"{'would keep' if result.dry_run else 'Kept'}: {kept}" + ("" if named else " (delete with: sandbox down --volumes)"))
     return lines
 
 

@@ -123,7 +123,9 @@ def test_down() -> None:
     )
     assert down_text([DownResult("churn", (), {})], all_of=False) == "nothing to stop"
     both = [DownResult("churn", ("api",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})]
-    assert down_text(both, all_of=True) == "churn: Stopped 1 service in 1.0s: api\nnot running: iris"
+    assert down_text(both, all_of=True) == "churn: Stopped 1 service in 1.0s: api\n1 more was not running"
+    told = down_text([DownResult("churn", ("api",), {"events": 10})], all_of=True)
+    assert told.endswith("Kept: events 10 B\nDelete what is kept of all of them with: sandbox down --all --volumes")
     assert "would remove" in down_text([DownResult("churn", (), {}, ("data",), dry_run=True)], all_of=False)
 
 
