@@ -17,6 +17,7 @@ from mlsandbox_serving.contract import ModelKind
 
 def capture_file(
     ingredients: Ingredients,
+    path: Path,
     kind: ModelKind,
     *,
     interpreter: Path,
@@ -28,6 +29,7 @@ def capture_file(
 
     Args:
         ingredients: the model and its environment.
+        path: the model's file or folder that was looked into, which is the one that is loaded.
         kind: how it is loaded.
         interpreter: of the model's environment.
         cache: where the answer is kept for the next time.
@@ -45,7 +47,7 @@ def capture_file(
     copy_served_code(scratch / "served")
     code = scratch / "code"
     copy_files(code_sources(model), code)
-    argv: list[str | Path] = [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.capture", "--kind", kind.value, "--model", model.path]
+    argv: list[str | Path] = [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.capture", "--kind", kind.value, "--model", path]
     argv += ["--entry", ingredients.entry, "--code", code]
     argv += ["--reference", model.reference] if model.reference else []
     argv += ["--target", model.target] if model.target else []

@@ -21,6 +21,9 @@ from mlsandbox_serving.contract import PackageFile
 
 _VERSION: Final = re.compile(r"v(\d+)")
 _SERVED: Final = "mlsandbox_serving"
+_ENTRY: Final = "service/bento_entry.py"
+"""What service.py is a copy of."""
+_BENTOFILE: Final = "bentofile.yaml"
 _BENTOML_FILE: Final = "model.yaml"
 """BentoML's own note beside the files of a model."""
 
@@ -125,6 +128,8 @@ def verify_package(package: Package) -> None:
     ]
     if digest_of(served) != manifest["served_code_digest"]:
         wrong.append(f"{_SERVED}/")
+    wrong += _wrong_files(package.source, {PackageFile.SERVICE: _sha256(package.source / _SERVED / _ENTRY) or ""})
+    wrong += _added_files(package.source, manifest)
     if wrong:
         raise PackageTampered(
             f"{package.tag} is not what was packaged: the digest differs",
@@ -158,6 +163,17 @@ def _versions(root: Path, model: str) -> Iterator[tuple[int, Path]]:
         number = _VERSION.fullmatch(each.name)
         if number and each.is_dir():
             yield int(number[1]), each
+
+
+def _added_files(source: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Files that could be imported instead of what is meant; Python's own caches of bytecode come and go."""
+    known = {PackageFile.SERVICE, PackageFile.MANIFEST, _BENTOFILE, *manifest["texts"]}
+    known |= {f"{PackageFile.CODE}/{file['path']}" for file in manifest["code"]}
+    for file in sorted(source.rglob("*")):
+        name = file.relative_to(source).as_posix()
+        of_ours = name.startswith(f"{_SERVED}/") and file.suffix != ".pyc"  # these are in the digest of the served code
+        if file.is_file() and "__pycache__" not in file.parts and not of_ours and name not in known:
+            yield name
 
 
 def _wrong_files(folder: Path, expected: Mapping[str, str]) -> Iterator[str]:

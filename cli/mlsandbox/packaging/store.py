@@ -17,7 +17,8 @@ from typing import Any
 
 from mlsandbox.errors import CaptureStale, PackageTampered, PackagingFailed
 from mlsandbox.file_lock import exclusive
-from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, served_code
+from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, copy_files, served_code
+from mlsandbox.packaging.bytestream import sha256_of
 from mlsandbox.packaging.digest import FileDigests
 from mlsandbox.packaging.environments import model_environment
 from mlsandbox.packaging.file_capture import capture_file
@@ -109,20 +110,21 @@ def _near(model: ModelConfig, capture: Mapping[str, Any] | None) -> Path | None:
 
 def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root: Path, report: Report, base_image: str | None) -> Package:
     model, lock = ingredients.model, ingredients.lock
-    info = inspect_model(model.path, entry=model.entry)
-    check_trust(info, code=model.code, trust=model.trust)
     verify_stored_model(root, ingredients.model_tag, ingredients.files)
-    interpreter = model_environment(lock, model=model.name, near=_near(model, capture), report=report)
     scratch = _empty_scratch(root)
     try:
+        copy = _copied(ingredients, scratch)
+        info = inspect_model(copy, entry=model.entry)
+        check_trust(info, code=model.code, trust=model.trust)
+        interpreter = model_environment(lock, model=model.name, near=_near(model, capture), report=report)
         if capture is None:
             key = ingredients.capture_digest.removeprefix("sha256:")[:20]
             cache = root / ".sandbox" / "cache" / f"capture-{key}.json"
-            capture = capture_file(ingredients, info.kind, interpreter=interpreter, cache=cache, scratch=scratch, report=report)
+            capture = capture_file(ingredients, copy, info.kind, interpreter=interpreter, cache=cache, scratch=scratch, report=report)
         version = next_version(root, model.name)
         report(f"building package {model.name}:{version}")
         texts = package_files(ingredients, capture, version=version)[1]
-        base = model.path if model.path.is_dir() else model.path.parent
+        base = copy if copy.is_dir() else copy.parent
         bento = BentoInput(
             name=model.name,
             version=version,
@@ -141,14 +143,36 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
     return replace(read_package(path), python=interpreter, created=True)
 
 
+def _copied(ingredients: Ingredients, scratch: Path) -> Path:
+    """The model's files where nobody else writes: what is looked into, what is loaded and what is bundled are the same bytes.
+
+    Raises:
+        PackagingFailed: they are not the bytes that were hashed.
+    """
+    path = ingredients.model.path
+    copy = scratch / "model" / path.name
+    source, target = (path, copy) if path.is_dir() else (path.parent, copy.parent)
+    copy_files({file.path: source / file.path for file in ingredients.files}, target)
+    changed = [file.path for file in ingredients.files if sha256_of(target / file.path)[0] != file.sha256]
+    if changed:
+        raise _changed(f"changed, missing or added: {', '.join(changed)}")
+    return copy
+
+
 def _check_unchanged(bento: Path) -> None:
     """What was bundled is what was hashed: nobody wrote a file in between."""
     try:
         verify_package(read_package(bento))
     except PackageTampered as error:
-        raise PackagingFailed(
-            "files changed while they were packaged", why=error.why, fix="try again when they are complete: sandbox up"
-        ) from error
+        raise _changed(error.why) from error
+
+
+def _changed(why: str) -> PackagingFailed:
+    return PackagingFailed(
+        "files changed while they were packaged",
+        why=why,
+        fix="try again when they are complete: sandbox up   or have all of them hashed anew: rm .sandbox/cache/hashes.json",
+    )
 
 
 def _ingredients(

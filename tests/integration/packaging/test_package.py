@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlsandbox.errors import CaptureFailed, CaptureStale, LockConflict, PackagesUnreachable, PackageTampered, PackagingFailed
 from mlsandbox.packaging import store
+from mlsandbox.packaging.inspect import ModelInfo, check_trust
 from mlsandbox.packaging.store import Package, list_packages, verify_package
 from mlsandbox_serving.contract import PackageFile
 from support.packages import MODEL, add_setting, package_project
@@ -106,6 +108,38 @@ def test_tampering_is_found(packaged: Package, victim: str) -> None:
     with pytest.raises(PackageTampered) as caught:
         verify_package(packaged)
     assert victim.partition("/contract")[0] in caught.value.why
+
+
+@pytest.mark.parametrize("name", ["service.py", "numpy.py", "package/code/pandas.py", "bentoml.pyc", "mlsandbox_serving/extra.pyc"])
+def test_other_code_than_ours_is_found(packaged: Package, name: str) -> None:
+    """A service.py that is not the served code's own, and whatever else could be imported from a package, must be named."""
+    path = packaged.source / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"import os\n")
+    with pytest.raises(PackageTampered) as caught:
+        verify_package(packaged)
+    assert name in caught.value.why
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_what_is_loaded_is_what_was_looked_into(look: int, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is replaced right after one of the two looks into it must be neither loaded nor packaged."""
+    model = project / MODEL / "model.joblib"
+    looks: list[object] = []
+
+    def replaced(info: ModelInfo, **options: Any) -> None:
+        check_trust(info, **options)
+        looks.append(info)
+        if len(looks) == look:
+            model.write_bytes(b"cposix\n_exit\n(K\x07tR.")
+
+    monkeypatch.setattr("mlsandbox.packaging.store.check_trust", replaced)
+    if look == 1:
+        with pytest.raises(PackagingFailed, match="changed while"):
+            package_project(project)
+    else:
+        assert b"_exit" not in (package_project(project).model_folder / "model.joblib").read_bytes()
+    assert len(looks) == look
 
 
 def test_edited_lock_is_respected(packaged: Package) -> None:
