@@ -179,7 +179,8 @@ class SpoolWriter:
 
     def _make_folder(self) -> None:
         if not self._folder.is_dir():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._folder.parent, self._folder):  # no further up: a project that was moved away must not come back
+                folder.mkdir(mode=0o700, exist_ok=True)
 
     def _probe(self) -> None:
         """Write what a small event needs, beside the segments."""

@@ -206,6 +206,16 @@ def test_a_folder_removed_under_way_is_made_again(tmp_path: Path) -> None:
     assert _numbers(folder) == [1]
 
 
+def test_a_project_that_was_moved_away_does_not_come_back(tmp_path: Path) -> None:
+    """When the folder around the data is gone, it must not be made anew; the reason is named and the event counted."""
+    writer = SpoolWriter(tmp_path / ".sandbox" / "data" / "spool", max_bytes=MEGABYTE, worker="1")
+    writer.append({"n": 1}, 1.0)
+
+    assert not (tmp_path / ".sandbox").exists()
+    assert "ENOENT" in (writer.writable() or "")
+    assert sum(writer.dropped.values()) == 1
+
+
 def test_an_event_that_is_too_large_is_counted(tmp_path: Path) -> None:
     """An event past the largest record must be dropped with a reason of its own."""
     writer = SpoolWriter(tmp_path, max_bytes=10 * MEGABYTE, worker="1")
