@@ -67,7 +67,7 @@ def _invoke(words: list[str], session: Session) -> int:
         context = getattr(error, "ctx", None)
         usage = context.get_usage().strip() if context is not None else ""
         command = context.command_path if context is not None else "sandbox"
-        raise UsageError(error.format_message().rstrip("."), why=usage, fix=f"{command} --help") from error
+        raise UsageError(error.format_message().replace("Value error, ", "").rstrip("."), why=usage, fix=f"{command} --help") from error
 
 
 def _tell(error: SandboxError, session: Session) -> int:

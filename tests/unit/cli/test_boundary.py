@@ -98,6 +98,7 @@ def test_global_options_have_variables(sandbox: Run, project: Path, monkeypatch:
         (("upp",), "Did you mean 'up'?"),
         (("status", "--bogus"), "No such option: --bogus"),
         (("logs", "--level", "loud"), "loud"),
+        (("-o", "xml", "status"), "'--output': 'xml' is not one of"),
         (("predict", "--example", "{}"), "give a request"),
         (("status", "--timeout", "soon"), "must be a duration"),
         (("config", "path", "-o", "env"), "writes text, json, yaml"),
