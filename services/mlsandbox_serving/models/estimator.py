@@ -46,6 +46,8 @@ def load(file: Path, spec: ModelSpec) -> Predictor:
     if importlib.util.find_spec("joblib") is not None:
         return EstimatorPredictor(import_module("joblib").load(file))
     with file.open("rb") as stream:
+        if stream.peek(2)[:2] == b"BZ":  # joblib decompresses it, and so did the check; to pickle it is another program
+            raise ModelUnsupported(f"{file.name} is compressed, and its environment has no joblib to read it with")
         return EstimatorPredictor(pickle.load(stream))  # noqa: S301 - the package's own model, checked by digest
 
 

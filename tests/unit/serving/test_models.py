@@ -171,3 +171,12 @@ def test_a_constant_model_is_a_model() -> None:
     model = DummyClassifier().fit(X, TEXT)
 
     assert set(wrap(model)[0].predict(X).labels.tolist()) == set(model.predict(X).tolist())
+
+
+def test_without_joblib_a_compressed_file_is_no_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bytes of bzip2 are an opcode too: where joblib is missing, what was checked decompressed must not be read as it is."""
+    joblib.dump(ESTIMATORS["classifier"], tmp_path / "model.bz2", compress=("bz2", 3))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+    with pytest.raises(ModelUnsupported, match="compressed"):
+        load(ModelKind.SKLEARN, tmp_path / "model.bz2", spec=ModelSpec(ModelKind.SKLEARN))
