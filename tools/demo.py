@@ -22,7 +22,7 @@ def main() -> int:
     if train.returncode != 0:
         return train.returncode
 
-    print("\n2. Bring it up: sandbox -C examples/employment up", flush=True)
+    print("\n2. Bring it up: .venv/bin/sandbox -C examples/employment up", flush=True)
     up = subprocess.run([str(SANDBOX), "-C", str(PROJECT), "up", "-o", "json"], stdout=subprocess.PIPE, check=False)
     if up.returncode != 0:
         return up.returncode
