@@ -45,5 +45,5 @@ def test_up_after_a_start_without_waiting_must_prove_it(saved: Sandbox) -> None:
     assert saved.run("up", "-o", "json").ok().json["smoke"]["row"]["plan"] in {"basic", "plus", "pro"}
 
     example = saved.run("predict", "--example", "-o", "json").ok().json
-    assert example["version"] == "v1"
+    assert example["version"] == saved.status()["version"]
     assert post(f"{saved.url}/predict", {})[0] == 422

@@ -5,7 +5,9 @@ Read `up` from top to bottom; everything that it calls is either a pure plan or 
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +42,10 @@ from mlsandbox_serving.contract import Port
 
 TIMEOUT_SECONDS: Final = 120.0
 """Until a stack that is not ready is an error; twice as long where CI is set."""
+_PORT_TRIES: Final = 3
+"""Another program may take a port between the look at it and the start of the service."""
+_IN_USE: Final = re.compile(rf"port \d+ .* is taken by another process|{re.escape(os.strerror(errno.EADDRINUSE))}", re.IGNORECASE)
+"""What the supervisor says of a port that is taken before it starts a service, and what a service says that finds it taken."""
 _CHANGES: Final = {Action.START: "created", Action.RESTART: "updated", Action.KEEP: "unchanged", Action.STOP: "removed"}
 
 
@@ -66,19 +72,22 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
         rows = examples_of(packages, options.example, remembered.examples)
         engine = ENGINES[choose_engine(project).name](project.root)
         observed = engine.observe()
-        ports = _ports(project, packages, remembered, observed, report)
-        desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
-        plan = engine.plan(desired, observed)
         versions = {package.model: package.version for package in packages}
-        if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (versions, observed.stack_id):
-            return _result(project, packages, look(project.root), plan, began, unchanged=True)
-        for package, model in zip(packages, models, strict=True):
-            admit(package, model)
         given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
-        # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
-        state = replace(remembered, engine=engine.name, host=project.stack.host, ports=dict(ports), examples=given)
-        save_state(project.state_dir, state)
-        _apply(engine, plan, options, report)
+        for tries_left in reversed(range(_PORT_TRIES)):
+            ports = _ports(project, packages, remembered, observed, report)
+            desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
+            plan = engine.plan(desired, observed)
+            if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (versions, observed.stack_id):
+                return _result(project, packages, look(project.root), plan, began, unchanged=True)
+            for package, model in zip(packages, models, strict=True):
+                admit(package, model)
+            # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
+            state = replace(remembered, engine=engine.name, host=project.stack.host, ports=dict(ports), examples=given)
+            save_state(project.state_dir, state)
+            if _apply(engine, plan, options, report, movable=tries_left > 0):
+                break
+            remembered, observed = state, engine.observe()
         result = _result(project, packages, look(project.root), plan, began)
         if options.wait:
             try:
@@ -126,7 +135,8 @@ def _ports(project: Project, packages: Sequence[Package], remembered: State, obs
     return allocation.ports
 
 
-def _apply(engine: Engine, plan: Plan, options: UpOptions, report: Report) -> None:
+def _apply(engine: Engine, plan: Plan, options: UpOptions, report: Report, *, movable: bool) -> bool:
+    """Carry the plan out; False when another program has taken a port since they were chosen, and they are `movable`."""
     began = time.monotonic()
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
     report.step(f"Starting {', '.join(step.service for step in plan.changes) or 'the stack'}")
@@ -138,8 +148,12 @@ def _apply(engine: Engine, plan: Plan, options: UpOptions, report: Report) -> No
     outcome = engine.apply(plan, tell, timeout=seconds if options.wait else 0.0)
     if outcome.result is Result.READY:
         report.done(f"Started {', '.join(step.service for step in plan.changes) or 'the stack'}", "", time.monotonic() - began)
+    elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
+        report.note("another program took a port in between: choosing anew")
+        return False
     elif options.wait or outcome.result is not Result.TIMEOUT:
         raise verdict(outcome, seconds=seconds)
+    return True
 
 
 def _prove(result: UpResult, rows: Mapping[str, Mapping[str, object]]) -> UpResult:

@@ -37,21 +37,23 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
                 told[service.name] = service.state
                 tell(service.name, service.state, service.reason)
         if status.follows > after and (status.error or status.list_digest == digest):
-            outcome = _judge(folder, status)
+            outcome = _judge(folder, status, begun if after else status.started)  # a new supervisor starts services at once
             if outcome is not None:
                 return outcome
     return _timeout(folder, status, begun)
 
 
-def _judge(folder: Folder, status: SupervisorStatus) -> Outcome | None:
-    """The outcome, None as long as there is none."""
+def _judge(folder: Folder, status: SupervisorStatus, begun: str) -> Outcome | None:
+    """The outcome, None as long as there is none; `begun` is when these services were started, at the earliest."""
     if status.error:
         return Outcome(Result.CRASHED, SUPERVISOR, status.error)
     for service in status.services:
         if service.state is State.REFUSED:
-            return Outcome(Result.REFUSED, service.name, service.reason, service.probe, None, _end(folder, service.name, _CRASH_LINES))
+            lines = _end(folder, service.name, _CRASH_LINES, since=begun)
+            return Outcome(Result.REFUSED, service.name, service.reason, service.probe, None, lines)
         if service.state is State.FAILED or _ended_while_starting(service):
-            return Outcome(Result.CRASHED, service.name, service.reason, None, service.exit_code, _end(folder, service.name, _CRASH_LINES))
+            lines = _end(folder, service.name, _CRASH_LINES, since=begun)
+            return Outcome(Result.CRASHED, service.name, service.reason, None, service.exit_code, lines)
     return Outcome(Result.READY) if all(service.state is State.READY for service in status.services) else None
 
 

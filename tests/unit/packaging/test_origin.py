@@ -115,11 +115,9 @@ def test_requirements_of_the_project(tmp_path: Path) -> None:
 
 def test_python_that_a_lock_demands(tmp_path: Path) -> None:
     """A project that does not admit our own Python must be served with one that it admits."""
-    (tmp_path / "uv.lock").write_text(
-        'requires-python = "==3.12.*"\n' if sys.version_info[:2] != (3, 12) else 'requires-python = "==3.13.*"\n'
-    )
-    found = discover(model(tmp_path / "model.joblib", requirements=tmp_path / "uv.lock"), FOREST)
-    assert found.python == ("3.12" if sys.version_info[:2] != (3, 12) else "3.13")
+    other = "3.12" if sys.version_info[:2] != (3, 12) else "3.13"
+    (tmp_path / "uv.lock").write_text(f'requires-python = "=={other}.*"\n')
+    assert discover(model(tmp_path / "model.joblib", requirements=tmp_path / "uv.lock"), FOREST).python == other
 
 
 def test_mlflow_requirements(tmp_path: Path) -> None:
