@@ -122,7 +122,9 @@ def test_killed_with_us(tmp_path: Path) -> None:
 
 
 def _runner_process(marker: Path) -> subprocess.Popen[bytes]:
-    code = f"from mlsandbox.run import run; import sys; run([sys.executable, '-c', {SCRIPT!r}, {str(marker)!r}])"
+    # Where a shell started the tests in the background, Ctrl-C is ignored by everything they start, unless it says otherwise.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from mlsandbox.run import run; import sys; run([sys.executable, '-c', {SCRIPT!r}, {str(marker)!r}])"
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 
