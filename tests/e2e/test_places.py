@@ -51,6 +51,7 @@ def test_a_pinned_taken_port_must_be_an_error_that_names_the_owner(saved: Sandbo
         result = saved.run("up")
     assert result.code == 4
     assert "error[PORT_IN_USE]" in result.err
+    assert "pinned by sandbox.toml:" in result.err
     assert str(os.getpid()) in result.err
     assert psutil.Process().name() in result.err
     saved.gone()

@@ -24,7 +24,7 @@ from mlsandbox.doctor import BEFORE_UP, Verdict, examine
 from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Result
-from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
+from mlsandbox.errors import CheckFailed, ConfigInvalid, PortInUse, SandboxError
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.environments import service_environment
 from mlsandbox.packaging.package import Package
@@ -127,7 +127,12 @@ def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
 
 def _ports(project: Project, packages: Sequence[Package], remembered: State, observed: Observed, report: Report) -> Mapping[str, int]:
     entry, names = registered(project, remembered), port_names([package.model for package in packages])
-    allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
+    try:
+        allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
+    except PortInUse as error:
+        pinned_by = project.origin(f"stack.ports.{error.details['name']}").source
+        error.why = f"It is pinned by {pinned_by}, so another port was not chosen."
+        raise
     for moved in allocation.moved:
         # Nobody but the stack itself asks at its other ports.
         tell = report.warn if moved.name == Port.API or moved.name.startswith(f"{Port.API}-") else report.note
