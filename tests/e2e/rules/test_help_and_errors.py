@@ -220,7 +220,7 @@ def test_rule_30_completion(running_stack: Sandbox) -> None:
     assert complete("sandbox st") == ["status"]
     assert {"api", "log-store", "shipper"} <= set(complete("sandbox logs "))
     assert "--volumes" in complete("sandbox down --v")
-    assert work(lambda: complete("sandbox logs ")) < 0.4
+    assert work(lambda: complete("sandbox logs ")) < 1.0
 
 
 def test_narrow_terminals_and_other_encodings(fresh: Sandbox) -> None:
