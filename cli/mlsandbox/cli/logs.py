@@ -63,7 +63,7 @@ def command(
             found = events(session.root(), wanted, lines=count, follow=follow)
             show_pieces(session.output, "EventList", "events", ((each, event_text(each, session.output.out)) for each in found))
         else:
-            if not service_names(session.root()):
+            if not services and not service_names(session.root()):
                 session.output.warning("no service has run here yet; start the stack: sandbox up")
             lines = service_lines(session.root(), services or (), lines=count, since=wanted.since, follow=follow)
             width = max(map(len, service_names(session.root()) or [""]))
