@@ -29,6 +29,7 @@ from mlsandbox.setting_kinds import (
     Table,
     Text,
 )
+from mlsandbox.stack.parts import OPTIONAL
 from mlsandbox_serving.contract import Port
 
 NAME = Text("[a-z][a-z0-9-]{0,40}", "a name of lower-case letters, digits and hyphens that starts with a letter (at most 41)")
@@ -69,8 +70,8 @@ class ServingConfig:
 class SloConfig:
     """`[models.<name>.slo]`: what is promised of the endpoint."""
 
-    latency_p95: float = setting("95% of requests are answered within this. Seconds.", Duration(), 0.05, reserved=True)
-    availability: float = setting("Share of requests answered without a server error.", Share(), 0.999, reserved=True)
+    latency_p95: float = setting("95% of requests are answered within this. Seconds.", Duration(), 0.05)
+    availability: float = setting("Share of requests answered without a server error.", Share(), 0.999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,29 @@ class StackConfig:
     """`[stack]`: how the services are run."""
 
     engine: str = setting("What runs the services.", Choice(("auto", "docker", "embedded")), "auto", env="SANDBOX_ENGINE")
-    profile: str = setting("Which services are run.", Choice(("full", "lite")), "full", reserved=True)
+    profile: str = setting(
+        "Which services the docker engine runs; lite has a small log store instead of Fluentd and Elasticsearch.",
+        Choice(("full", "lite")),
+        "full",
+        env="SANDBOX_PROFILE",
+    )
+    exclude: tuple[str, ...] = setting("Services that are left out.", ListOf(Choice(OPTIONAL)), (), env="SANDBOX_EXCLUDE")
     host: str = setting(
         "Address that the API binds. Others than loopback need API keys, which this version does not have.",
         Choice(("127.0.0.1", "::1", "localhost")),
         "127.0.0.1",
     )
     ports: Mapping[str, int] = setting("Pinned ports; one that is taken is an error.", NamedValues(Integer(1, 65_535), PORT_NAME), {})
-    images: Mapping[str, str] = setting("Container images, for mirrors and pinned versions.", NamedValues(_TEXT, NAME), {}, reserved=True)
+    images: Mapping[str, str] = setting(
+        "Container images instead of the usual ones, by the keys of compose/images.toml.", NamedValues(_TEXT, NAME), {}
+    )
+    registry: str = setting('Put before the name of every usual image, for a mirror: "mirror.example.org/hub".', _TEXT, "")
+    ca: Path | None = setting(
+        "Certificates of authorities, PEM, that image builds and the containers trust besides the usual ones.",
+        LocalPath(anywhere=True),
+        None,
+    )
+    proxy: str = setting("HTTP proxy of image builds and containers; else HTTPS_PROXY and HTTP_PROXY, with NO_PROXY.", _TEXT, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class Env:
     LOG_STORE_DIR: Final = "SANDBOX_LOG_STORE_DIR"
     LOG_STORE_BYTES: Final = "SANDBOX_LOG_STORE_BYTES"
     """Bound of the log store's database, in bytes; past it the oldest events go."""
+    ELASTICSEARCH_URL: Final = "SANDBOX_ELASTICSEARCH_URL"
+    """Where Elasticsearch answers, "http://elasticsearch:9200"; set in stacks that have it."""
     LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
     """Age at which the log store deletes events, and the shipper drops what no sink took."""
 

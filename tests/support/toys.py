@@ -28,7 +28,7 @@ def toy(name: str, port: int, *, needs: Mapping[str, Condition] | None = None, g
     return ServiceSpec(
         name=name,
         environment=TOYS,
-        module=(str(SCRIPT),),
+        args=(str(SCRIPT),),
         env={"TOY": "ready", "TOY_PORT": str(port), **env},
         ports=(PortSpec(name, port),),
         readiness=Probe(name, "/readyz", period=0.05),

@@ -15,7 +15,7 @@ from typing import Final
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
-from mlsandbox.actions.project_stack import desired_stack, registered
+from mlsandbox.actions.project_stack import desired_stack, parts_of, programs_on_path, registered
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
@@ -74,9 +74,12 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
         observed = engine.observe()
         versions = {package.model: package.version for package in packages}
         given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
+        programs = programs_on_path()
+        parts = parts_of(project, engine.name, programs)
         for tries_left in reversed(range(_PORT_TRIES)):
-            ports = _ports(project, packages, remembered, observed, report)
-            desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note))
+            names = port_names([package.model for package in packages], parts)
+            ports = _ports(project, names, remembered, observed, report)
+            desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note), programs)
             plan = engine.plan(desired, observed)
             if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (versions, observed.stack_id):
                 return _result(project, packages, look(project.root), plan, began, unchanged=True)
@@ -125,8 +128,8 @@ def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
     return package
 
 
-def _ports(project: Project, packages: Sequence[Package], remembered: State, observed: Observed, report: Report) -> Mapping[str, int]:
-    entry, names = registered(project, remembered), port_names([package.model for package in packages])
+def _ports(project: Project, names: Sequence[str], remembered: State, observed: Observed, report: Report) -> Mapping[str, int]:
+    entry = registered(project, remembered)
     try:
         allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     except PortInUse as error:

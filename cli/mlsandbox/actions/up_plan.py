@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mlsandbox.actions.engine_choice import choose_engine
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
-from mlsandbox.actions.project_stack import desired_stack, registered
+from mlsandbox.actions.project_stack import desired_stack, parts_of, programs_on_path, registered
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.packaging.environments import service_python
 from mlsandbox.packaging.package import Package
@@ -29,7 +29,9 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
         names = [service.name for service in sight.services]
         steps += [PlannedStep("restart", name, "a model changes") for name in names] or [PlannedStep("start", "the stack", "not running")]
     else:
-        desired = desired_stack(project, packages, _planned_ports(project, packages, sight).ports, service_python)
+        programs = programs_on_path()
+        ports = _planned_ports(project, packages, parts_of(project, "embedded", programs), sight).ports
+        desired = desired_stack(project, packages, ports, service_python, programs)
         plan = sight.engine.plan(desired, sight.observed)
         steps = [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
     first = packages[0] if packages else None
@@ -47,6 +49,6 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
     )
 
 
-def _planned_ports(project: Project, packages: Sequence[Package], sight: Sight) -> Allocation:
-    entry, names = registered(project, sight.remembered), port_names([package.model for package in packages])
+def _planned_ports(project: Project, packages: Sequence[Package], parts: frozenset[str], sight: Sight) -> Allocation:
+    entry, names = registered(project, sight.remembered), port_names([package.model for package in packages], parts)
     return Registry().choose(entry, names, pinned=project.stack.ports, running=sight.observed.ports, machine=this_machine())

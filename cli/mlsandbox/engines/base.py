@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from mlsandbox.docker_host import ImageRef
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.spec import Environment, StackSpec
 from mlsandbox.supervise.transition import State
@@ -22,6 +23,10 @@ class Desired:
     """The interpreter of each environment."""
     packages: Mapping[str, Path]
     """The folder of each package (bento), by tag."""
+    programs: Mapping[str, Path] = field(default_factory=dict)
+    """The programs of others, by their command: for engines that run child processes."""
+    images: Mapping[Environment, ImageRef] = field(default_factory=dict)
+    """The image of each environment: for engines that run containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,16 @@ class LogLine:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something outside of the project's folder that `down` leaves."""
+
+    kind: str
+    """"volume" or "image"."""
+    name: str
+    size_bytes: int | None = None
+
+
 Report = Callable[[Change], None]
 
 
@@ -206,6 +221,28 @@ class Engine(Protocol):
         A stack that is refused or crashes is undone: a new one is stopped, a changed one goes back to what ran before. One that
         is not ready within `timeout` seconds is left to be looked at. An interrupt (any BaseException) is undone too, then raised.
         """
+        ...
+
+    def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
+        """Run the service's Python once more beside it, with its environment variables and files, and give the lines it writes.
+
+        Args:
+            service: its name.
+            args: after the interpreter, as in ("-m", "mlsandbox_serving.log_store.find").
+            text: what it reads on standard input.
+
+        Raises:
+            NotRunning: the service is not there, and this engine needs it to run.
+            CommandFailed: it ended with another exit code than 0.
+        """
+        ...
+
+    def kept(self) -> tuple[Kept, ...]:
+        """What this project has outside of its folder: volumes and images; what runs or not."""
+        ...
+
+    def remove_kept(self) -> tuple[Kept, ...]:
+        """Remove that, once nothing runs; what could be removed."""
         ...
 
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:

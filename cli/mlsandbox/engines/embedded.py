@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from mlsandbox.engines.base import Action, Change, Desired, LogLine, Observed, ObservedService, Outcome, Plan, Report, Result, Step, Undone
 from mlsandbox.engines.process_plan import plan_processes, recipe
 from mlsandbox.engines.process_wait import wait_until_ready
-from mlsandbox.render.processes import Places, data_folders, passed_on, render_processes, secret_names
+from mlsandbox.render.processes import Places, passed_on, render_config, render_processes
 from mlsandbox.render.served import served_files, served_folder
 from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
 from mlsandbox.secrets import ensure_secret
@@ -62,10 +62,11 @@ class EmbeddedEngine:
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         served = served_files()
         stack = self._folder.processes.parent
-        places = Places(self._folder.path, desired.pythons, desired.packages, stack / served_folder(served))
-        processes = render_processes(desired.spec, places, os.environ)
-        files = (*served, _list_file(processes))
-        return Plan(plan_processes(processes, observed), files, data_folders(desired.spec), secret_names(desired.spec))
+        places = Places(self._folder.path, desired.pythons, desired.packages, desired.programs, stack / served_folder(served))
+        config = render_config(desired.spec, places)
+        processes = render_processes(desired.spec, places, os.environ, config)
+        files = (*served, *config, _list_file(processes))
+        return Plan(plan_processes(processes, observed), files, desired.spec.data_folders, desired.spec.secret_names)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         running = {service.name for service in observed.services if service.state is not State.STOPPED}

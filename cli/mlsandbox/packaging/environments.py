@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.assets import requirements_file
+from mlsandbox.assets import asset
 from mlsandbox.errors import CommandFailed, PackagingFailed, PythonMissing, SandboxError
 from mlsandbox.file_lock import exclusive, exclusive_if_free
 from mlsandbox.packaging.interpreters import SUPPORTED, find_python
@@ -131,7 +131,7 @@ def ensure_environment(
 
 def _service_lock(service: str) -> tuple[str, str]:
     """The text of the lock of one of our own services, and its digest."""
-    text = requirements_file(f"{service}.txt").read_text(encoding="utf-8")
+    text = asset(f"requirements/{service}.txt")
     return text, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

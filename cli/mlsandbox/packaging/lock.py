@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.assets import requirements_file
+from mlsandbox.assets import asset
 from mlsandbox.atomic import write_atomic
 from mlsandbox.errors import CommandFailed, LockConflict, NotLockable
 from mlsandbox.packaging.interpreters import find_python
@@ -73,7 +73,7 @@ class Lock:
 
 def lock_inputs(facts: Mapping[str, object]) -> str:
     """Digest of what decides about a lock: the facts about the model's versions, what serving needs, and the platform."""
-    served = requirements_file("model.in").read_text(encoding="utf-8")
+    served = asset("requirements/model.in")
     everything = {"facts": facts, "served": _requirement_lines(served), "platform": f"{platform.system()}-{platform.machine()}"}
     return f"sha256:{hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()}"
 
@@ -179,7 +179,7 @@ def _write_inputs(scratch: Path, origin: Origin, previous: Mapping[str, str]) ->
     preferred = {**{normalize(name): version for name, version in previous.items()}, **origin.versions}
     files = {
         "model.txt": [*(each.line for each in origin.roots), *movable],
-        "served.in": _requirement_lines(requirements_file("model.in").read_text(encoding="utf-8")),
+        "served.in": _requirement_lines(asset("requirements/model.in")),
         "never-moved.txt": fixed,
         "lock.txt": [f"{name}=={version}" for name, version in sorted(preferred.items()) if _VERSION.fullmatch(version)],
     }
@@ -207,7 +207,7 @@ def lock_solution_error(error: CommandFailed, origin: Origin, model: str) -> Exc
     text = "\n".join(line for line in said.splitlines() if not line.startswith("No solution found"))
     theirs = {**{name: f"{name}=={origin.versions[name]}" for name in NEVER_MOVED if origin.versions.get(name)}}
     theirs.update({each.name: each.line for each in (*origin.others, *origin.roots)})
-    ours = {parse_line(line).name: line for line in _requirement_lines(requirements_file("model.in").read_text(encoding="utf-8"))}
+    ours = {parse_line(line).name: line for line in _requirement_lines(asset("requirements/model.in"))}
     named = {normalize(word.rstrip(".,")) for word in re.findall(r"[A-Za-z0-9][\w.-]*", text)}
     sides = [
         *(f"the model needs {line}" for name, line in sorted(theirs.items()) if name in named),

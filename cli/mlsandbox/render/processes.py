@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mlsandbox.render.config import FOLDER, config_digest, config_files
+from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.spec import (
     Address,
+    ConfigPath,
     DataFolder,
     Environment,
     Joined,
@@ -16,6 +19,7 @@ from mlsandbox.stack.spec import (
     ListenPort,
     PackagePath,
     Probe,
+    ProgramEnvironment,
     SecretFile,
     ServiceSpec,
     StackSpec,
@@ -50,22 +54,34 @@ class Places:
     """The interpreter of each environment."""
     packages: Mapping[str, Path]
     """The folder of each package (bento), by tag."""
+    programs: Mapping[str, Path]
+    """The programs of others that are used, by their command."""
     served: Path
     """What services without a package put on PYTHONPATH."""
 
 
-def render_processes(spec: StackSpec, places: Places, environ: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+def render_config(spec: StackSpec, places: Places) -> tuple[RenderedFile, ...]:
+    """The configuration files that the processes read, relative to `.sandbox/stack`."""
+    return config_files(spec, lambda service, value: _Resolver(spec, service, places).text(value))
+
+
+def render_processes(
+    spec: StackSpec, places: Places, environ: Mapping[str, str], config: Sequence[RenderedFile]
+) -> tuple[ProcessSpec, ...]:
     """The list for the supervisor.
 
     Args:
         spec: the stack.
         places: where its environments, packages and data lie.
         environ: the caller's environment; a chosen few variables are passed on.
+        config: what `render_config` gives.
 
     Raises:
-        KeyError: an environment or package that `places` does not know.
+        KeyError: an environment, package or program that `places` does not know.
     """
-    return tuple(_process(service, _Resolver(spec, service, places), environ) for service in spec.services)
+    return tuple(
+        _process(service, _Resolver(spec, service, places), environ, config_digest(config, service.name)) for service in spec.services
+    )
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
@@ -81,16 +97,6 @@ def deciding(environ: Mapping[str, str]) -> dict[str, str]:
 def surroundings(environ: Mapping[str, str]) -> dict[str, str]:
     """What one terminal has and another has not; `up` from another terminal must leave what runs alone."""
     return {name: value for name, value in environ.items() if name in _SURROUNDINGS or name.startswith(_SURROUNDINGS_PREFIXES)}
-
-
-def data_folders(spec: StackSpec) -> tuple[str, ...]:
-    """Names of all data folders that the stack refers to, sorted."""
-    return tuple(sorted({each.name for each in _references(spec) if isinstance(each, DataFolder)}))
-
-
-def secret_names(spec: StackSpec) -> tuple[str, ...]:
-    """Names of all secrets that the stack refers to, sorted."""
-    return tuple(sorted({each.name for each in _references(spec) if isinstance(each, SecretFile)}))
 
 
 class _Resolver:
@@ -109,18 +115,20 @@ class _Resolver:
             case str():
                 return value
             case Address(service, port):
-                return f"{_LOOPBACK}:{_number(self.spec.service(service), port)}"
+                return f"{_LOOPBACK}:{self.spec.service(service).port(port).number}"
             case ListenHost(public):
                 return self.spec.host if public else _LOOPBACK
             case ListenPort(port):
-                return str(_number(self.service, port))
+                return str(self.service.port(port).number)
             case Joined(parts):
                 return "".join(self.text(part) for part in parts)
             case _:
                 return str(self.path(value))
 
-    def path(self, value: DataFolder | SecretFile | PackagePath) -> Path:
+    def path(self, value: DataFolder | SecretFile | ConfigPath | PackagePath) -> Path:
         match value:
+            case ConfigPath(relative):
+                return self.places.sandbox / "stack" / FOLDER / self.service.name / relative
             case DataFolder(name):
                 return self.places.sandbox / "data" / name
             case SecretFile(name):
@@ -134,23 +142,37 @@ class _Resolver:
     def probe(self, probe: Probe | None) -> HttpProbe | None:
         if probe is None:
             return None
-        port = next(port for port in self.service.ports if port.name == probe.port)
+        port = self.service.port(probe.port)
         host = _REACHED_AT.get(self.spec.host, self.spec.host) if port.public else _LOOPBACK
-        return HttpProbe(host, port.number, probe.path, probe.period)
+        return HttpProbe(host, port.number, probe.path, probe.period, probe.identified)
 
 
-def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, str]) -> ProcessSpec:
+def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, str], config: str | None) -> ProcessSpec:
     places = resolver.places
     package = resolver.package()
     code = places.served if package is None else package / "src"
-    ours = {"PYTHONPATH": str(code)}
+    ours: dict[str, str] = {}
+    cwd = code
+    args = service.args
+    match service.environment:
+        case ProgramEnvironment(command=str(command)):
+            program = places.programs[command]
+            args = service.args if service.native_args is None else service.native_args
+            cwd = places.sandbox
+        case ProgramEnvironment(image=image):
+            raise KeyError(f"{service.name} runs in containers only ({image})")
+        case _:
+            program = places.pythons[service.environment]
+            ours = {**deciding(environ), **_ALWAYS, "PYTHONPATH": str(code)}
     if package is not None:
         ours["BENTOML_HOME"] = str(places.sandbox / "bentoml")
+    if config is not None:
+        ours["SANDBOX_CONFIG_DIGEST"] = config
     return ProcessSpec(
         name=service.name,
-        argv=(str(places.pythons[service.environment]), *(resolver.text(value) for value in service.module)),
-        env={**deciding(environ), **_ALWAYS, **ours, **{name: resolver.text(value) for name, value in service.env.items()}},
-        cwd=str(code),
+        argv=(str(program), *(resolver.text(value) for value in args)),
+        env={**ours, **{name: resolver.text(value) for name, value in service.env.items()}},
+        cwd=str(cwd),
         log_path=str(places.sandbox / "logs" / f"{service.name}.log"),
         ports={port.name: port.number for port in service.ports},
         readiness=resolver.probe(service.readiness),
@@ -159,18 +181,3 @@ def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, st
         memory_bytes=service.resources.memory_bytes,
         surroundings=surroundings(environ),
     )
-
-
-def _number(service: ServiceSpec, port: str) -> int:
-    for each in service.ports:
-        if each.name == port:
-            return each.number
-    raise KeyError(f"{service.name} has no port {port}")
-
-
-def _references(spec: StackSpec) -> list[Value]:
-    found: list[Value] = []
-    for service in spec.services:
-        for value in (*service.module, *service.env.values()):
-            found.extend(value.parts if isinstance(value, Joined) else (value,))
-    return found

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mlsandbox.stack.components import COMPONENTS
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs
-from mlsandbox.stack.spec import StackSpec
+from mlsandbox.stack.spec import ServiceSpec, StackSpec
 
 __all__ = ["ModelInputs", "StackInputs", "build_stack", "port_names"]
 
 
-def port_names(models: Sequence[str], components: Sequence[Component] = COMPONENTS) -> tuple[str, ...]:
-    """Names of all ports that a stack with these models needs."""
-    return tuple(str(name) for component in components for name in component.ports(models))
+def port_names(models: Sequence[str], parts: Collection[str], components: Sequence[Component] = COMPONENTS) -> tuple[str, ...]:
+    """Names of all ports that a stack with these models and parts needs on this machine."""
+    return tuple(str(name) for component in components if component.name in parts for name in component.ports(models))
 
 
 def build_stack(inputs: StackInputs, components: Sequence[Component] = COMPONENTS) -> StackSpec:
@@ -22,5 +22,8 @@ def build_stack(inputs: StackInputs, components: Sequence[Component] = COMPONENT
     Raises:
         KeyError: `inputs.ports` lacks one of `port_names`.
     """
-    services = tuple(service for component in components for service in component.services(inputs))
-    return StackSpec(inputs.project, inputs.host, services)
+    services: list[ServiceSpec] = []
+    for component in components:
+        if component.name in inputs.parts:
+            services += component.services(inputs, tuple(services))
+    return StackSpec(inputs.project, inputs.host, tuple(services))

@@ -17,6 +17,18 @@ class Condition(StrEnum):
 
     STARTED = "started"
     READY = "ready"
+    """For a service that runs once: it has ended well."""
+
+
+class Reach(StrEnum):
+    """Who may reach a port."""
+
+    STACK = "stack"
+    """Other services alone: never published by a container."""
+    MACHINE = "machine"
+    """Users of this machine: published on loopback."""
+    PUBLIC = "public"
+    """Whoever `[stack] host` admits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +56,11 @@ class ListenPort:
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """A folder that outlives the service, shared by every service that names it (a volume in containers)."""
+    """A folder that outlives the service, shared by every service that names it (a named volume in containers)."""
 
     name: str
+    mount: str
+    """Where it lies in a container: a path that the image has, owned by the image's user, so that a new volume is that user's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,13 @@ class SecretFile:
     """Path of a generated secret (0600)."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigPath:
+    """A path below the service's own configuration files; "" is their folder."""
+
+    relative: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +88,18 @@ class PackagePath:
 class Joined:
     """Several values written one after the other, as in "log-store=" + address."""
 
-    parts: tuple[str | Address | ListenHost | ListenPort | DataFolder | SecretFile | PackagePath, ...]
+    parts: tuple[str | Address | ListenHost | ListenPort | DataFolder | SecretFile | ConfigPath | PackagePath, ...]
 
 
-Reference = Address | ListenHost | ListenPort | DataFolder | SecretFile | PackagePath | Joined
+Reference = Address | ListenHost | ListenPort | DataFolder | SecretFile | ConfigPath | PackagePath | Joined
 Value = str | Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the top-level folders (`prometheus/`, `grafana/`, `fluentd/`, `compose/`), as it is: "prometheus/prometheus.yml"."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +109,13 @@ class PortSpec:
     name: str
     """Unique in the stack; a value of `contract.Port`, with the model's name behind it for further models ("api-churn")."""
     number: int
-    """The number on this machine."""
-    public: bool = False
-    """Reached by users (follows `[stack] host`), rather than by other services only."""
+    """The number on this machine, and in a container too."""
+    reach: Reach = Reach.STACK
+
+    @property
+    def public(self) -> bool:
+        """It follows `[stack] host`."""
+        return self.reach is Reach.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +126,18 @@ class Probe:
     path: str
     period: float = 0.2
     """Seconds between two tries while starting; ten times as long once ready."""
+    identified: bool = True
+    """Its answer names the stack's id, as our own services' do; programs of others answer in their own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Where Prometheus finds a service's metrics."""
+
+    port: str
+    path: str = "/metrics"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Added to every series of this target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +165,17 @@ class ServiceEnvironment:
     name: str
 
 
-Environment = ModelEnvironment | ServiceEnvironment
+@dataclass(frozen=True, slots=True)
+class ProgramEnvironment:
+    """A program that others publish: its official image, or, where it has one, a command of this machine."""
+
+    image: str
+    """Key in `compose/images.toml`."""
+    command: str | None = None
+    """Its name on PATH; None: it runs in containers only."""
+
+
+Environment = ModelEnvironment | ServiceEnvironment | ProgramEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +184,41 @@ class ServiceSpec:
 
     name: str
     environment: Environment
-    module: tuple[Value, ...]
-    """Arguments after the environment's Python, e.g. ("-m", "mlsandbox_serving.spool.shipper")."""
+    args: tuple[Value, ...]
+    """Arguments after the environment's Python, e.g. ("-m", "mlsandbox_serving.spool.shipper"), or after the program."""
+    native_args: tuple[Value, ...] | None = None
+    """Those of a program that runs as a child process, when they are others than in its image."""
     env: Mapping[str, Value] = field(default_factory=dict)
+    files: Mapping[str, Asset | Value] = field(default_factory=dict)
+    """Its configuration: path below `ConfigPath()` -> text; read-only for the service."""
     ports: tuple[PortSpec, ...] = ()
+    metrics: Scrape | None = None
     liveness: Probe | None = None
     readiness: Probe | None = None
+    """None of a service that runs once: ready is when it has ended well."""
+    runs_once: bool = False
+    scratch: tuple[str, ...] = ()
+    """Further paths in a container, besides /tmp, that must be writable and may be forgotten."""
     needs: Mapping[str, Condition] = field(default_factory=dict)
     resources: Resources = Resources()
     stop_grace: float = 10.0
     """Seconds between the polite and the forceful end."""
     package: str | None = None
     """Tag of the package whose files `PackagePath` means, "churn:v3"; it also brings the served code."""
+
+    def port(self, name: str) -> PortSpec:
+        """The port of that name; KeyError when there is none."""
+        for port in self.ports:
+            if port.name == name:
+                return port
+        raise KeyError(f"{self.name} has no port {name}")
+
+    def references(self) -> tuple[Value, ...]:
+        """Every value that the service is described by, with the parts of joined ones in their place."""
+        values = (*self.args, *(self.native_args or ()), *self.env.values(), *self.files.values())
+        return tuple(
+            part for each in values if not isinstance(each, Asset) for part in (each.parts if isinstance(each, Joined) else (each,))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +236,17 @@ class StackSpec:
             if service.name == name:
                 return service
         raise KeyError(name)
+
+    def references(self) -> tuple[Value, ...]:
+        """Every value of every service, with the parts of joined ones in their place."""
+        return tuple(each for service in self.services for each in service.references())
+
+    @property
+    def data_folders(self) -> tuple[str, ...]:
+        """Names of all data folders that the stack refers to, sorted."""
+        return tuple(sorted({each.name for each in self.references() if isinstance(each, DataFolder)}))
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Names of all secrets that the stack refers to, sorted."""
+        return tuple(sorted({each.name for each in self.references() if isinstance(each, SecretFile)}))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.project_stack import desired_stack
+from mlsandbox.actions.project_stack import desired_stack, parts_of
 from mlsandbox.engines.base import Observed, Plan
 from mlsandbox.engines.process_plan import plan_processes
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
-from mlsandbox.render.processes import Places, data_folders, render_processes, secret_names
+from mlsandbox.render.processes import Places, render_config, render_processes
 from mlsandbox.stack.build import port_names
 from mlsandbox.supervise.spec import list_from_json, list_to_json
 from support.golden import assert_tree
@@ -24,11 +24,14 @@ ENVIRON = {"PATH": "/bin", "HOME": "/home/ü", "OMP_NUM_THREADS": "2", "AWS_SECR
 def _rendered(project: Project) -> dict[str, str]:
     """The tree of a project whose models are all packaged as v1; its own folder appears as <project>."""
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
-    ports = {name: 7310 + index for index, name in enumerate(port_names([package.model for package in packages]))}
-    desired = desired_stack(project, packages, ports, lambda service: Path(f"/cache/envs/{service}/bin/python"))
-    places = Places(project.state_dir, desired.pythons, desired.packages, project.state_dir / "stack/served-0123")
-    processes = render_processes(desired.spec, places, ENVIRON)
-    plan = Plan(plan_processes(processes, Observed()), folders=data_folders(desired.spec), secrets=secret_names(desired.spec))
+    ports = {
+        name: 7310 + index
+        for index, name in enumerate(port_names([package.model for package in packages], parts_of(project, "embedded", ())))
+    }
+    desired = desired_stack(project, packages, ports, lambda service: Path(f"/cache/envs/{service}/bin/python"), {})
+    places = Places(project.state_dir, desired.pythons, desired.packages, {}, project.state_dir / "stack/served-0123")
+    processes = render_processes(desired.spec, places, ENVIRON, render_config(desired.spec, places))
+    plan = Plan(plan_processes(processes, Observed()), folders=desired.spec.data_folders, secrets=desired.spec.secret_names)
     files = {
         "processes.json": list_to_json(processes),
         "plan.txt": f"{plan}\nfolders: {', '.join(plan.folders)}\nsecrets: {', '.join(plan.secrets) or 'none'}\n",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.render.processes import Places, data_folders, passed_on, render_processes, secret_names
+from mlsandbox.render.processes import Places, passed_on, render_processes
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.parts import chosen_parts
 from mlsandbox.stack.spec import ServiceEnvironment, StackSpec
 from mlsandbox.supervise.spec import HttpProbe, ProcessSpec
 
@@ -18,6 +19,7 @@ PLACES = Places(
     SANDBOX,
     {MODEL.environment: Path("/envs/model/bin/python"), ServiceEnvironment("log-store"): Path("/envs/log-store/bin/python")},
     {"churn:v3": SANDBOX / "bentoml/bentos/churn/v3"},
+    {},
     SANDBOX / "stack/served-1",
 )
 
@@ -26,12 +28,13 @@ PLACES = Places(
 def stack() -> StackSpec:
     """One model."""
     numbers = {"fluentd": 7316, "log-store": 7319, "shipper": 7318, "api": 7310}
-    assert set(port_names(["churn"])) == set(numbers)
-    return build_stack(StackInputs("demo", "127.0.0.1", (MODEL,), numbers))
+    parts = chosen_parts("embedded", "full", exclude=(), programs=())
+    assert set(port_names(["churn"], parts)) == set(numbers)
+    return build_stack(StackInputs("demo", "127.0.0.1", (MODEL,), numbers, parts))
 
 
 def _processes(stack: StackSpec, **environ: str) -> dict[str, ProcessSpec]:
-    return {process.name: process for process in render_processes(stack, PLACES, environ)}
+    return {process.name: process for process in render_processes(stack, PLACES, environ, ())}
 
 
 def test_commands(stack: StackSpec) -> None:
@@ -59,8 +62,8 @@ def test_references(stack: StackSpec) -> None:
 
 def test_folders_and_secrets(stack: StackSpec) -> None:
     """All that must be there before the start must be known."""
-    assert data_folders(stack) == ("log-store", "metrics-churn", "spool-churn")
-    assert secret_names(stack) == ("hash-key",)
+    assert stack.data_folders == ("log-store", "metrics-churn", "spool-churn")
+    assert stack.secret_names == ("hash-key",)
 
 
 def test_clean_environment(stack: StackSpec) -> None:

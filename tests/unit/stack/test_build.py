@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mlsandbox.render.processes import Places, data_folders, render_processes
+from mlsandbox.render.processes import Places, render_processes
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.components import COMPONENTS
 from mlsandbox.stack.components.base import Component
+from mlsandbox.stack.parts import chosen_parts
 from mlsandbox.stack.spec import Condition, DataFolder, ListenPort, Probe, ServiceEnvironment, ServiceSpec, Value
 from mlsandbox.supervise.spec import HttpProbe
 from mlsandbox_serving.contract import Env
 
 LOKI = ServiceEnvironment("loki")
+EMBEDDED = chosen_parts("embedded", "full", exclude=(), programs=())
+FULL = chosen_parts("docker", "full", exclude=(), programs=())
 
 
 def _model(name: str, **changes: bool) -> ModelInputs:
     return ModelInputs(name, "v3", f"{name}:v3", Path("/project/requirements.lock"), "sha256:1", "3.11", **changes)
 
 
-def _inputs(*names: str) -> StackInputs:
-    ports = {name: 7310 + index for index, name in enumerate(port_names(names))}
-    return StackInputs("demo", "127.0.0.1", tuple(_model(name) for name in names), ports)
+def _inputs(*names: str, parts: frozenset[str] = EMBEDDED) -> StackInputs:
+    ports = {name: 7310 + index for index, name in enumerate(port_names(names, parts))}
+    return StackInputs("demo", "127.0.0.1", tuple(_model(name) for name in names), ports, parts)
 
 
 def test_services_of_one_model() -> None:
@@ -38,7 +42,7 @@ def test_services_of_two_models() -> None:
     stack = build_stack(_inputs("churn", "fraud"))
 
     assert [service.name for service in stack.services] == ["log-store", "shipper", "shipper-fraud", "api", "api-fraud"]
-    assert [port.name for service in stack.services for port in service.ports] == list(port_names(["churn", "fraud"]))
+    assert [port.name for service in stack.services for port in service.ports] == list(port_names(["churn", "fraud"], EMBEDDED))
     assert stack.service("api-fraud").env[Env.SPOOL_DIR] == stack.service("shipper-fraud").env[Env.SPOOL_DIR]
     assert stack.service("api-fraud").env[Env.SPOOL_DIR] != stack.service("api").env[Env.SPOOL_DIR]
 
@@ -52,7 +56,7 @@ def test_only_the_api_is_public() -> None:
 
 def test_hash_key_only_where_it_is_used() -> None:
     """The key of hashed columns must reach only a model that has some."""
-    inputs = StackInputs("demo", "127.0.0.1", (_model("churn", has_hashed_columns=True),), _inputs("churn").ports)
+    inputs = StackInputs("demo", "127.0.0.1", (_model("churn", has_hashed_columns=True),), _inputs("churn").ports, EMBEDDED)
 
     assert Env.HASH_KEY_FILE in build_stack(inputs).service("api").env
     assert Env.HASH_KEY_FILE not in build_stack(_inputs("churn")).service("api").env
@@ -61,20 +65,21 @@ def test_hash_key_only_where_it_is_used() -> None:
 def test_a_new_component_is_one_object() -> None:
     """A component must come with its ports and services, and reach what an engine runs without a change anywhere else."""
 
-    def services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
-        env: dict[str, Value] = {"LOKI_DIR": DataFolder("loki"), "LOKI_PORT": ListenPort("loki")}
-        return (ServiceSpec("loki", LOKI, ("-m", "loki"), env, (inputs.port("loki"),), readiness=Probe("loki", "/ready")),)
+    def services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+        env: dict[str, Value] = {"LOKI_DIR": DataFolder("loki", "/loki"), "LOKI_PORT": ListenPort("loki")}
+        return (ServiceSpec("loki", LOKI, ("-m", "loki"), env=env, ports=(inputs.port("loki"),), readiness=Probe("loki", "/ready")),)
 
     components = (*COMPONENTS, Component("loki", lambda _models: ("loki",), services))
-    names = port_names(["churn"], components)
-    inputs = StackInputs("demo", "127.0.0.1", (_model("churn"),), {name: 9000 + index for index, name in enumerate(names)})
+    parts = EMBEDDED | {"loki"}
+    names = port_names(["churn"], parts, components)
+    inputs = StackInputs("demo", "127.0.0.1", (_model("churn"),), {name: 9000 + index for index, name in enumerate(names)}, parts)
 
     stack = build_stack(inputs, components)
     pythons = {service.environment: Path(f"/envs/{service.name}/python") for service in stack.services}
-    places = Places(Path("/p/.sandbox"), pythons, {"churn:v3": Path("/bento")}, Path("/served"))
-    loki = next(process for process in render_processes(stack, places, {}) if process.name == "loki")
+    places = Places(Path("/p/.sandbox"), pythons, {"churn:v3": Path("/bento")}, {}, Path("/served"))
+    loki = next(process for process in render_processes(stack, places, {}, ()) if process.name == "loki")
 
     assert loki.argv == ("/envs/loki/python", "-m", "loki")
     assert (loki.ports, loki.readiness) == ({"loki": 9004}, HttpProbe("127.0.0.1", 9004, "/ready"))
     assert (loki.env["LOKI_DIR"], loki.env["LOKI_PORT"]) == ("/p/.sandbox/data/loki", "9004")
-    assert "loki" in data_folders(stack)
+    assert "loki" in stack.data_folders

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlsandbox.stack.spec import ModelEnvironment, PortSpec, ServiceSpec
+from mlsandbox.stack.spec import ModelEnvironment, PortSpec, Reach, ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class ModelInputs:
     max_body_bytes: int = 10_000_000
     max_rows: int = 100_000
     has_hashed_columns: bool = False
+    latency_p95_seconds: float = 0.05
+    availability: float = 0.999
 
     @property
     def environment(self) -> ModelEnvironment:
@@ -42,6 +44,8 @@ class StackInputs:
     """The first one has the plain names ("api"); each further one has its name behind them ("api-churn")."""
     ports: Mapping[str, int]
     """For each of `port_names` its number."""
+    parts: frozenset[str]
+    """Names of the components that it has: `parts.chosen_parts`."""
     log_inputs: bool = True
     log_retention_seconds: float = 604_800.0
     spool_bytes: int = 1_000_000_000
@@ -51,8 +55,8 @@ class StackInputs:
         """The name of a service or port of one model."""
         return suffixed(base, [each.name for each in self.models], model.name)
 
-    def port(self, name: str, *, public: bool = False) -> PortSpec:
-        return PortSpec(name, self.ports[name], public)
+    def port(self, name: str, reach: Reach = Reach.STACK) -> PortSpec:
+        return PortSpec(name, self.ports[name], reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ class Component:
     name: str
     ports: Callable[[Sequence[str]], tuple[str, ...]]
     """Names of the ports it needs, given the names of the models."""
-    services: Callable[[StackInputs], tuple[ServiceSpec, ...]]
+    services: Callable[[StackInputs, Sequence[ServiceSpec]], tuple[ServiceSpec, ...]]
+    """Given what the stack is made from, and the services of the components before it in COMPONENTS."""
 
 
 def suffixed(base: str, models: Sequence[str], model: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlsandbox.stack.components.base import Component, StackInputs
-from mlsandbox.stack.spec import DataFolder, ListenHost, ListenPort, Probe, Resources, ServiceEnvironment, ServiceSpec
+from mlsandbox.stack.spec import DataFolder, ListenHost, ListenPort, Probe, Resources, Scrape, ServiceEnvironment, ServiceSpec
 from mlsandbox_serving.contract import Env, Port, Route
 
 NAME = "log-store"
-FOLDER = DataFolder("log-store")
+FOLDER = DataFolder("log-store", "/var/lib/sandbox/log-store")
 
 
-def _services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
+def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
     return (
         ServiceSpec(
             name=NAME,
             environment=ServiceEnvironment("log-store"),
-            module=("-m", "mlsandbox_serving.log_store"),
+            args=("-m", "mlsandbox_serving.log_store"),
             env={
                 Env.LISTEN_HOST: ListenHost(),
                 Env.FORWARD_PORT: ListenPort(Port.FLUENTD),
@@ -24,6 +26,7 @@ def _services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
                 Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
             },
             ports=(inputs.port(Port.FLUENTD), inputs.port(Port.LOG_STORE)),
+            metrics=Scrape(Port.LOG_STORE),
             liveness=Probe(Port.LOG_STORE, Route.LIVE),
             readiness=Probe(Port.LOG_STORE, Route.READY),
             resources=Resources(memory_bytes=512 * 1024 * 1024),

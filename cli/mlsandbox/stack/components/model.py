@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from mlsandbox.stack.components import shipper
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
-from mlsandbox.stack.spec import Condition, DataFolder, ListenHost, ListenPort, PackagePath, Probe, SecretFile, ServiceSpec, Value
+from mlsandbox.stack.spec import (
+    Condition,
+    DataFolder,
+    ListenHost,
+    ListenPort,
+    PackagePath,
+    Probe,
+    Reach,
+    Scrape,
+    SecretFile,
+    ServiceSpec,
+    Value,
+)
 from mlsandbox_serving.contract import Env, Port, Route
 
 NAME = "api"
@@ -18,7 +30,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         Env.VERSION: model.version,
         Env.SPOOL_DIR: shipper.spool_folder(model.name),
         Env.SPOOL_BYTES: str(inputs.spool_bytes),
-        Env.METRICS_DIR: DataFolder(f"metrics-{model.name}"),
+        Env.METRICS_DIR: DataFolder(f"metrics-{model.name}", "/var/lib/sandbox/metrics"),
         Env.LOG_INPUTS: "1" if inputs.log_inputs else "0",
         Env.MAX_ROWS_PER_EVENT: str(inputs.max_rows_per_event),
         Env.MAX_BODY_BYTES: str(model.max_body_bytes),
@@ -31,9 +43,10 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     return ServiceSpec(
         name=inputs.named(NAME, model),
         environment=model.environment,
-        module=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=True), "--port", ListenPort(port)),
+        args=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=True), "--port", ListenPort(port)),
         env=env,
-        ports=(inputs.port(port, public=True),),
+        ports=(inputs.port(port, Reach.PUBLIC),),
+        metrics=Scrape(port),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
         needs={inputs.named(shipper.NAME, model): Condition.STARTED},  # events wait in the spool: predictions need no shipper
@@ -41,4 +54,4 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     )
 
 
-MODEL = Component(NAME, per_model(Port.API), lambda inputs: tuple(_service(inputs, model) for model in inputs.models))
+MODEL = Component(NAME, per_model(Port.API), lambda inputs, _others: tuple(_service(inputs, model) for model in inputs.models))

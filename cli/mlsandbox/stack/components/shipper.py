@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlsandbox.stack.components import log_store
+from mlsandbox.stack import parts
+from mlsandbox.stack.components import elasticsearch, fluentd, log_store
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
-from mlsandbox.stack.spec import Address, Condition, DataFolder, Joined, ListenHost, ListenPort, Probe, Resources, ServiceSpec
+from mlsandbox.stack.spec import Address, Condition, DataFolder, Joined, ListenHost, ListenPort, Probe, Resources, Scrape, ServiceSpec
 from mlsandbox_serving.contract import Env, Port, Route
 
 NAME = "shipper"
@@ -12,32 +13,36 @@ NAME = "shipper"
 
 def spool_folder(model: str) -> DataFolder:
     """Shared by the model service, which writes it, and the shipper, which empties it."""
-    return DataFolder(f"spool-{model}")
+    return DataFolder(f"spool-{model}", "/var/lib/sandbox/spool")
 
 
 def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     port = inputs.named(Port.SHIPPER, model)
+    sink = fluentd.NAME if parts.FLUENTD in inputs.parts else log_store.NAME
+    more = {Env.ELASTICSEARCH_URL: elasticsearch.URL} if parts.ELASTICSEARCH in inputs.parts else {}
     return ServiceSpec(
         name=inputs.named(NAME, model),
         environment=model.environment,
-        module=("-m", "mlsandbox_serving.spool.shipper"),
+        args=("-m", "mlsandbox_serving.spool.shipper"),
         env={
             Env.MODEL: model.name,
             Env.VERSION: model.version,
             Env.SPOOL_DIR: spool_folder(model.name),
             Env.SPOOL_BYTES: str(inputs.spool_bytes),
             Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
-            Env.SINKS: Joined((f"{log_store.NAME}=", Address(log_store.NAME, Port.FLUENTD))),
+            Env.SINKS: Joined((f"{sink}=", Address(sink, Port.FLUENTD))),
             Env.LISTEN_HOST: ListenHost(),
             Env.SHIPPER_PORT: ListenPort(port),
+            **more,
         },
         ports=(inputs.port(port),),
+        metrics=Scrape(port),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
-        needs={log_store.NAME: Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
+        needs={sink: Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
         resources=Resources(memory_bytes=512 * 1024 * 1024),
         package=model.package,
     )
 
 
-SHIPPER = Component(NAME, per_model(Port.SHIPPER), lambda inputs: tuple(_service(inputs, model) for model in inputs.models))
+SHIPPER = Component(NAME, per_model(Port.SHIPPER), lambda inputs, _others: tuple(_service(inputs, model) for model in inputs.models))

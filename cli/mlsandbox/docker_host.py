@@ -1,0 +1,68 @@
+"""The Docker engine that the user's own `docker` command talks to."""
+# ruff: noqa: PLC0415 - docker is slow to import and needed by one engine alone
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mlsandbox.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_SECONDS: Final = 60
+"""Until a request without an answer is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """An image that this machine has."""
+
+    reference: str
+    """"prom/prometheus:v3.5.0"."""
+    id: str
+    """Digest of its configuration, "sha256:…": another build has another one."""
+
+
+def connect(*, timeout: int = _SECONDS) -> DockerClient:
+    """A client of the engine that DOCKER_HOST, else the CLI's current context, names.
+
+    Raises:
+        EngineUnavailable: there is none, or it does not answer.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.DockerClient(base_url=endpoint(), timeout=timeout)
+        client.ping()
+    except DockerException as error:
+        raise EngineUnavailable(
+            "Docker does not answer",
+            why=str(error),
+            fix="start it and look: docker info   or run without it: sandbox up --engine embedded",
+            details={"endpoint": endpoint()},
+        ) from error
+    return client
+
+
+def answers() -> bool:
+    """Whether Docker is there; takes a second at most."""
+    try:
+        connect(timeout=1).close()
+    except EngineUnavailable:
+        return False
+    return True
+
+
+def endpoint() -> str | None:
+    """Where the engine listens; None: where it usually does."""
+    from docker.context import ContextAPI
+
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    name = os.environ.get("DOCKER_CONTEXT")
+    host: str | None = (ContextAPI.get_context(name) if name else ContextAPI.get_current_context()).Host
+    return host

@@ -1,0 +1,48 @@
+"""Alertmanager: groups what Prometheus finds wrong and tells who is to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlsandbox.stack.components.base import Component, StackInputs
+from mlsandbox.stack.spec import (
+    Asset,
+    ConfigPath,
+    DataFolder,
+    Joined,
+    ListenHost,
+    ListenPort,
+    Probe,
+    ProgramEnvironment,
+    Reach,
+    Resources,
+    Scrape,
+    ServiceSpec,
+)
+from mlsandbox_serving.contract import Port
+
+NAME = "alertmanager"
+
+
+def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    return (
+        ServiceSpec(
+            name=NAME,
+            environment=ProgramEnvironment(NAME, command="alertmanager"),
+            args=(
+                Joined(("--config.file=", ConfigPath("alertmanager.yml"))),
+                Joined(("--storage.path=", DataFolder(NAME, "/alertmanager"))),
+                Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.ALERTMANAGER))),
+                "--cluster.listen-address=",
+            ),
+            files={"alertmanager.yml": Asset("prometheus/alertmanager.yml")},
+            ports=(inputs.port(Port.ALERTMANAGER, Reach.MACHINE),),
+            metrics=Scrape(Port.ALERTMANAGER),
+            liveness=Probe(Port.ALERTMANAGER, "/-/healthy", identified=False),
+            readiness=Probe(Port.ALERTMANAGER, "/-/ready", identified=False),
+            resources=Resources(memory_bytes=128 * 1024 * 1024),
+        ),
+    )
+
+
+ALERTMANAGER = Component(NAME, lambda _models: (Port.ALERTMANAGER,), _services)

@@ -1,0 +1,29 @@
+"""The Prometheus exporter of Elasticsearch's own health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlsandbox.stack.components import elasticsearch
+from mlsandbox.stack.components.base import Component, StackInputs
+from mlsandbox.stack.spec import Condition, PortSpec, Probe, ProgramEnvironment, Resources, Scrape, ServiceSpec
+
+NAME = "elasticsearch-exporter"
+
+
+def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    return (
+        ServiceSpec(
+            name=NAME,
+            environment=ProgramEnvironment(NAME),
+            args=(f"--es.uri={elasticsearch.URL}",),
+            ports=(PortSpec(NAME, 9114),),
+            metrics=Scrape(NAME),
+            readiness=Probe(NAME, "/metrics", identified=False),
+            needs={elasticsearch.NAME: Condition.STARTED},
+            resources=Resources(memory_bytes=128 * 1024 * 1024),
+        ),
+    )
+
+
+ELASTICSEARCH_EXPORTER = Component(NAME, lambda _models: (), _services)
