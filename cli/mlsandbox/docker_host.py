@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlsandbox.errors import EngineUnavailable
@@ -12,6 +13,8 @@ from mlsandbox.errors import EngineUnavailable
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_USUAL_SOCKET: Final = Path("/var/run/docker.sock")
+_CLI_SETTINGS: Final = "~/.docker/config.json"
 _SECONDS: Final = 60
 """Until a request without an answer is an error."""
 
@@ -49,7 +52,9 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
 
 
 def answers() -> bool:
-    """Whether Docker is there; takes a second at most."""
+    """Whether Docker is there; takes a second at most, and nothing where nothing hints at it."""
+    if not (os.environ.keys() & {"DOCKER_HOST", "DOCKER_CONTEXT"} or _USUAL_SOCKET.exists() or Path(_CLI_SETTINGS).expanduser().is_file()):
+        return False
     try:
         connect(timeout=1).close()
     except EngineUnavailable:

@@ -64,6 +64,8 @@ class Sandbox:
             "UV_CACHE_DIR": uv_cache,
             "SANDBOX_CACHE_DIR": str(CACHE),
             "SANDBOX_STATE_DIR": str(self.home / "state"),
+            "SANDBOX_ENGINE": "embedded",
+            "SANDBOX_EXCLUDE": "prometheus,alertmanager,grafana",  # whether this machine has them or not
             **self.extra,
         }
 

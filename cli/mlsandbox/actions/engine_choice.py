@@ -5,35 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mlsandbox.errors import EngineUnavailable
+from mlsandbox import docker_host
+from mlsandbox.engines import ENGINES
 from mlsandbox.project import Project
+from mlsandbox.state import load_state
 
-AVAILABLE: Final = ("embedded",)
-"""The names of `engines.ENGINES`, known without importing what engines need."""
+AUTO: Final = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
-    """One of AVAILABLE, and the reason."""
+    """One of `engines.ENGINES`, and the reason."""
 
     name: str
     why: str
 
 
 def choose_engine(project: Project) -> EngineChoice:
-    """The engine that the project's settings lead to.
-
-    Raises:
-        EngineUnavailable: the one they name is not part of this version.
-    """
+    """The engine that the project's settings lead to: the one they name, else the one that runs its stack, else Docker if it answers."""
     asked = project.origin("stack.engine")
-    if asked.value == "auto":
-        return EngineChoice("embedded", "the docker engine is not part of this version")
-    if asked.value not in AVAILABLE:
-        raise EngineUnavailable(
-            f"the {asked.value} engine is not part of this version",
-            why=f"It was asked for by {asked.source}; this version runs stacks as child processes (embedded).",
-            fix="sandbox up --engine embedded",
-            details={"engine": asked.value, "source": asked.source},
-        )
-    return EngineChoice(str(asked.value), f"asked for by {asked.source}")
+    if asked.value != AUTO:
+        return EngineChoice(str(asked.value), f"asked for by {asked.source}")
+    remembered = load_state(project.state_dir).state.engine
+    if remembered == "embedded" and ENGINES[remembered](project.root).observe().running:
+        return EngineChoice(remembered, "the stack runs on it")
+    if docker_host.answers():
+        return EngineChoice("docker", "Docker answers")
+    return EngineChoice("embedded", "Docker does not answer")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mlsandbox.actions.engine_choice import choose_engine
-from mlsandbox.engines.base import Desired
+from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.registry import Entry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
 from mlsandbox.stack.parts import NATIVE, chosen_parts
-from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
+from mlsandbox.stack.spec import StackSpec
 from mlsandbox.state import State
 from mlsandbox_serving.contract import PackageFile
 
@@ -46,36 +45,15 @@ def programs_on_path() -> Mapping[str, Path]:
     return {name: Path(path) for name, path in found.items() if path}
 
 
-def desired_stack(
-    project: Project,
-    packages: Sequence[Package],
-    ports: Mapping[str, int],
-    service_python: Callable[[str], Path],
-    programs: Mapping[str, Path],
-) -> Desired:
-    """The stack as child processes, and where all that it refers to lies.
-
-    Args:
-        project: its settings.
-        packages: one per model.
-        ports: a number for each name.
-        service_python: the interpreter of one of our own services ("log-store").
-        programs: the programs of others that are used, by name.
-    """
-    spec = stack_of(project, packages, ports, parts_of(project, "embedded", programs))
-    by_tag = {package.tag: package for package in packages}
-    pythons: dict[Environment, Path] = {}
-    for service in spec.services:
-        if isinstance(service.environment, ServiceEnvironment):
-            pythons[service.environment] = service_python(service.environment.name)
-        elif service.package is not None:
-            pythons[service.environment] = by_tag[service.package].python
-    return Desired(spec, pythons, {tag: package.bento_path for tag, package in by_tag.items()}, programs)
+def image_settings(project: Project) -> ImageSettings:
+    """Where the project's container images come from."""
+    stack = project.stack
+    return ImageSettings(project.name, project.root, stack.images, stack.registry, stack.ca, stack.proxy)
 
 
-def registered(project: Project, remembered: State) -> Entry:
+def registered(project: Project, engine: str, remembered: State) -> Entry:
     """The stack as this machine's registry has it, with the ports that it had before."""
-    return Entry(project.name, str(project.root.resolve()), choose_engine(project).name, project.stack.host, remembered.ports)
+    return Entry(project.name, str(project.root.resolve()), engine, project.stack.host, remembered.ports)
 
 
 def _model_inputs(package: Package, model: ModelConfig) -> ModelInputs:

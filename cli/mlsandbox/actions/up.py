@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mlsandbox.actions.engine_choice import choose_engine
+from mlsandbox.actions.materials import supplied
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
-from mlsandbox.actions.project_stack import desired_stack, parts_of, programs_on_path, registered
+from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
@@ -26,12 +26,11 @@ from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Result
 from mlsandbox.errors import CheckFailed, ConfigInvalid, PortInUse, SandboxError
 from mlsandbox.packaging.admission import admit
-from mlsandbox.packaging.environments import service_environment
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import package_model
 from mlsandbox.project import FILE_NAME, Project
 from mlsandbox.project_lock import project_lock
-from mlsandbox.registry import Registry
+from mlsandbox.registry import Entry, Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
@@ -49,14 +48,21 @@ _IN_USE: Final = re.compile(rf"port \d+ .* is taken by another process|{re.escap
 _CHANGES: Final = {Action.START: "created", Action.RESTART: "updated", Action.KEEP: "unchanged", Action.STOP: "removed"}
 
 
-def up(project: Project, options: UpOptions, report: Report) -> UpResult:
+def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpResult:
     """Make the running stack what the project says.
+
+    Args:
+        project: its settings.
+        engine: the name of the engine that is to run it.
+        options: how to go about it.
+        report: told what happens.
 
     Raises:
         ConfigInvalid: a file that sandbox.toml names is not there.
         CheckFailed: the project or this machine is not as it must be.
         UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
         PackageTampered, UntrustedModel: a package is not what was packaged.
+        ImagePullFailed, ImageBuildFailed: an image of the docker engine cannot be had.
         PortInUse: a pinned port is taken.
         GoldenMismatch, ModelLoadFailed, ServiceCrashed, StackNotReady: the stack did not become ready.
         SmokeFailed: it did, and did not answer.
@@ -65,44 +71,54 @@ def up(project: Project, options: UpOptions, report: Report) -> UpResult:
     models = [replace(model, trust=model.trust or options.trust) for model in project.models.values()]
     _check(project)
     if options.dry_run:
-        return planned_up(project, models, began)
+        return planned_up(project, engine, models, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
         remembered = _remembered(project, report)
         packages = [_packaged(model, project, report) for model in models]
         rows = examples_of(packages, options.example, remembered.examples)
-        engine = ENGINES[choose_engine(project).name](project.root)
-        observed = engine.observe()
+        runner = ENGINES[engine](project.root)
+        _leave(project, remembered, engine, report)
+        observed = runner.observe()
         versions = {package.model: package.version for package in packages}
         given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
-        programs = programs_on_path()
-        parts = parts_of(project, engine.name, programs)
+        parts = parts_of(project, engine, programs_on_path())
         for tries_left in reversed(range(_PORT_TRIES)):
             names = port_names([package.model for package in packages], parts)
-            ports = _ports(project, names, remembered, observed, report)
-            desired = desired_stack(project, packages, ports, lambda service: service_environment(service, report=report.note), programs)
-            plan = engine.plan(desired, observed)
+            ports = _ports(registered(project, engine, remembered), names, project, observed, report)
+            plan = runner.plan(supplied(project, engine, packages, stack_of(project, packages, ports, parts), report), observed)
             if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (versions, observed.stack_id):
                 return _result(project, packages, look(project.root), plan, began, unchanged=True)
             for package, model in zip(packages, models, strict=True):
                 admit(package, model)
             # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
-            state = replace(remembered, engine=engine.name, host=project.stack.host, ports=dict(ports), examples=given)
+            state = replace(remembered, engine=engine, host=project.stack.host, ports=dict(ports), examples=given)
             save_state(project.state_dir, state)
-            if _apply(engine, plan, options, report, movable=tries_left > 0):
+            if _apply(runner, plan, options, report, movable=tries_left > 0):
                 break
-            remembered, observed = state, engine.observe()
+            remembered, observed = state, runner.observe()
         result = _result(project, packages, look(project.root), plan, began)
         if options.wait:
             try:
                 result = _prove(result, rows)
             except BaseException as error:
                 if not observed.running:  # it was just started, and does not answer
-                    engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
+                    runner.apply(runner.plan_stop(None, runner.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
                     if isinstance(error, SandboxError):
                         error.why = f"{error.why}\nThe stack was not running before, so it was stopped again.".strip()
                 raise
-            save_state(project.state_dir, replace(state, served=versions, proven=engine.observe().stack_id))
+            save_state(project.state_dir, replace(state, served=versions, proven=runner.observe().stack_id))
     return replace(result, elapsed=time.monotonic() - began)
+
+
+def _leave(project: Project, remembered: State, engine: str, report: Report) -> None:
+    """Stop a stack that another engine runs: both would want its ports."""
+    if remembered.engine in {None, engine} or remembered.engine not in ENGINES:
+        return
+    former = ENGINES[remembered.engine](project.root)
+    observed = former.observe()
+    if observed.running:
+        report.note(f"stopping the stack on the {remembered.engine} engine first")
+        former.apply(former.plan_stop(None, observed), lambda _: None, timeout=TIMEOUT_SECONDS)
 
 
 def _check(project: Project) -> None:
@@ -128,8 +144,7 @@ def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
     return package
 
 
-def _ports(project: Project, names: Sequence[str], remembered: State, observed: Observed, report: Report) -> Mapping[str, int]:
-    entry = registered(project, remembered)
+def _ports(entry: Entry, names: Sequence[str], project: Project, observed: Observed, report: Report) -> Mapping[str, int]:
     try:
         allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     except PortInUse as error:

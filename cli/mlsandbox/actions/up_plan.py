@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from mlsandbox.actions.engine_choice import choose_engine
+from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
-from mlsandbox.actions.project_stack import desired_stack, parts_of, programs_on_path, registered
+from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.packaging.environments import service_python
-from mlsandbox.packaging.package import Package
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.registry import Registry
@@ -19,7 +19,7 @@ from mlsandbox.stack.build import port_names
 from mlsandbox.stack.ports import Allocation, this_machine
 
 
-def planned_up(project: Project, models: Sequence[ModelConfig], began: float) -> UpResult:
+def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], began: float) -> UpResult:
     """What `up` would do; nothing is written, started or asked for."""
     sight = look(project.root)
     found = [find_package(model, root=project.root) for model in models]
@@ -29,15 +29,20 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
         names = [service.name for service in sight.services]
         steps += [PlannedStep("restart", name, "a model changes") for name in names] or [PlannedStep("start", "the stack", "not running")]
     else:
-        programs = programs_on_path()
-        ports = _planned_ports(project, packages, parts_of(project, "embedded", programs), sight).ports
-        desired = desired_stack(project, packages, ports, service_python, programs)
-        plan = sight.engine.plan(desired, sight.observed)
-        steps = [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
+        parts = parts_of(project, engine, programs_on_path())
+        ports = _planned_ports(project, engine, [package.model for package in packages], parts, sight).ports
+        desired = planned(project, engine, packages, stack_of(project, packages, ports, parts))
+        if isinstance(desired, Desired):
+            runner = ENGINES[engine](project.root)
+            plan = runner.plan(desired, runner.observe())
+            steps = [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
+        else:
+            steps = [PlannedStep("fetch", name, "not on this machine") for name in desired]
+            steps.append(PlannedStep("start", "the stack", "with these images"))
     first = packages[0] if packages else None
     return UpResult(
         project=project.name,
-        engine=choose_engine(project).name,
+        engine=engine,
         model=models[0].name,
         version=first.version if first else None,
         digest=first.digest if first else None,
@@ -49,6 +54,6 @@ def planned_up(project: Project, models: Sequence[ModelConfig], began: float) ->
     )
 
 
-def _planned_ports(project: Project, packages: Sequence[Package], parts: frozenset[str], sight: Sight) -> Allocation:
-    entry, names = registered(project, sight.remembered), port_names([package.model for package in packages], parts)
+def _planned_ports(project: Project, engine: str, models: Sequence[str], parts: frozenset[str], sight: Sight) -> Allocation:
+    entry, names = registered(project, engine, sight.remembered), port_names(models, parts)
     return Registry().choose(entry, names, pinned=project.stack.ports, running=sight.observed.ports, machine=this_machine())

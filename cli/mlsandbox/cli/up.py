@@ -53,7 +53,7 @@ def command(
     from mlsandbox.actions.up import up
 
     options = UpOptions(session.options.dry_run, wait, trust, session.options.timeout, None if example is None else example_row(example))
-    result = up(project, options, session.report)
+    result = up(project, engine.name, options, session.report)
     session.close()
     session.output.result("Stack", result, up_text(result, session.output.out), env=variables(result.endpoints))
     if stay and not result.dry_run:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mlsandbox.actions.engine_choice import AVAILABLE
 from mlsandbox.actions.env import variables
 from mlsandbox.actions.outcomes import (
     DownResult,
@@ -20,7 +19,6 @@ from mlsandbox.actions.outcomes import (
     UpResult,
 )
 from mlsandbox.actions.predict import Prediction
-from mlsandbox.engines import ENGINES
 from mlsandbox.output import Paint
 from mlsandbox.views.logs import event_text
 from mlsandbox.views.predict import prediction_text
@@ -162,11 +160,6 @@ def test_events() -> None:
 
     assert event_text(good, PLAIN) == "T  200  churn v1  1 row -> leaves  2.1 ms  id"
     assert event_text(bad, PLAIN) == "T  422  churn v1  SCHEMA_MISMATCH: row 0  2.1 ms  id"
-
-
-def test_engines_are_known() -> None:
-    """The engines that can be chosen must be those that there are."""
-    assert tuple(ENGINES) == AVAILABLE
 
 
 def test_variables() -> None:

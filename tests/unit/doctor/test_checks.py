@@ -117,10 +117,10 @@ def test_up_checks_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(0, 0, 10**6))
     with pytest.raises(CheckFailed, match="1 MB free for environments, and at least 100 MB are needed") as full:
-        up(load_project(root), UpOptions(), QuietReport(Output()))
+        up(load_project(root), "embedded", UpOptions(), QuietReport(Output()))
     (root / "model.onnx").unlink()
     with pytest.raises(ConfigInvalid, match=r"path of churn \(sandbox\.toml:3\) is not there"):
-        up(load_project(root), UpOptions(dry_run=True), QuietReport(Output()))
+        up(load_project(root), "embedded", UpOptions(dry_run=True), QuietReport(Output()))
 
     assert "sandbox down --volumes" in full.value.fix
     assert sorted(root.iterdir()) == [path for path in before if path.name != "model.onnx"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.project_stack import desired_stack, parts_of
+from mlsandbox.actions.project_stack import parts_of, stack_of
 from mlsandbox.engines.base import Observed, Plan
 from mlsandbox.engines.process_plan import plan_processes
 from mlsandbox.packaging.package import Package
@@ -24,14 +24,18 @@ ENVIRON = {"PATH": "/bin", "HOME": "/home/ü", "OMP_NUM_THREADS": "2", "AWS_SECR
 def _rendered(project: Project) -> dict[str, str]:
     """The tree of a project whose models are all packaged as v1; its own folder appears as <project>."""
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
-    ports = {
-        name: 7310 + index
-        for index, name in enumerate(port_names([package.model for package in packages], parts_of(project, "embedded", ())))
+    parts = parts_of(project, "embedded", ())
+    ports = {name: 7310 + index for index, name in enumerate(port_names([package.model for package in packages], parts))}
+    spec = stack_of(project, packages, ports, parts)
+    by_tag = {package.tag: package for package in packages}
+    pythons = {
+        each.environment: by_tag[each.package].python if each.package else Path(f"/cache/envs/{each.name}/bin/python")
+        for each in spec.services
     }
-    desired = desired_stack(project, packages, ports, lambda service: Path(f"/cache/envs/{service}/bin/python"), {})
-    places = Places(project.state_dir, desired.pythons, desired.packages, {}, project.state_dir / "stack/served-0123")
-    processes = render_processes(desired.spec, places, ENVIRON, render_config(desired.spec, places))
-    plan = Plan(plan_processes(processes, Observed()), folders=desired.spec.data_folders, secrets=desired.spec.secret_names)
+    folders = {tag: package.bento_path for tag, package in by_tag.items()}
+    places = Places(project.state_dir, pythons, folders, {}, project.state_dir / "stack/served-0123")
+    processes = render_processes(spec, places, ENVIRON, render_config(spec, places))
+    plan = Plan(plan_processes(processes, Observed()), folders=spec.data_folders, secrets=spec.secret_names)
     files = {
         "processes.json": list_to_json(processes),
         "plan.txt": f"{plan}\nfolders: {', '.join(plan.folders)}\nsecrets: {', '.join(plan.secrets) or 'none'}\n",

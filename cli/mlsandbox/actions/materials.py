@@ -1,0 +1,59 @@
+"""What a stack is made from on this machine: environments and programs for child processes, images for containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.actions.project_stack import image_settings, programs_on_path
+from mlsandbox.docker_host import ImageRef
+from mlsandbox.engines.base import Desired
+from mlsandbox.packaging.environments import service_environment, service_python
+from mlsandbox.packaging.images import find_images, supply_images
+from mlsandbox.packaging.package import Package
+from mlsandbox.project import Project
+from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
+
+DOCKER: Final = "docker"
+"""The name of the engine that runs containers."""
+
+
+def supplied(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec, report: Report) -> Desired:
+    """The stack with all that it is made from; what is missing is made or fetched.
+
+    Raises:
+        ImagePullFailed, ImageBuildFailed, PackagingFailed: it cannot be had.
+    """
+    by_tag = {package.tag: package for package in packages}
+    if engine == DOCKER:
+        return _containers(spec, by_tag, supply_images(spec, by_tag, image_settings(project), report))
+    return _processes(spec, by_tag, lambda service: service_environment(service, report=report.note))
+
+
+def planned(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec) -> Desired | tuple[str, ...]:
+    """The same when all of it is there, else the names of the images that `supplied` would make or fetch; changes nothing."""
+    by_tag = {package.tag: package for package in packages}
+    if engine == DOCKER:
+        found = find_images(spec, by_tag, image_settings(project))
+        return found.missing or _containers(spec, by_tag, found.images)
+    return _processes(spec, by_tag, service_python)
+
+
+def _containers(spec: StackSpec, packages: Mapping[str, Package], images: Mapping[Environment, ImageRef]) -> Desired:
+    return Desired(spec, {}, _folders(packages), images=images)
+
+
+def _processes(spec: StackSpec, packages: Mapping[str, Package], service_python: Callable[[str], Path]) -> Desired:
+    pythons: dict[Environment, Path] = {}
+    for service in spec.services:
+        if isinstance(service.environment, ServiceEnvironment):
+            pythons[service.environment] = service_python(service.environment.name)
+        elif service.package is not None:
+            pythons[service.environment] = packages[service.package].python
+    return Desired(spec, pythons, _folders(packages), programs_on_path())
+
+
+def _folders(packages: Mapping[str, Package]) -> dict[str, Path]:
+    return {tag: package.bento_path for tag, package in packages.items()}
