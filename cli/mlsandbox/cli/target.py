@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,25 @@ from mlsandbox.errors import UsageError
 from mlsandbox.project import FILE_NAME, Override, Project
 
 
-def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, trust: bool, port: str | None) -> Project:
+def stack_overrides(*, port: str | None, profile: str | None, exclude: Sequence[str] | None) -> tuple[Override, ...]:
+    """What flags set in `[stack]`.
+
+    Args:
+        port: "auto", a number, or None.
+        profile: "full", "lite" or None.
+        exclude: names of services, or None.
+    """
+    found = []
+    if port is not None:
+        found.append(Override("stack.ports.api", None if port == "auto" else port, "--port"))
+    if profile is not None:
+        found.append(Override("stack.profile", profile, "--profile"))
+    if exclude:
+        found.append(Override("stack.exclude", ",".join(exclude), "--exclude"))
+    return tuple(found)
+
+
+def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, trust: bool, overrides: Sequence[Override] = ()) -> Project:
     """The project; a new one is written when `path` is a model and the folder has none.
 
     Args:
@@ -20,12 +38,11 @@ def project_of(session: Session, path: str | None, given: Mapping[str, Any], *, 
         path: as given.
         given: fields of InitOptions that describe a model.
         trust: load it whatever it uses.
-        port: "auto", a number, or None.
+        overrides: what flags set in the project.
 
     Raises:
         UsageError: options that describe a model without a model.
     """
-    overrides = () if port is None else (Override("stack.ports.api", None if port == "auto" else port, "--port"),)
     if path is not None and not (Path(path) / FILE_NAME).is_file() and not _plain_folder(Path(path)):
         from mlsandbox.actions.init import InitOptions, project_for  # noqa: PLC0415 - only for a model without a project
 

@@ -14,13 +14,14 @@ from mlsandbox.actions.outcomes import UpOptions
 from mlsandbox.cli.app import version_line
 from mlsandbox.cli.binding import DOCUMENTS
 from mlsandbox.cli.session import Session
-from mlsandbox.cli.target import example_row, project_of
+from mlsandbox.cli.target import example_row, project_of, stack_overrides
 from mlsandbox.output import Format
 from mlsandbox.views.up import up_text
 
 EXAMPLES = """\
 $ sandbox up
 $ sandbox up model.joblib --reference train.parquet --target churned
+$ sandbox up --engine docker --profile lite
 $ sandbox up --dry-run
 $ sandbox up --attach"""
 FORMATS = (*DOCUMENTS, Format.ENV)
@@ -40,12 +41,17 @@ def command(
         str | None, typer.Option("--example", metavar="JSON|@FILE", help="A row, for models without reference data.")
     ] = None,
     port: Annotated[str | None, typer.Option("--port", metavar="auto|N", help="The API's port.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", metavar="full|lite", help="Which services Docker runs.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="SERVICE", help="Leave a service out, as in --exclude grafana.")
+    ] = None,
     stay: Annotated[bool, typer.Option("-a", "--attach", help="Stay and show output; Ctrl-C stops the stack.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when the stack has answered.")] = True,
 ) -> None:
     """Doing it again changes only what has changed; an unchanged stack is left alone."""
     given = {"reference": reference, "target": target, "name": name, "requirements": requirements, "python": python}
-    project = project_of(session, path, given, trust=trust, port=port)
+    flags = stack_overrides(port=port, profile=profile, exclude=exclude)
+    project = project_of(session, path, given, trust=trust, overrides=flags)
     engine = choose_engine(project)
     session.report.title(f"{version_line()} · project {project.name} · engine {engine.name} ({engine.why})")
     for reserved in project.reserved:
