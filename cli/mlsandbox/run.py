@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from mlsandbox.errors import CommandFailed, ProgramMissing
 GRACE_SECONDS: Final = 5.0
 """How long a command may take to end after TERM before it is killed."""
 _TAIL_LINES: Final = 20
+_KEPT_LINES: Final = 200
+"""Of the standard error of a command without end."""
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 _echo: Callable[[str], None] | None = None
@@ -72,30 +75,8 @@ def run(
         ProgramMissing: the program is not on PATH.
         CommandFailed: exit code other than 0, or out of time; `details` holds argv, returncode and stderr.
     """
-    words = [str(word) for word in argv]
-    full_env = _environment(env)
-    if shutil.which(words[0], path=full_env.get("PATH")) is None:
-        raise ProgramMissing(f"{words[0]} was not found", why=what, fix=f"install it, or add its folder to PATH: {words[0]}")
-    if _echo:
-        _echo(pasteable(words, env=env, cwd=cwd))
-    from mlsandbox.supervise.guard import guard_argv  # noqa: PLC0415 - nothing of the supervisor is needed to print help
-
-    # Its own session: a Ctrl-C at the terminal reaches us alone, and we end the whole group, grandchildren included.
-    with (
-        _terminate_as_exception(),
-        subprocess.Popen(
-            guard_argv(words),
-            env=full_env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        ) as process,
-    ):
+    words, full_env = _prepared(argv, env, cwd, what)
+    with _terminate_as_exception(), _started(words, full_env, cwd, reads=input is not None) as process:
         try:
             stdout, stderr = _communicate(process, input, timeout, on_line)
         except subprocess.TimeoutExpired as error:
@@ -107,6 +88,51 @@ def run(
     if check and process.returncode != 0:
         _fail(words, process.returncode, stderr or stdout, what=what, problem=f"exit code {process.returncode}")
     return Completed(stdout, stderr, process.returncode)
+
+
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str | None] | None = None,
+    cwd: Path | None = None,
+    input: str | None = None,  # noqa: A002 - as in `run`
+    what: str = "",
+) -> Iterator[str]:
+    """Run a command and give the lines of its standard output as they come; who closes the iterator ends the command.
+
+    Args:
+        argv: the program (looked up on PATH) and its arguments.
+        env: changes to our own environment; `None` as a value removes a variable.
+        cwd: where it runs; default: where we run.
+        input: what it reads on standard input, which then stays open for as long as its lines are wanted; default: nothing.
+        what: what it is run for, for the error message.
+
+    Raises:
+        ProgramMissing: the program is not on PATH.
+        CommandFailed: it ended with another exit code than 0; `details` holds argv, returncode and the end of stderr.
+    """
+    words, full_env = _prepared(argv, env, cwd, what)
+    with _started(words, full_env, cwd, reads=input is not None) as process:
+        complaints: deque[str] = deque(maxlen=_KEPT_LINES)
+        listener = threading.Thread(target=lambda: complaints.extend(process.stderr or ()), daemon=True)
+        listener.start()
+        try:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(input or "")
+                    process.stdin.flush()
+            while line := _next_line(process):
+                yield line.rstrip("\n")
+            process.wait()
+        finally:
+            if process.poll() is None:
+                _end_group(process)
+            listener.join(GRACE_SECONDS)
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):  # it may have ended without reading all
+                    process.stdin.close()
+    if process.returncode != 0:
+        _fail(words, process.returncode, "".join(complaints), what=what, problem=f"exit code {process.returncode}")
 
 
 def pasteable(argv: Sequence[str], *, env: Mapping[str, str | None] | None = None, cwd: Path | None = None) -> str:
@@ -123,6 +149,47 @@ def pasteable(argv: Sequence[str], *, env: Mapping[str, str | None] | None = Non
 def mask_passwords(text: str) -> str:
     """`text` without the user and password part of any URL."""
     return _PASSWORD_IN_URL.sub("***", text)
+
+
+def _prepared(
+    argv: Sequence[str | Path], env: Mapping[str, str | None] | None, cwd: Path | None, what: str
+) -> tuple[list[str], dict[str, str]]:
+    """The command's words and its whole environment, once its program was found and it was echoed."""
+    words = [str(word) for word in argv]
+    full_env = _environment(env)
+    if shutil.which(words[0], path=full_env.get("PATH")) is None:
+        raise ProgramMissing(f"{words[0]} was not found", why=what, fix=f"install it, or add its folder to PATH: {words[0]}")
+    if _echo:
+        _echo(pasteable(words, env=env, cwd=cwd))
+    return words, full_env
+
+
+def _started(words: list[str], full_env: Mapping[str, str], cwd: Path | None, *, reads: bool) -> subprocess.Popen[str]:
+    """The command in its own session: a Ctrl-C at the terminal reaches us alone, and we end the whole group, grandchildren included."""
+    from mlsandbox.supervise.guard import guard_argv  # noqa: PLC0415 - nothing of the supervisor is needed to print help
+
+    return subprocess.Popen(
+        guard_argv(words),
+        env=full_env,
+        cwd=cwd,
+        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _next_line(process: subprocess.Popen[str]) -> str:
+    """The next line of standard output, "" at its end."""
+    with _terminate_as_exception():
+        try:
+            return process.stdout.readline() if process.stdout is not None else ""
+        except BaseException:
+            _end_group(process)
+            raise
 
 
 def _environment(changes: Mapping[str, str | None] | None) -> dict[str, str]:

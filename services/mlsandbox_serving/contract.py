@@ -245,6 +245,31 @@ class LogTable:
     LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
+class Finder:
+    """Programs that find logged events, run once more in a service's environment: `python -m <module>`.
+
+    One line on standard input: {"requests": bool, "errors": bool, "request_id": str|null, "level": str|null (one of
+    `LogTable.LEVELS`, or worse), "since": epoch seconds|null, "limit": int, "follow": bool}. Events that match all of it come on
+    standard output, one JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new one, until
+    standard input is closed. What fails ends it with FAILED and one line on standard error: {"error": {"code": str, "message": str}}.
+    """
+
+    LOG_STORE: Final = "mlsandbox_serving.log_store.find"
+    """Beside the log store."""
+    ELASTICSEARCH: Final = "mlsandbox_serving.elasticsearch.find"
+    """Beside a shipper of a stack that has Elasticsearch."""
+    FAILED: Final = 3
+    """Exit code."""
+    ABSENT: Final = "ABSENT"
+    """Error code: nothing was logged yet."""
+    UNREADABLE: Final = "UNREADABLE"
+    """Error code: the log is damaged, or answers what it should not."""
+    UNREACHABLE: Final = "UNREACHABLE"
+    """Error code: the log does not answer."""
+    INVALID: Final = "INVALID"
+    """Error code: standard input does not hold the conditions."""
+
+
 class ErrorCode:
     """`error.code` of an answer; the HTTP status is in the comment."""
 

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlsandbox.event_query import query
 from mlsandbox_serving.contract import Env, LogTable
+from mlsandbox_serving.finding import Conditions
+from mlsandbox_serving.log_store.find import find
 from support.waiting import wait_for
 
 STACK_ID = "stack-1"
@@ -117,10 +118,14 @@ class LogStore(Service):
         super().__init__("mlsandbox_serving.log_store", {**settings, **env}, folder / "store.log", probe_port)
 
     def ids(self) -> list[str]:
-        """The ids of all events, in the order of their arrival; none while there is no database."""
+        """The ids of all events, oldest first; none while there is no database."""
+        return [event["event.id"] for event in self.events()]
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events, oldest first; none while there is no database."""
         if not self.path.exists():
             return []
-        return [event["event.id"] for event in query(self.path, after_rowid=0, limit=10**9)]
+        return [event for event in find(self.path, Conditions(limit=10**9)) if event is not None]
 
 
 class ShipperProcess(Service):

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from fluent.sender import FluentSender
 
-from mlsandbox.event_query import query
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.forward.client import ForwardClient
 from mlsandbox_serving.spool.entry import encode
@@ -74,7 +73,7 @@ def test_other_programs_may_log_too(log_store: LogStore) -> None:
     sender = FluentSender("app", host="127.0.0.1", port=log_store.forward_port)
     assert sender.emit("follow", {"from": "A"})
     sender.close()
-    wait_for(lambda: [event["from"] for event in query(log_store.path)] == ["A"] if log_store.path.exists() else None, timeout=5, what="it")
+    wait_for(lambda: [event["from"] for event in log_store.events()] == ["A"], timeout=5, what="it is stored")
 
 
 def test_a_damaged_database_is_told(log_store: LogStore) -> None:

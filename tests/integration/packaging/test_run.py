@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -121,10 +123,62 @@ def test_killed_with_us(tmp_path: Path) -> None:
                 child.kill()
 
 
-def _runner_process(marker: Path) -> subprocess.Popen[bytes]:
+def test_a_stream_gives_lines_as_they_come() -> None:
+    """A line must be there before the command ends, and what it reads must stay open until its lines are no longer wanted."""
+    code = "import sys; print(sys.stdin.readline().strip(), flush=True); sys.stdin.read(); print('never seen')"
+    lines = runner.stream(python(code), input="one\n")
+    assert next(lines) == "one"
+    cast("Generator[str]", lines).close()
+
+
+def test_a_stream_ends_with_the_command() -> None:
+    """All lines must come, the last one without an end of line too; an environment and a folder must be the command's."""
+    code = "import os; print(os.environ['SANDBOX_TRIAL_A']); print(os.getcwd(), end='')"
+    assert list(runner.stream(python(code), env={"SANDBOX_TRIAL_A": "a"}, cwd=Path("/"))) == ["a", "/"]
+
+
+def test_a_stream_that_is_no_longer_wanted_ends_the_command(tmp_path: Path) -> None:
+    """Who closes the iterator must have ended the command, and what it started."""
+    marker = tmp_path / "pid"
+    lines = runner.stream([sys.executable, "-c", SCRIPT, str(marker)])
+    grandchild = int(next(lines))
+    cast("Generator[str]", lines).close()
+    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+
+
+def test_a_stream_need_not_read() -> None:
+    """A command that ends without reading what it was given must be no error."""
+    assert list(runner.stream(python("print('one')"), input="x" * 1_000_000)) == ["one"]
+
+
+def test_a_failing_stream_names_the_command() -> None:
+    """The lines before the failure must come, and then an error with exit code and complaint."""
+    lines = runner.stream(python("import sys; print('one'); print('it broke', file=sys.stderr); sys.exit(7)"), what="the trial")
+    assert next(lines) == "one"
+    with pytest.raises(CommandFailed, match="the trial failed") as caught:
+        next(lines)
+    assert caught.value.details["returncode"] == 7
+    assert caught.value.details["stderr"] == "it broke\n"
+    with pytest.raises(ProgramMissing):
+        next(runner.stream(["no-such-program-of-ours"]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stream_is_ended_with_us(tmp_path: Path, number: signal.Signals) -> None:
+    """A streamed command must be gone when we were interrupted or terminated while we waited for its next line."""
+    marker = tmp_path / "pid"
+    ours = _runner_process(marker, "list(stream({}))")
+    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs"))
+    os.kill(ours.pid, number)
+    assert ours.wait(20) == -number
+    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+
+
+def _runner_process(marker: Path, call: str = "run({})") -> subprocess.Popen[bytes]:
     # Where a shell started the tests in the background, Ctrl-C is ignored by everything they start, unless it says otherwise.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{listen}; from mlsandbox.run import run; import sys; run([sys.executable, '-c', {SCRIPT!r}, {str(marker)!r}])"
+    command = f"[sys.executable, '-c', {SCRIPT!r}, {str(marker)!r}]"
+    code = f"{listen}; from mlsandbox.run import run, stream; import sys; {call.format(command)}"
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 

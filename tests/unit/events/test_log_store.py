@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -13,10 +14,10 @@ from typing import Any
 import msgpack
 import pytest
 
-from mlsandbox.errors import EventLogUnreadable
-from mlsandbox.event_query import ROWID, last_rowid, query
-from mlsandbox_serving.contract import Dataset, Field, LogTable
+from mlsandbox_serving.contract import Dataset, Field, Finder, LogTable
+from mlsandbox_serving.finding import Conditions, FindFailed
 from mlsandbox_serving.forward.messages import Event
+from mlsandbox_serving.log_store.find import find
 from mlsandbox_serving.log_store.row import Row, to_row
 from mlsandbox_serving.log_store.store import EventStore
 
@@ -37,7 +38,17 @@ def _row(number: int, **fields: Any) -> Row:
 
 
 def _found(store: EventStore, **conditions: Any) -> list[int]:
-    return [event["n"] for event in query(store.path, **conditions)]
+    return [event["n"] for event in find(store.path, Conditions(**conditions)) if event is not None]
+
+
+class Follower:
+    """Follows a store; `new()` are the events since it was asked before."""
+
+    def __init__(self, store: EventStore, **conditions: Any) -> None:
+        self._events = find(store.path, Conditions(follow=True, **conditions))
+
+    def new(self) -> list[int]:
+        return [event["n"] for event in itertools.takewhile(lambda event: event is not None, self._events) if event is not None]
 
 
 def test_an_event_is_kept_once(store: EventStore) -> None:
@@ -91,36 +102,43 @@ def test_conditions_narrow_what_is_found(store: EventStore) -> None:
     assert _found(store, requests=True) == [1, 2, 4]
     assert _found(store, errors=True) == [2]
     assert _found(store, request_id="r1") == [1, 3]
-    assert _found(store, trace_id="t1") == [1]
-    assert _found(store, model="churn", requests=True) == [1, 2]
     assert _found(store, level="warning") == [2, 4]
     assert _found(store, level="error") == [2]
-    assert _found(store, since=2, until=4) == [2, 3]
+    assert _found(store, request_id="r1", requests=True) == [1]
+    assert _found(store, since=3) == [3, 4]
     assert _found(store, limit=2) == [3, 4]
+    assert _found(store, limit=0) == []
     assert _found(store, request_id="r1' OR 1 --") == []
-    with pytest.raises(ValueError, match="loud"):
-        query(store.path, level="loud")
 
 
-def test_following_goes_on_after_the_last_row_seen(store: EventStore) -> None:
-    """With a row id the next events must come, in the order of their arrival, however old they are."""
-    assert last_rowid(store.path) == 0
-    store.add([_row(5)])
-    last = last_rowid(store.path)
-    assert _found(store, after_rowid=last) == []
+def test_following_goes_on_with_what_arrives(store: EventStore) -> None:
+    """A follower must get what is there, then every new event in the order of its arrival, however old it is, each once."""
+    store.add([_row(5), _row(6)])
+    follower = Follower(store, limit=1)
+    assert follower.new() == [6]
+    assert follower.new() == []
     store.add([_row(3), _row(4), _row(1)])
-    seen = list(query(store.path, after_rowid=last, limit=2))
-    assert [event["n"] for event in seen] == [3, 4]
-    assert _found(store, after_rowid=seen[-1][ROWID]) == [1]
+    assert follower.new() == [3, 4, 1]
+    assert follower.new() == []
+
+
+def test_following_begins_with_an_empty_store(store: EventStore) -> None:
+    """A follower of a store that has nothing yet must get its first event, once."""
+    follower = Follower(store)
+    assert follower.new() == []
+    store.add([_row(1)])
+    assert follower.new() == [1]
+    assert follower.new() == []
 
 
 def test_row_ids_are_never_used_again(store: EventStore) -> None:
     """After everything was deleted a follower must still see what comes."""
     store.add([_row(1), _row(2)])
-    last = last_rowid(store.path)
+    follower = Follower(store, limit=0)
+    assert follower.new() == []
     store.delete_older(10 * SECOND)
     store.add([_row(3)])
-    assert _found(store, after_rowid=last) == [3]
+    assert follower.new() == [3]
 
 
 def test_old_events_are_deleted_in_small_batches(store: EventStore) -> None:
@@ -224,11 +242,12 @@ def test_the_file_is_read_while_the_store_is_down(store: EventStore) -> None:
     assert _found(store) == [1]
 
 
-def test_an_absent_database_names_the_command(tmp_path: Path) -> None:
-    """Without a database the error must say how to get one."""
-    with pytest.raises(EventLogUnreadable) as caught:
-        query(tmp_path / "events.sqlite3")
-    assert "sandbox up" in caught.value.fix
+def test_an_absent_database_is_told(tmp_path: Path) -> None:
+    """Without a database the failure must say that nothing was logged yet, and where it was looked for."""
+    path = tmp_path / "events.sqlite3"
+    with pytest.raises(FindFailed, match=r"events\.sqlite3") as caught:
+        next(find(path, Conditions()))
+    assert caught.value.code == Finder.ABSENT
 
 
 def test_a_damaged_database_names_the_file(tmp_path: Path) -> None:
@@ -236,14 +255,14 @@ def test_a_damaged_database_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "ü %20?#" / "events.sqlite3"
     path.parent.mkdir()
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(EventLogUnreadable) as caught:
-        query(path)
-    assert str(path) in caught.value.why
+    with pytest.raises(FindFailed) as caught:
+        next(find(path, Conditions()))
+    assert caught.value.code == Finder.UNREADABLE
+    assert str(path) in str(caught.value)
 
 
 def test_a_database_without_table_is_empty(tmp_path: Path) -> None:
     """A store that is starting for the first time must look empty."""
     path = tmp_path / "events.sqlite3"
     path.touch()
-    assert list(query(path)) == []
-    assert last_rowid(path) == 0
+    assert list(find(path, Conditions())) == []

@@ -1,0 +1,93 @@
+"""What the programs that find events share: their conditions, their output and their end; see `contract.Finder`.
+
+They are started for every `sandbox logs`: only what loads in no time is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from mlsandbox_serving.contract import Finder, LogTable
+
+POLL_SECONDS: Final = 0.2
+
+
+class Conditions(NamedTuple):
+    """Which events are wanted; everything given must hold."""
+
+    requests: bool = False
+    """Answers to requests, good or bad, alone."""
+    errors: bool = False
+    request_id: str | None = None
+    level: str | None = None
+    """This one of `LogTable.LEVELS` or a more severe one."""
+    since: float | None = None
+    """Epoch seconds, inclusive."""
+    limit: int = 100
+    """How many at most: the newest."""
+    follow: bool = False
+    """Then every new one."""
+
+
+class FindFailed(Exception):
+    """Events cannot be found; `code` is one of `contract.Finder`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code: Final = code
+
+
+def run_finder(find: Callable[[Conditions], Iterator[dict[str, Any] | None]]) -> int:
+    """Read the conditions, write what is found, and return the exit code.
+
+    Args:
+        find: given the conditions, yields events and, while it follows, None when there is nothing new for now. Raises FindFailed.
+    """
+    try:
+        for event in find(parse(sys.stdin.buffer.readline())):
+            if event is not None:
+                _write(event)
+            elif _reader_is_gone():
+                return 0
+    except FindFailed as failure:
+        sys.stderr.write(json.dumps({"error": {"code": failure.code, "message": str(failure)}}, ensure_ascii=False) + "\n")
+        return Finder.FAILED
+    except (BrokenPipeError, KeyboardInterrupt):
+        _discard_output()
+    return 0
+
+
+def parse(line: bytes) -> Conditions:
+    """The conditions of one line.
+
+    Raises:
+        FindFailed: they are none.
+    """
+    try:
+        conditions = Conditions(**json.loads(line))
+    except (TypeError, ValueError) as error:
+        raise FindFailed(Finder.INVALID, f"these are no conditions: {error}") from error
+    if conditions.level is not None and conditions.level not in LogTable.LEVELS:
+        raise FindFailed(Finder.INVALID, f"{conditions.level!r} is no level; these are: {', '.join(LogTable.LEVELS)}")
+    return conditions
+
+
+def _write(event: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _reader_is_gone() -> bool:
+    """Wait a moment for the end of standard input."""
+    ready, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
+    return bool(ready) and not os.read(sys.stdin.fileno(), 4096)
+
+
+def _discard_output() -> None:
+    """Nobody reads any more: what is buffered must not complain at our end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
