@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from mlsandbox.stack.components import COMPONENTS
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs
@@ -25,5 +26,5 @@ def build_stack(inputs: StackInputs, components: Sequence[Component] = COMPONENT
     services: list[ServiceSpec] = []
     for component in components:
         if component.name in inputs.parts:
-            services += component.services(inputs, tuple(services))
+            services += (replace(each, component=component.name) for each in component.services(inputs, tuple(services)))
     return StackSpec(inputs.project, inputs.host, tuple(services))

@@ -205,6 +205,8 @@ class ServiceSpec:
     """Seconds between the polite and the forceful end."""
     package: str | None = None
     """Tag of the package whose files `PackagePath` means, "churn:v3"; it also brings the served code."""
+    component: str = ""
+    """Name of the component that it belongs to; `build_stack` fills it in."""
 
     def port(self, name: str) -> PortSpec:
         """The port of that name; KeyError when there is none."""
