@@ -22,8 +22,8 @@ def main() -> int:
     if train.returncode != 0:
         return train.returncode
 
-    print("\n2. Bring it up: .venv/bin/sandbox -C examples/employment up", flush=True)
-    up = subprocess.run([str(SANDBOX), "-C", str(PROJECT), "up", "-o", "json"], stdout=subprocess.PIPE, check=False)
+    print("\n2. Bring it up: .venv/bin/sandbox -C examples/employment --engine embedded up", flush=True)
+    up = subprocess.run([str(SANDBOX), "-C", str(PROJECT), "--engine", "embedded", "up", "-o", "json"], stdout=subprocess.PIPE, check=False)
     if up.returncode != 0:
         return up.returncode
     stack: dict[str, Any] = json.loads(up.stdout)
