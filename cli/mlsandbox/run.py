@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ GRACE_SECONDS: Final = 5.0
 _TAIL_LINES: Final = 20
 _KEPT_LINES: Final = 200
 """Of the standard error of a command without end."""
+_MEANWHILE_SECONDS: Final = 0.15
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 _echo: Callable[[str], None] | None = None
@@ -58,6 +60,7 @@ def run(
     what: str = "",
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a command to its end and return what it wrote.
 
@@ -70,6 +73,7 @@ def run(
         what: what it is run for, for the error message ("locking the environment of churn").
         check: whether an exit code other than 0 is an error.
         on_line: called with each line of standard error as soon as it is written (progress).
+        meanwhile: called again and again while it runs, not together with `on_line`; what it raises ends the command, and is raised.
 
     Raises:
         ProgramMissing: the program is not on PATH.
@@ -78,7 +82,10 @@ def run(
     words, full_env = _prepared(argv, env, cwd, what)
     with _terminate_as_exception(), _started(words, full_env, cwd, reads=input is not None) as process:
         try:
-            stdout, stderr = _communicate(process, input, timeout, on_line)
+            if meanwhile is None:
+                stdout, stderr = _communicate(process, input, timeout, on_line)
+            else:
+                stdout, stderr = _communicate_meanwhile(process, input, timeout, meanwhile)
         except subprocess.TimeoutExpired as error:
             _end_group(process)
             _fail(words, None, error.stderr or "", what=what, problem=f"not done within {timeout:g} s")
@@ -231,6 +238,20 @@ def _communicate(
     if late.is_set():
         raise subprocess.TimeoutExpired(process.args, timeout or 0.0, stderr="".join(err).encode())
     return "".join(out), "".join(err)
+
+
+def _communicate_meanwhile(
+    process: subprocess.Popen[str], text: str | None, timeout: float | None, meanwhile: Callable[[], None]
+) -> tuple[str, str]:
+    deadline = time.monotonic() + (timeout or threading.TIMEOUT_MAX)
+    while True:
+        try:
+            return process.communicate(text, timeout=_MEANWHILE_SECONDS)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+            meanwhile()
+            text = None  # it is being fed
 
 
 def _fail(argv: list[str], returncode: int | None, output: str | bytes, *, what: str, problem: str) -> NoReturn:

@@ -75,6 +75,21 @@ def test_lines_arrive_while_it_runs() -> None:
     assert done.stderr == "one\ntwo\n"
 
 
+def test_what_is_done_meanwhile_may_end_the_command(tmp_path: Path) -> None:
+    """While a command runs its caller must be able to look around, and to end it with all that it started."""
+    pid_file = tmp_path / "pid"
+
+    def look() -> None:
+        if pid_file.exists() and pid_file.read_text():
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        runner.run(python(SCRIPT, str(pid_file)), meanwhile=look)
+
+    grandchild = int(pid_file.read_text())
+    wait_for(lambda: not psutil.pid_exists(grandchild), timeout=10, what="the command's child is gone")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_timeout_ends_the_command(*, stream: bool) -> None:
     """A command that takes too long must be ended and reported as such."""
