@@ -73,6 +73,8 @@ class Route:
     LIVE: Final = "/livez"
     READY: Final = "/readyz"
     METRICS: Final = "/metrics"
+    ALERTS: Final = "/alerts"
+    """Of the shipper: takes Alertmanager's webhook."""
 
 
 class Header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
@@ -12,10 +13,13 @@ from mlsandbox.project import Project
 from mlsandbox.registry import Entry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
-from mlsandbox.stack.parts import NATIVE, chosen_parts
+from mlsandbox.stack.parts import ALERTMANAGER, NATIVE, chosen_parts
 from mlsandbox.stack.spec import StackSpec
 from mlsandbox.state import State
 from mlsandbox_serving.contract import PackageFile
+
+_ALSO_CALLED: Final = {ALERTMANAGER: ("prometheus-alertmanager",)}
+"""What distributions call a program, besides its own name."""
 
 
 def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozenset[str]:
@@ -41,7 +45,7 @@ def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, 
 
 def programs_on_path() -> Mapping[str, Path]:
     """The programs of others that the embedded engine uses, as far as they are installed."""
-    found = {name: shutil.which(name) for name in NATIVE}
+    found = {name: next(filter(None, map(shutil.which, (name, *_ALSO_CALLED.get(name, ())))), None) for name in NATIVE}
     return {name: Path(path) for name, path in found.items() if path}
 
 

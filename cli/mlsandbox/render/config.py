@@ -8,9 +8,11 @@ from typing import Final
 
 from mlsandbox.assets import asset
 from mlsandbox.render.tree import RenderedFile
-from mlsandbox.stack.spec import Asset, ServiceSpec, StackSpec, Value
+from mlsandbox.stack.spec import Asset, ConfigPath, ServiceSpec, StackSpec, Value
 
 FOLDER: Final = "config"
+WRITTEN: Final = "/etc/sandbox"
+"""How files of the top-level folders write the folder that their service finds its configuration in; in containers it is there."""
 Text = Callable[[ServiceSpec, Value], str]
 """How an engine writes a value of a service."""
 
@@ -18,10 +20,16 @@ Text = Callable[[ServiceSpec, Value], str]
 def config_files(spec: StackSpec, text: Text) -> tuple[RenderedFile, ...]:
     """Every configuration file of every service."""
     return tuple(
-        RenderedFile(f"{FOLDER}/{service.name}/{path}", asset(value.path) if isinstance(value, Asset) else text(service, value))
+        RenderedFile(f"{FOLDER}/{service.name}/{path}", _content(service, value, text))
         for service in spec.services
         for path, value in sorted(service.files.items())
     )
+
+
+def _content(service: ServiceSpec, value: Asset | Value, text: Text) -> str:
+    if isinstance(value, Asset):
+        return asset(value.path).replace(WRITTEN, text(service, ConfigPath()))
+    return text(service, value)
 
 
 def config_digest(files: Sequence[RenderedFile], service: str) -> str | None:

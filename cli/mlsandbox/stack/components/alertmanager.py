@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from mlsandbox.stack.components import shipper
 from mlsandbox.stack.components.base import Component, StackInputs
 from mlsandbox.stack.spec import (
+    Address,
     Asset,
     ConfigPath,
     DataFolder,
@@ -19,12 +22,14 @@ from mlsandbox.stack.spec import (
     Scrape,
     ServiceSpec,
 )
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Port, Route
 
 NAME = "alertmanager"
+_MEMORY: Final = 128 * 1024 * 1024
 
 
 def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    first = inputs.models[0]
     return (
         ServiceSpec(
             name=NAME,
@@ -35,12 +40,18 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
                 Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.ALERTMANAGER))),
                 "--cluster.listen-address=",
             ),
-            files={"alertmanager.yml": Asset("prometheus/alertmanager.yml")},
+            env={"GOMEMLIMIT": str(_MEMORY * 9 // 10)},
+            files={
+                "alertmanager.yml": Asset("prometheus/alertmanager.yml"),
+                "webhook-url": Joined(
+                    ("http://", Address(inputs.named(shipper.NAME, first), inputs.named(Port.SHIPPER, first)), Route.ALERTS)
+                ),
+            },
             ports=(inputs.port(Port.ALERTMANAGER, Reach.MACHINE),),
             metrics=Scrape(Port.ALERTMANAGER),
             liveness=Probe(Port.ALERTMANAGER, "/-/healthy", identified=False),
             readiness=Probe(Port.ALERTMANAGER, "/-/ready", identified=False),
-            resources=Resources(memory_bytes=128 * 1024 * 1024),
+            resources=Resources(memory_bytes=_MEMORY),
         ),
     )
 

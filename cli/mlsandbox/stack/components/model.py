@@ -46,7 +46,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         args=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=True), "--port", ListenPort(port)),
         env=env,
         ports=(inputs.port(port, Reach.PUBLIC),),
-        metrics=Scrape(port),
+        metrics=Scrape(port, labels={"job": NAME, "model": model.name}),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
         needs={inputs.named(shipper.NAME, model): Condition.STARTED},  # events wait in the spool: predictions need no shipper

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
+from mlsandbox.stack.components import alertmanager
 from mlsandbox.stack.components.base import Component, StackInputs
+from mlsandbox.stack.components.objectives import objective_rules
 from mlsandbox.stack.spec import (
+    Address,
     Asset,
     ConfigPath,
     DataFolder,
@@ -16,30 +22,71 @@ from mlsandbox.stack.spec import (
     ProgramEnvironment,
     Reach,
     Resources,
+    Scrape,
     ServiceSpec,
 )
 from mlsandbox_serving.contract import Port
 
 NAME = "prometheus"
+RULES: Final = ("drift", "pipeline", "recording", "resources", "service")
+"""Files of `prometheus/rules`, without their ending."""
+
+_MEMORY: Final = 512 * 1024 * 1024
 
 
-def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
-    return (
-        ServiceSpec(
-            name=NAME,
-            environment=ProgramEnvironment(NAME, command="prometheus"),
-            args=(
-                Joined(("--config.file=", ConfigPath("prometheus.yml"))),
-                Joined(("--storage.tsdb.path=", DataFolder(NAME, "/prometheus"))),
-                Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
-            ),
-            files={"prometheus.yml": Asset("prometheus/prometheus.yml")},
-            ports=(inputs.port(Port.PROMETHEUS, Reach.MACHINE),),
-            liveness=Probe(Port.PROMETHEUS, "/-/healthy", identified=False),
-            readiness=Probe(Port.PROMETHEUS, "/-/ready", identified=False),
-            resources=Resources(memory_bytes=512 * 1024 * 1024),
+def _services(inputs: StackInputs, others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    itself = ServiceSpec(
+        name=NAME,
+        environment=ProgramEnvironment(NAME, command="prometheus"),
+        args=(
+            Joined(("--config.file=", ConfigPath("prometheus.yml"))),
+            Joined(("--storage.tsdb.path=", DataFolder(NAME, "/prometheus"))),
+            # Whichever comes first: a sandbox is no archive.
+            "--storage.tsdb.retention.time=15d",
+            "--storage.tsdb.retention.size=1GB",
+            Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
         ),
+        env={"GOMEMLIMIT": str(_MEMORY * 9 // 10)},  # it tidies up in time, instead of being stopped at its limit
+        ports=(inputs.port(Port.PROMETHEUS, Reach.MACHINE),),
+        metrics=Scrape(Port.PROMETHEUS),
+        liveness=Probe(Port.PROMETHEUS, "/-/healthy", identified=False),
+        readiness=Probe(Port.PROMETHEUS, "/-/ready", identified=False),
+        resources=Resources(memory_bytes=_MEMORY),
     )
+    return (_configured(itself, inputs, (*others, itself)),)
+
+
+def _configured(itself: ServiceSpec, inputs: StackInputs, services: Sequence[ServiceSpec]) -> ServiceSpec:
+    static = {f"rules/{name}.yml": Asset(f"prometheus/rules/{name}.yml") for name in RULES}
+    notified = [each for each in services if each.name == alertmanager.NAME]
+    return replace(
+        itself,
+        files={
+            "prometheus.yml": Asset("prometheus/prometheus.yml"),
+            **static,
+            "rules/objectives.yml": objective_rules(inputs.models, services, inputs.spool_bytes),
+            "targets/services.json": _targets([(each, each.metrics) for each in services if each.metrics is not None]),
+            "targets/alertmanager.json": _targets([(each, Scrape(Port.ALERTMANAGER)) for each in notified]),
+        },
+    )
+
+
+def _targets(scraped: Sequence[tuple[ServiceSpec, Scrape]]) -> Joined:
+    """A file of file_sd: one group per service."""
+    parts: list[str | Address] = []
+    for service, scrape in scraped:
+        parts += [
+            ",\n" if parts else "",
+            ' {"targets": ["',
+            Address(service.name, scrape.port),
+            f'"], "labels": {_labels(service, scrape)}}}',
+        ]
+    return Joined(("[\n", *parts, "\n]\n"))
+
+
+def _labels(service: ServiceSpec, scrape: Scrape) -> str:
+    labels: Mapping[str, str] = {"job": service.name, "instance": service.name, **scrape.labels}
+    return json.dumps(labels if scrape.path == "/metrics" else {**labels, "__metrics_path__": scrape.path})
 
 
 PROMETHEUS = Component(NAME, lambda _models: (Port.PROMETHEUS,), _services)

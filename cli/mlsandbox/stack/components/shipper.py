@@ -36,7 +36,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
             **more,
         },
         ports=(inputs.port(port),),
-        metrics=Scrape(port),
+        metrics=Scrape(port, labels={"job": NAME, "model": model.name}),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
         needs={sink: Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
