@@ -143,7 +143,7 @@ def _service(spec: StackSpec, service: ServiceSpec, places: ContainerPlaces, dig
         "volumes": _mounts(service, places),
         "secrets": secrets,
         "group_add": [str(group) for group in dict.fromkeys((places.secrets_group, 0))] if secrets else None,
-        "tmpfs": [f"{path}:mode=1777" for path in ("/tmp", *service.scratch)],  # noqa: S108 - the container's own
+        "tmpfs": _scratch(service),
         "healthcheck": healthcheck(service),
         "restart": "no" if service.runs_once else "unless-stopped",
         "stop_grace_period": f"{service.stop_grace:g}s",
@@ -185,6 +185,12 @@ def _mounts(service: ServiceSpec, places: ContainerPlaces) -> list[dict[str, Any
         source = str(config_folder(places, service))
         mounts.append({"type": "bind", "source": source, "target": CONFIG, "read_only": True, "bind": {"create_host_path": False}})
     return mounts
+
+
+def _scratch(service: ServiceSpec) -> list[str]:
+    """In memory, for every user, since an image's own is not known here; an engine mounts them with noexec unless told otherwise."""
+    options = "mode=1777,exec" if service.scratch_runs else "mode=1777"
+    return [f"{path}:{options}" for path in ("/tmp", *service.scratch)]  # noqa: S108 - the container's own
 
 
 def _bytes(number: int | None) -> str | None:

@@ -1,0 +1,83 @@
+"""Stacks of projects whose models are packaged in name only: for tests that look at what is rendered from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlsandbox.actions.project_stack import parts_of, stack_of
+from mlsandbox.docker_host import ImageRef
+from mlsandbox.packaging.package import Package
+from mlsandbox.project import Project, load_project
+from mlsandbox.render.compose import render_compose
+from mlsandbox.render.containers import ContainerPlaces, render_container_config
+from mlsandbox.render.tree import RenderedFile
+from mlsandbox.stack.build import port_names
+from mlsandbox.stack.spec import Asset, Environment, ModelEnvironment, ProgramEnvironment, ServiceSpec, StackSpec
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = sorted(path.parent.name for path in GOLDEN.glob("*/sandbox.toml"))
+PROFILES = ("full", "lite")
+ROOT = Path("/project")
+ENVIRON = {"PATH": "/bin", "HOME": "/home/ü", "OMP_NUM_THREADS": "2", "AWS_SECRET_ACCESS_KEY": "never passed on"}
+STACK_ID = "0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A project's stack, as if each of its models were packaged as v1."""
+
+    packages: Mapping[str, Package]
+    """By tag."""
+    spec: StackSpec
+
+
+def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[str, int] | None = None) -> Packaged:
+    """The stack of a project, as if it lay in ROOT.
+
+    Its ports count from 7310 when none are given; its configuration files name the assets that they are, instead of holding them.
+    """
+    project = replace(load_project(folder, environ={"SANDBOX_PROFILE": profile}), root=ROOT)
+    packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
+    parts = parts_of(project, engine, ())
+    counted = {name: 7310 + index for index, name in enumerate(port_names(list(project.models), parts))}
+    spec = stack_of(project, packages, ports or counted, parts)
+    named = replace(spec, services=tuple(_with_named_assets(service) for service in spec.services))
+    return Packaged({package.tag: package for package in packages}, named)
+
+
+def container_places(spec: StackSpec, environ: Mapping[str, str] = ENVIRON) -> ContainerPlaces:
+    """Places with an image for each environment, named after what it is for."""
+    images = {
+        service.environment: ImageRef(f"{_image_name(service)}:test", f"sha256:{service.name}") for service in reversed(spec.services)
+    }
+    return ContainerPlaces(ROOT, images, STACK_ID, 1000, environ)
+
+
+def compose_files(spec: StackSpec, places: ContainerPlaces) -> tuple[RenderedFile, ...]:
+    """The Compose file, and the configuration files after it."""
+    config = render_container_config(spec, places)
+    return (render_compose(spec, places, config), *config)
+
+
+def _package(project: Project, model: str, number: int) -> Package:
+    manifest = {"lock_digest": f"sha256:{number}", "python": "3.11.7"}
+    bento = project.state_dir / "bentoml/bentos" / model / "v1"
+    return Package(model, "v1", f"sha256:{number}", f"{model}:v1", bento, Path(f"/cache/envs/{number}/bin/python"), manifest)
+
+
+def _with_named_assets(service: ServiceSpec) -> ServiceSpec:
+    files = {path: f"({value.path} as it is)\n" if isinstance(value, Asset) else value for path, value in service.files.items()}
+    return replace(service, files=files)
+
+
+def _image_name(service: ServiceSpec) -> str:
+    environment: Environment = service.environment
+    match environment:
+        case ProgramEnvironment(image=image):
+            return image
+        case ModelEnvironment():
+            return str(service.package).partition(":")[0]
+        case _:
+            return environment.name
