@@ -180,6 +180,18 @@ class PackagingFailed(SandboxError):
     code = "PACKAGING_FAILED"
 
 
+class ImagePullFailed(SandboxError):
+    """A container image is not on this machine, and its registry does not give it; `details` holds the image."""
+
+    code = "IMAGE_PULL_FAILED"
+
+
+class ImageBuildFailed(SandboxError):
+    """Building a container image failed; `details` holds the image and the file with the whole output."""
+
+    code = "IMAGE_BUILD_FAILED"
+
+
 class PackageTampered(SandboxError):
     """Files of a package are not those that were packaged."""
 
@@ -214,7 +226,7 @@ class ProjectBusy(SandboxError):
 
 
 class EventLogUnreadable(SandboxError):
-    """The embedded log store's file is absent or damaged."""
+    """Logged events cannot be read: nothing was logged yet, the log is damaged, or it does not answer."""
 
     code = "EVENT_LOG_UNREADABLE"
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox.actions.sight import look, moment
+from mlsandbox.actions.sight import engine_of, moment
 from mlsandbox.engines.base import LogLine
-from mlsandbox.errors import UsageError
-from mlsandbox.event_query import ROWID, last_rowid, query
-from mlsandbox.supervise.spec import Folder, ListInvalid, list_from_json
-from mlsandbox_serving.contract import LogTable
+from mlsandbox.errors import CommandFailed, EventLogUnreadable, UsageError
+from mlsandbox.stack.components import log_store, shipper
+from mlsandbox.supervise.transition import State
+from mlsandbox_serving.contract import Finder
 
-_POLL_SECONDS: Final = 0.2
 _EVERYTHING: Final = 1_000_000
+_FAILURES: Final[Mapping[str, tuple[str, str]]] = {
+    Finder.ABSENT: ("no events are logged yet", "start the stack: sandbox up"),
+    Finder.UNREADABLE: (
+        "the logged events cannot be read",
+        "restart the stack, the log store moves a damaged file aside and begins a new one: sandbox down && sandbox up",
+    ),
+    Finder.UNREACHABLE: ("the logged events cannot be asked for", "see whether their store runs: sandbox status"),
+}
+"""What failed and what to do, by what a finder says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +63,65 @@ def service_lines(root: Path, services: Sequence[str], *, lines: int, since: flo
         named = ", ".join(known) or "none yet"
         raise UsageError(f"there is no service {', '.join(unknown)}", why=f"Services: {named}.", fix="see the names: sandbox status")
     wanted = list(services) or known
-    for line in look(root).engine.logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
+    for line in engine_of(root).logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
         if since is None or _epoch(line) >= since:
             yield line
 
 
 def service_names(root: Path) -> list[str]:
     """Services that the project's stack has, or that ever wrote something."""
-    folder = Folder(root / ".sandbox")
-    try:
-        listed = {process.name for process in list_from_json(folder.processes.read_text(encoding="utf-8"))}
-    except (OSError, ListInvalid):
-        listed = set()
-    return sorted(listed | {path.stem for path in folder.logs.glob("*.log")})
+    return list(engine_of(root).service_names())
 
 
 def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iterator[dict[str, Any]]:
     """Logged events, oldest first; with `follow`, then every new one, without end.
 
     Raises:
-        EventLogUnreadable: nothing was logged yet.
+        EventLogUnreadable: nothing was logged yet, or the log cannot be read.
+        NotRunning: the stack has to run to be asked.
     """
-    path = root / ".sandbox" / "data" / "log-store" / LogTable.FILE
-    seen = last_rowid(path) if follow else 0
-    yield from map(_body, query(path, **_conditions(wanted), limit=lines))
-    while follow:
-        fresh = list(query(path, **_conditions(wanted), after_rowid=seen))
-        seen = max((event[ROWID] for event in fresh), default=seen)
-        yield from map(_body, fresh)
-        if not fresh:
-            time.sleep(_POLL_SECONDS)
+    engine = engine_of(root)
+    running = [each.name for each in engine.observe().services if each.state is State.READY]
+    service, finder = finder_beside(engine.service_names(), running)
+    conditions = {**asdict(wanted), "limit": lines, "follow": follow}
+    try:
+        for line in engine.run_in(service, ("-m", finder), json.dumps(conditions) + "\n"):
+            yield json.loads(line)
+    except CommandFailed as failure:
+        raise _unreadable(failure) or failure from failure
 
 
-def _conditions(wanted: EventFilter) -> dict[str, Any]:
-    return {
-        "requests": wanted.requests,
-        "errors": wanted.errors,
-        "request_id": wanted.request_id,
-        "level": wanted.level,
-        "since": wanted.since,
-    }
+def finder_beside(names: Collection[str], running: Collection[str]) -> tuple[str, str]:
+    """Where a stack's events are found (pure).
+
+    Args:
+        names: of its services.
+        running: those of them that run.
+
+    Returns:
+        The service beside which they are found, and the program that finds them there.
+
+    Raises:
+        EventLogUnreadable: it has no service that knows of events.
+    """
+    if log_store.NAME in names:
+        return log_store.NAME, Finder.LOG_STORE
+    shippers = [name for name in names if name == shipper.NAME or name.startswith(f"{shipper.NAME}-")]
+    if not shippers:
+        raise EventLogUnreadable("no events are logged yet", why="No stack has run here.", fix="start the stack: sandbox up")
+    return next((name for name in shippers if name in running), shippers[0]), Finder.ELASTICSEARCH
 
 
-def _body(event: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in event.items() if key != ROWID}
+def _unreadable(failure: CommandFailed) -> EventLogUnreadable | None:
+    """What a finder said of its failure; None when it said nothing."""
+    if failure.details.get("returncode") != Finder.FAILED:
+        return None
+    try:
+        told = json.loads(str(failure.details.get("stderr", "")).splitlines()[-1])["error"]
+        what, fix = _FAILURES[told["code"]]
+        return EventLogUnreadable(what, why=told["message"], fix=fix, details={"reason": told["code"]})
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _epoch(line: LogLine) -> float:

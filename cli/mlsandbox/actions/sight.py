@@ -78,10 +78,14 @@ class Sight:
 
 def look(root: Path) -> Sight:
     """Look at the stack of the project in a folder; changes nothing."""
-    sandbox = root / ".sandbox"
-    remembered = load_state(sandbox).state if sandbox.is_dir() else ProjectState()
-    engine = ENGINES[remembered.engine if remembered.engine in ENGINES else "embedded"](root)
+    remembered = _remembered(root)
+    engine = _engine(root, remembered)
     return Sight(root, engine, engine.observe(), remembered)
+
+
+def engine_of(root: Path) -> Engine:
+    """The engine that runs, or last ran, the stack of the project in a folder."""
+    return _engine(root, _remembered(root))
 
 
 def endpoint_of(sight: Sight, model: str | None = None) -> str:
@@ -107,6 +111,15 @@ def endpoint_of(sight: Sight, model: str | None = None) -> str:
 def moment(text: str) -> datetime:
     """The time of an ISO 8601 text."""
     return datetime.fromisoformat(text)
+
+
+def _remembered(root: Path) -> ProjectState:
+    sandbox = root / ".sandbox"
+    return load_state(sandbox).state if sandbox.is_dir() else ProjectState()
+
+
+def _engine(root: Path, remembered: ProjectState) -> Engine:
+    return ENGINES[remembered.engine if remembered.engine in ENGINES else "embedded"](root)
 
 
 def _service(each: ObservedService) -> ServiceState:

@@ -223,17 +223,21 @@ class Engine(Protocol):
         """
         ...
 
+    def service_names(self) -> tuple[str, ...]:
+        """Services that the stack has, running or not, and those that ran before and whose output is still there; sorted."""
+        ...
+
     def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
         """Run the service's Python once more beside it, with its environment variables and files, and give the lines it writes.
 
         Args:
             service: its name.
             args: after the interpreter, as in ("-m", "mlsandbox_serving.log_store.find").
-            text: what it reads on standard input.
+            text: what it reads on standard input, which stays open until the iterator is closed: one without end ends with it.
 
         Raises:
             NotRunning: the service is not there, and this engine needs it to run.
-            CommandFailed: it ended with another exit code than 0.
+            CommandFailed: it ended with another exit code than 0; `details` holds it as returncode, and the end of its stderr.
         """
         ...
 

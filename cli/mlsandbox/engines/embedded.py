@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import ClassVar, Final
 
-from mlsandbox.engines.base import Action, Change, Desired, LogLine, Observed, ObservedService, Outcome, Plan, Report, Result, Step, Undone
+from mlsandbox.engines.base import (
+    Action,
+    Change,
+    Desired,
+    Kept,
+    LogLine,
+    Observed,
+    ObservedService,
+    Outcome,
+    Plan,
+    Report,
+    Result,
+    Step,
+    Undone,
+)
 from mlsandbox.engines.process_plan import plan_processes, recipe
 from mlsandbox.engines.process_wait import wait_until_ready
+from mlsandbox.errors import NotRunning
 from mlsandbox.render.processes import Places, passed_on, render_config, render_processes
 from mlsandbox.render.served import served_files, served_folder
 from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
+from mlsandbox.run import stream
 from mlsandbox.secrets import ensure_secret
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox.supervise import control
@@ -98,6 +114,26 @@ class EmbeddedEngine:
         if outcome.result is Result.READY and plan.folders:
             prune_tree(self._folder.processes.parent, plan.files)
         return outcome
+
+    def service_names(self) -> tuple[str, ...]:
+        listed = {spec.name for spec in self._list()}
+        return tuple(sorted(listed | {path.stem for path in self._folder.logs.glob("*.log")}))
+
+    def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
+        """Works as well when nothing runs, as long as what the service ran with is there."""
+        spec = next((spec for spec in self._list() if spec.name == service), None)
+        if spec is None or not Path(spec.argv[0]).exists() or not Path(spec.cwd).is_dir():
+            why = "No stack with it ran here last." if spec is None else f"What it ran with is gone: {spec.argv[0]}, {spec.cwd}."
+            raise NotRunning(f"{service} is not here", why=why, fix="start it: sandbox up")
+        without = {name: None for name in os.environ if name.startswith("PYTHON")}
+        env = {**without, **spec.surroundings, **spec.env}
+        return stream([spec.argv[0], *args], env=env, cwd=Path(spec.cwd), input=text, what=f"{' '.join(args)} beside {service}")
+
+    def kept(self) -> tuple[Kept, ...]:
+        return ()
+
+    def remove_kept(self) -> tuple[Kept, ...]:
+        return ()
 
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
         with ExitStack() as stack:
