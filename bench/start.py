@@ -62,7 +62,9 @@ def main() -> None:
 
 def sandbox(project: Path, *words: str) -> None:
     """Run `sandbox` in the project; its output is shown only when it fails."""
-    done = subprocess.run([SANDBOX, "-C", project, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        [SANDBOX, "-C", project, "--engine", "embedded", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode != 0:
         raise SystemExit(f"sandbox {' '.join(words)} failed (exit {done.returncode}):\n{done.stdout}")
 
@@ -84,7 +86,9 @@ def example_row(project: Path) -> bytes:
 def time_up(project: Path, row: bytes) -> float:
     """Seconds from the start of `sandbox up` to the first prediction; the stack is down before and after."""
     started = time.monotonic()
-    with subprocess.Popen([SANDBOX, "-C", project, "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
+    with subprocess.Popen(
+        [SANDBOX, "-C", project, "--engine", "embedded", "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as command:
         seconds = until_answered(started, lambda: model_service(project).port, row, command)
         if command.wait(GIVE_UP) != 0:
             raise SystemExit("sandbox up failed; see: sandbox up")

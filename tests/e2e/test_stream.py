@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from typing import Any
 
-from support.sandbox import ROOT, Sandbox
+from support.example import train_example
+from support.sandbox import Sandbox
 from support.waiting import wait_for
 
 ROWS = 10_000
@@ -27,9 +27,7 @@ print(json.dumps(model.predict(frame).tolist()))
 def test_ten_thousand_rows_must_be_answered_like_the_estimator_and_logged_once(make_sandbox: Callable[..., Sandbox]) -> None:
     """10,000 rows of the census stream must be predicted as by the estimator itself, and the log store hold those requests once each."""
     sandbox = make_sandbox("employment")
-    example = ROOT / "examples" / "employment"
-    shutil.copytree(example, sandbox.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".sandbox", "employment"))
-    sandbox.script("import runpy; runpy.run_path('train.py', run_name='__main__')")
+    train_example(sandbox)
     own = json.loads(sandbox.script(OWN, str(ROWS)))
     sandbox.run("up").ok()
 
