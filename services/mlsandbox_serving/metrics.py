@@ -22,6 +22,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mlsandbox_serving.contract import Metric, Metrics
+from mlsandbox_serving.processes import Processes
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -108,6 +109,7 @@ class WorkerMetrics:
             self._retire_dead()
             registry = CollectorRegistry()
             _Collector(registry, path=str(self._folder))
+            registry.register(Processes(self._processes))
             return generate_latest(registry)
 
     def ready_workers(self) -> int:
@@ -120,6 +122,10 @@ class WorkerMetrics:
                 values = _File.read_all_values_from_file(str(file))
                 ready += any(json.loads(key)[0] == Metrics.MODEL_READY.name and value == 1 for key, value, _, _ in values)
         return ready
+
+    def _processes(self) -> Iterator[int]:
+        yield os.getppid()  # their arbiter
+        yield from (int(file.stem) for file in self._folder.glob("*.alive"))
 
     def _begin(self, generation: str) -> None:
         mark = self._folder / "generation"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -13,9 +14,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from mlsandbox_serving.contract import Route
+from mlsandbox_serving.processes import Processes
 
 Readiness = Callable[[], Mapping[str, Any]]
 """The body of /readyz; 200 when its "ready" is true, else 503."""
+
+Reader = Callable[[bytes], None]
+"""Takes the body of a POST; raises ValueError when it is not what is expected there."""
 
 _POLL_SECONDS: Final = 0.5
 
@@ -27,16 +32,31 @@ class ProbeServer:
         host: address to listen on.
         port: TCP port; 0 takes a free one.
         readiness: see `Readiness`.
-        registry: what /metrics shows.
+        registry: what /metrics shows, with what this process uses.
+        posts: who takes what is posted to a path.
+        largest_post: bytes; more is refused unread.
 
     Raises:
         OSError: the port is taken or not ours.
     """
 
-    def __init__(self, host: str, port: int, *, readiness: Readiness, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        readiness: Readiness,
+        registry: CollectorRegistry,
+        posts: Mapping[str, Reader] | None = None,
+        largest_post: int = 1024 * 1024,
+    ) -> None:
+        registry.register(Processes(lambda: (os.getpid(),)))
+
         class Handler(_Handler):
             readiness_of_process = staticmethod(readiness)
             metrics_registry = registry
+            readers = posts or {}
+            largest_body = largest_post
 
         self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
@@ -59,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
     readiness_of_process: Readiness
     metrics_registry: CollectorRegistry
+    readers: Mapping[str, Reader]
+    largest_body: int
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -71,7 +93,28 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == Route.METRICS:
             self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.metrics_registry))
         else:
-            self._answer(HTTPStatus.NOT_FOUND, "application/json", b'{"error": {"code": "NOT_FOUND"}}')
+            self._refuse(HTTPStatus.NOT_FOUND)
+
+    def do_POST(self) -> None:
+        reader = self.readers.get(self.path.partition("?")[0])
+        length = self.headers.get("Content-Length", "")
+        if reader is None:
+            self._refuse(HTTPStatus.NOT_FOUND)
+        elif not (length.isascii() and length.isdigit()):
+            self._refuse(HTTPStatus.LENGTH_REQUIRED)
+        elif int(length) > self.largest_body:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            try:
+                reader(self.rfile.read(int(length)))
+            except ValueError:
+                self._refuse(HTTPStatus.BAD_REQUEST)
+            else:
+                self._answer(HTTPStatus.OK, "application/json", b"{}")
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self.close_connection = True  # a body may lie unread on it
+        self._answer(status, "application/json", json.dumps({"error": {"code": status.name}}).encode())
 
     def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)

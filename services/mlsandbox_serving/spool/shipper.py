@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from mlsandbox_serving.contract import Env, Metrics, NotReady
+from mlsandbox_serving.alerts import LARGEST_BODY, log_alerts
+from mlsandbox_serving.contract import Env, Metrics, NotReady, Route
 from mlsandbox_serving.lifetime import end_with_parent
 from mlsandbox_serving.metrics import counter, gauge
 from mlsandbox_serving.probes import ProbeServer
@@ -177,6 +178,8 @@ def main(environ: Mapping[str, str]) -> int:
                 "details": shipper.status(),
             },
             registry=shipper.registry,
+            posts={Route.ALERTS: log_alerts},
+            largest_post=LARGEST_BODY,
         )
     except (KeyError, ValueError, OSError) as error:
         _log.error("cannot start: %s: %s", type(error).__name__, error)
