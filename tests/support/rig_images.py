@@ -39,17 +39,17 @@ class Image:
     """Debian packages of this machine's release whose files are in the build context, below `root/`."""
     standin: str | None = None
     """Program of `tests/rig/standins`, in the build context under its own name."""
-    msgpack: bool = False
-    """Whether the stand-in decodes MessagePack; the library is below `site/` in the build context."""
+    libraries: tuple[str, ...] = ()
+    """Distributions that the stand-in imports, as the test environment pins them; in the build context below `site/`."""
 
 
 IMAGES: dict[str, Image] = {
     "prometheus": Image(("prometheus", "promtool", "busybox-static")),
     "alertmanager": Image(("prometheus-alertmanager", "busybox-static")),
     "elasticsearch-exporter": Image(("prometheus-elasticsearch-exporter", "busybox-static")),
-    "fluentd": Image(("busybox-static",), "fluentd", msgpack=True),
-    "elasticsearch": Image(("busybox-static",), "elasticsearch"),
-    "grafana": Image(("busybox-static",), "grafana"),
+    "fluentd": Image(("busybox-static",), "fluentd_standin", ("msgpack",)),
+    "elasticsearch": Image(("busybox-static",), "elasticsearch_standin"),
+    "grafana": Image(("busybox-static",), "grafana_standin", ("pyyaml",)),
 }
 
 
@@ -59,7 +59,7 @@ def references() -> dict[str, str]:
     tags = {BASE: base}
     for key, image in IMAGES.items():
         files = [*_files(RIG / "images" / key), *(_files(RIG / "standins" / image.standin) if image.standin else ())]
-        tags[key] = _digest(files, base, *image.packages, _pin("msgpack") if image.msgpack else "")
+        tags[key] = _digest(files, key, base, *image.packages, *map(_pin, image.libraries))
     return {key: f"sandbox-test/{key}:{tag}" for key, tag in tags.items()}
 
 
@@ -137,9 +137,9 @@ def _context(key: str, folder: Path) -> Path:
     shutil.rmtree(packages)
     if image.standin:
         shutil.copytree(RIG / "standins" / image.standin, folder / image.standin, ignore=shutil.ignore_patterns("__pycache__"))
-    if image.msgpack:
+    if image.libraries:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"]
-        _run([*pip, f"--target={folder / 'site'}", _pin("msgpack")])
+        _run([*pip, f"--target={folder / 'site'}", *map(_pin, image.libraries)])
     return folder
 
 
