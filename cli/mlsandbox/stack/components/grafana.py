@@ -1,11 +1,21 @@
-"""Grafana: the dashboards, with its data sources and an anonymous viewer set up."""
+"""Grafana: the dashboards, with its data sources and an anonymous viewer set up.
+
+Settings are environment variables alone: a container reads them from there anyhow, and what is installed on this machine brings a
+configuration of its own that is not ours to read or change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from mlsandbox.stack import parts
+from mlsandbox.stack.components import elasticsearch, prometheus
 from mlsandbox.stack.components.base import Component, StackInputs
 from mlsandbox.stack.spec import (
+    Address,
+    Asset,
     ConfigPath,
     DataFolder,
     Joined,
@@ -18,11 +28,41 @@ from mlsandbox.stack.spec import (
     Scrape,
     SecretFile,
     ServiceSpec,
+    Value,
 )
 from mlsandbox_serving.contract import Port
 
-NAME = "grafana"
-PASSWORD = SecretFile("grafana-admin")
+NAME: Final = "grafana"
+PASSWORD: Final = SecretFile("grafana-admin")
+DASHBOARDS: Final = ("sandbox-overview", "sandbox-drift", "sandbox-runtime", "sandbox-pipeline")
+"""Their uids, and the names of their files; the first is the home page."""
+
+_DATA: Final = DataFolder(NAME, "/var/lib/grafana")
+_LINUX_HOME: Final = "/usr/share/grafana"
+_HOMES: Final = {"darwin": "/opt/homebrew/opt/grafana/share/grafana"}
+"""Where Grafana's packages put what it is made of (those of Debian and Red Hat, and Homebrew's): it has no way to find it itself."""
+
+_FIXED: Final = {
+    # A viewer needs no login; whoever wants to change something signs in as admin.
+    "GF_AUTH_ANONYMOUS_ENABLED": "true",
+    "GF_AUTH_ANONYMOUS_ORG_NAME": "Main Org.",
+    "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+    "GF_USERS_ALLOW_SIGN_UP": "false",
+    "GF_USERS_VIEWERS_CAN_EDIT": "true",  # gives viewers Explore, which is where events are read; they can save nothing
+    # Nothing is told to, or fetched from, anyone.
+    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+    "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
+    "GF_NEWS_NEWS_FEED_ENABLED": "false",
+    "GF_SECURITY_DISABLE_GRAVATAR": "true",
+    "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+    "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+    "GF_PLUGINS_PLUGIN_ADMIN_ENABLED": "false",
+    # Prometheus's rules alert, and Alertmanager tells.
+    "GF_UNIFIED_ALERTING_ENABLED": "false",
+    "GF_LOG_MODE": "console",
+}
 
 
 def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -31,19 +71,57 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
             name=NAME,
             environment=ProgramEnvironment(NAME, command="grafana"),
             args=(),
+            native_args=(
+                "server",
+                "--homepath",
+                _HOMES.get(sys.platform, _LINUX_HOME),
+                "--config",
+                "/dev/null",  # not this machine's, which only its own service may read
+                Joined(("cfg:security.admin_password=$__file{", PASSWORD, "}")),  # …__FILE is the image's doing, not the program's
+            ),
             env={
+                **_FIXED,
                 "GF_SERVER_HTTP_ADDR": ListenHost(),
                 "GF_SERVER_HTTP_PORT": ListenPort(Port.GRAFANA),
-                "GF_PATHS_DATA": DataFolder(NAME, "/var/lib/grafana"),
-                "GF_PATHS_PROVISIONING": Joined((ConfigPath("provisioning"),)),
+                # All that it writes is below its data folder: the rest of its image stays read-only.
+                "GF_PATHS_DATA": _DATA,
+                "GF_PATHS_LOGS": Joined((_DATA, "/log")),
+                "GF_PATHS_PLUGINS": Joined((_DATA, "/plugins")),
+                "GF_PATHS_PROVISIONING": ConfigPath("provisioning"),
+                "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": ConfigPath(f"dashboards/{DASHBOARDS[0]}.json"),
                 "GF_SECURITY_ADMIN_PASSWORD__FILE": PASSWORD,
+                "SANDBOX_DASHBOARDS_DIR": ConfigPath("dashboards"),
+                **_sources(inputs),
             },
+            files=_files(inputs),
             ports=(inputs.port(Port.GRAFANA, Reach.MACHINE),),
             metrics=Scrape(Port.GRAFANA),
+            liveness=Probe(Port.GRAFANA, "/api/health", identified=False),
             readiness=Probe(Port.GRAFANA, "/api/health", identified=False),
-            resources=Resources(memory_bytes=256 * 1024 * 1024),
+            resources=Resources(memory_bytes=512 * 1024 * 1024),
         ),
     )
 
 
-GRAFANA = Component(NAME, lambda _models: (Port.GRAFANA,), _services)
+def _sources(inputs: StackInputs) -> Mapping[str, Value]:
+    found: dict[str, Value] = {}
+    if parts.PROMETHEUS in inputs.parts:
+        found["SANDBOX_PROMETHEUS_URL"] = Joined(("http://", Address(prometheus.NAME, Port.PROMETHEUS)))
+    if parts.ELASTICSEARCH in inputs.parts:
+        found["SANDBOX_ELASTICSEARCH_URL"] = elasticsearch.URL
+    return found
+
+
+def _files(inputs: StackInputs) -> Mapping[str, Asset]:
+    sources = [part for part in (parts.PROMETHEUS, parts.ELASTICSEARCH) if part in inputs.parts]
+    paths = (
+        *(f"provisioning/datasources/{part}.yaml" for part in sources),
+        "provisioning/dashboards/sandbox.yaml",
+        "provisioning/plugins/none.yaml",
+        "provisioning/alerting/none.yaml",
+        *(f"dashboards/{uid}.json" for uid in DASHBOARDS),
+    )
+    return {path: Asset(f"grafana/{path}") for path in paths}
+
+
+GRAFANA: Final = Component(NAME, lambda _models: (Port.GRAFANA,), _services)

@@ -1,0 +1,95 @@
+"""Metrics that dashboards query and the contract does not hold: those of other programs, and of the drift service.
+
+The type says how a metric behaves, which is what a query must respect: Fluentd's plugin declares all of its own as gauges, and
+those that only ever grow are counters here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlsandbox_serving.contract import Metric
+
+_PLUGIN: Final = ("plugin_id", "type")
+_COLUMN: Final = ("model", "version", "engine", "column")
+_ENGINE: Final = ("model", "version", "engine")
+
+
+class Prometheus:
+    """Of Prometheus itself, and what it adds to every target."""
+
+    UP: Final = Metric("up", "gauge", "1 when the last scrape of a target worked.")
+    SCRAPE_SECONDS: Final = Metric("scrape_duration_seconds", "gauge", "How long the last scrape took.")
+    SCRAPE_SAMPLES: Final = Metric("scrape_samples_scraped", "gauge", "Samples in the last scrape.")
+    SERIES: Final = Metric("prometheus_tsdb_head_series", "gauge", "Series in memory.")
+    STORED: Final = Metric("prometheus_tsdb_storage_blocks_bytes", "gauge", "Bytes of the blocks on disk.")
+    RULE_FAILURES: Final = Metric("prometheus_rule_evaluation_failures_total", "counter", "Rules that could not be evaluated.")
+
+
+class Process:
+    """Of the processes of most programs."""
+
+    CPU_SECONDS: Final = Metric("process_cpu_seconds_total", "counter", "Processor time.")
+    MEMORY_BYTES: Final = Metric("process_resident_memory_bytes", "gauge", "Memory in use.")
+    OPEN_FILES: Final = Metric("process_open_fds", "gauge", "Open file descriptors.")
+    MAX_FILES: Final = Metric("process_max_fds", "gauge", "File descriptors that may be open.")
+    START_SECONDS: Final = Metric("process_start_time_seconds", "gauge", "Unix time of its start.")
+
+
+class Recorded:
+    """What Prometheus's rules record (`prometheus/rules/recording.yml`)."""
+
+    MEMORY_RATIO: Final = Metric("instance:sandbox_memory:ratio", "gauge", "Share of its memory limit that a service uses.")
+
+
+class Alertmanager:
+    """Of Alertmanager."""
+
+    ALERTS: Final = Metric("alertmanager_alerts", "gauge", "Alerts by state.", ("state",))
+    SENT: Final = Metric("alertmanager_notifications_total", "counter", "Notifications tried.", ("integration",))
+    FAILED: Final = Metric("alertmanager_notifications_failed_total", "counter", "Notifications that failed.", ("integration",))
+
+
+class Fluentd:
+    """Of Fluentd's outputs: fluent-plugin-prometheus, `prometheus_output_monitor`."""
+
+    RECORDS: Final = Metric("fluentd_output_status_emit_records", "counter", "Records given to an output.", _PLUGIN)
+    WRITES: Final = Metric("fluentd_output_status_write_count", "counter", "Chunks written.", _PLUGIN)
+    ERRORS: Final = Metric("fluentd_output_status_num_errors", "counter", "Writes that failed.", _PLUGIN)
+    RETRIES: Final = Metric("fluentd_output_status_retry_count", "counter", "Writes tried again.", _PLUGIN)
+    BUFFER_BYTES: Final = Metric("fluentd_output_status_buffer_total_bytes", "gauge", "Bytes in the buffer.", _PLUGIN)
+    BUFFER_QUEUE: Final = Metric("fluentd_output_status_buffer_queue_length", "gauge", "Chunks waiting to be written.", _PLUGIN)
+    BUFFER_FREE: Final = Metric("fluentd_output_status_buffer_available_space_ratio", "gauge", "Free share of it, in percent.", _PLUGIN)
+
+
+class Elasticsearch:
+    """Of the Elasticsearch exporter."""
+
+    HEALTH: Final = Metric("elasticsearch_cluster_health_status", "gauge", "1 for the colour that it has.", ("color",))
+    DOCS: Final = Metric("elasticsearch_indices_docs", "gauge", "Documents.")
+    STORE_BYTES: Final = Metric("elasticsearch_indices_store_size_bytes", "gauge", "Bytes of the indices.")
+    INDEXED: Final = Metric("elasticsearch_indices_indexing_index_total", "counter", "Documents indexed.")
+    REJECTED: Final = Metric("elasticsearch_thread_pool_rejected_count", "counter", "Work turned away.", ("type",))
+    DISK_FREE_BYTES: Final = Metric("elasticsearch_filesystem_data_available_bytes", "gauge", "Free bytes of its disk.")
+    DISK_BYTES: Final = Metric("elasticsearch_filesystem_data_size_bytes", "gauge", "Size of its disk.")
+    HEAP_BYTES: Final = Metric("elasticsearch_jvm_memory_used_bytes", "gauge", "Heap in use.", ("area",))
+    HEAP_MAX_BYTES: Final = Metric("elasticsearch_jvm_memory_max_bytes", "gauge", "Heap that may be used.", ("area",))
+
+
+class Drift:
+    """Of the drift service, which is not part of the stack yet: its dashboard is ready for it."""
+
+    SCORE: Final = Metric("sandbox_drift_score", "gauge", "Distance of a column from its reference, above the noise.", _COLUMN)
+    SEVERITY: Final = Metric("sandbox_drift_severity", "gauge", "0 none, 1 low, 2 medium, 3 high.", _COLUMN)
+    CERTAIN: Final = Metric("sandbox_drift_certain", "gauge", "1 when chance is ruled out.", _COLUMN)
+    P_VALUE: Final = Metric("sandbox_drift_p_value", "gauge", "Probability of such a distance by chance.", _COLUMN)
+    WINDOW_ROWS: Final = Metric("sandbox_drift_window_rows", "gauge", "Rows that were compared.", _ENGINE)
+    LAST_CHECK: Final = Metric("sandbox_drift_last_check_timestamp_seconds", "gauge", "Unix time of the last check.", _ENGINE)
+    CHECK_SECONDS: Final = Metric("sandbox_drift_check_duration_seconds", "gauge", "How long the last check took.", _ENGINE)
+    CHECKS: Final = Metric("sandbox_drift_checks_total", "counter", "Checks by how they ended.", (*_ENGINE, "result"))
+
+
+def other_metrics() -> tuple[Metric, ...]:
+    """All of the above."""
+    groups = (Prometheus, Process, Recorded, Alertmanager, Fluentd, Elasticsearch, Drift)
+    return tuple(value for group in groups for value in vars(group).values() if isinstance(value, Metric))
