@@ -48,7 +48,7 @@ class Label:
 
 FRONT: Final = "front"
 BACK: Final = "back"
-_HEADER: Final = """\
+HEADER: Final = """\
 # Written by `sandbox up`, and written anew by the next one: changes belong in sandbox.toml.
 # By hand, from the project's folder: docker compose -f .sandbox/stack/compose.yaml ps
 """
@@ -84,7 +84,7 @@ def render_compose(spec: StackSpec, places: ContainerPlaces, config: Sequence[Re
         document["volumes"] = {name: {"name": volume_name(spec, name), "labels": owner} for name in spec.data_folders}
     if spec.secret_names:
         document["secrets"] = {name: {"file": str(secret_file(places, name))} for name in spec.secret_names}
-    return RenderedFile(COMPOSE_FILE, _HEADER + yaml_text(document))
+    return RenderedFile(COMPOSE_FILE, HEADER + yaml_text(document))
 
 
 def volume_name(spec: StackSpec, folder: str) -> str:
@@ -93,7 +93,10 @@ def volume_name(spec: StackSpec, folder: str) -> str:
 
 
 def container_recipes(spec: StackSpec, places: ContainerPlaces, config: Sequence[RenderedFile]) -> Mapping[str, Mapping[str, str]]:
-    """What each service's container is made from, flat, to be able to say what changed; the stack's id is no part of it."""
+    """What each service's container is made from, flat, to be able to say what changed; the stack's id is no part of it.
+
+    All that Compose itself makes a container anew for is in it, so that a container whose digest is the same is left alone by both.
+    """
     return {service.name: _recipe(spec, service, places, config) for service in spec.services}
 
 
@@ -109,8 +112,7 @@ def _recipe(spec: StackSpec, service: ServiceSpec, places: ContainerPlaces, conf
     description = _service(spec, service, places, digest="")
     variables = description.pop("environment", {})
     variables.pop(Env.STACK_ID, None)
-    for name in ("labels", "depends_on", "pull_policy"):
-        description.pop(name, None)
+    del description["labels"], description["pull_policy"]
     return {
         **{_said(name): value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in description.items()},
         "image id": places.images[service.environment].id,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from mlsandbox.assets import asset
@@ -26,7 +28,7 @@ def _command(service: ServiceSpec, probe: Probe) -> list[str] | None:
     port = service.port(probe.port).number
     if not isinstance(service.environment, ProgramEnvironment):
         return ["python", "-m", "mlsandbox_serving.healthcheck", str(port), probe.path]
-    return _asking(_program(service.environment.image), f"http://127.0.0.1:{port}{probe.path}")
+    return _asking(_programs()[service.environment.image], f"http://127.0.0.1:{port}{probe.path}")
 
 
 def _asking(program: str, url: str) -> list[str] | None:
@@ -43,5 +45,6 @@ def _asking(program: str, url: str) -> list[str] | None:
     raise ValueError(f"{_IMAGES} has an unknown probe: {program}")
 
 
-def _program(image: str) -> str:
-    return str(tomllib.loads(asset(_IMAGES))[image]["probe"])
+@cache
+def _programs() -> Mapping[str, str]:
+    return {image: table["probe"] for image, table in tomllib.loads(asset(_IMAGES)).items()}

@@ -1,0 +1,54 @@
+"""compose/docker-compose.yml: what is rendered for the example; `pytest --update-golden` writes it anew."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from mlsandbox.docker_host import ImageRef
+from mlsandbox.render.compose import HEADER, Label
+from mlsandbox.stack.build import port_names
+from mlsandbox.stack.parts import chosen_parts
+from mlsandbox.stack.spec import Environment, ProgramEnvironment, StackSpec
+from mlsandbox_serving.contract import FIRST_PORT, Env, Port
+from support.rendered import ROOT, compose_files, container_places, packaged
+
+REPOSITORY = Path(__file__).parents[3]
+REFERENCE = REPOSITORY / "compose/docker-compose.yml"
+SAYS = """\
+# The stack of examples/employment as `sandbox up --engine docker` renders it, to be read: every service, and how it is confined.
+# Left out is what differs from one `up` to the next. A project's own file is .sandbox/stack/compose.yaml.
+# Written by `pytest tests/unit/render --update-golden` and compared by it: changes belong in cli/mlsandbox/render and cli/mlsandbox/stack.
+"""
+PASSING = re.compile(rf"^ +({re.escape(Label.DIGEST)}|{Env.STACK_ID}): .*\n", re.MULTILINE)
+
+
+def _reference() -> str:
+    parts = chosen_parts("docker", "full", exclude=(), programs=())
+    slots = [slot.value for slot in Port]
+    ports = {name: FIRST_PORT + slots.index(name) for name in port_names(["employment"], parts)}
+    spec = packaged(REPOSITORY / "examples/employment", "docker", ports=ports).spec
+    compose, *_ = compose_files(spec, replace(container_places(spec, {}), images=_images(spec)))
+    text = SAYS + PASSING.sub("", compose.text.removeprefix(HEADER))
+    return text.replace(f"{ROOT}/", "${PWD}/").replace(f" {ROOT}\n", " ${PWD}\n")
+
+
+def _images(spec: StackSpec) -> Mapping[Environment, ImageRef]:
+    """The official images as they are pulled, and names for those that are built."""
+    catalogue = tomllib.loads((REPOSITORY / "compose/images.toml").read_text("utf-8"))
+    return {
+        environment: ImageRef(catalogue[environment.image]["image"], "") if isinstance(environment, ProgramEnvironment) else built
+        for environment, built in container_places(spec).images.items()
+    }
+
+
+def test_reference(*, update_golden: bool) -> None:
+    """The committed file must be what is rendered for the example project with the official images."""
+    text = _reference()
+    if update_golden:
+        REFERENCE.write_text(text, encoding="utf-8")
+
+    assert REFERENCE.read_text("utf-8") == text
