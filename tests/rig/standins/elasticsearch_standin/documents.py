@@ -34,6 +34,8 @@ class Document:
         """How a field is indexed; inside of a flattened one as a keyword. None for what no query can find."""
         if field in {"_id", "_index"}:
             return {"type": "keyword"}
+        if field == "_seq_no":
+            return {"type": "long"}
         found = self.fields.get(field)
         if found is not None:
             return {"type": "keyword"} if found["type"] == "flattened" else found
@@ -44,6 +46,8 @@ class Document:
         definition = self.definition(field)
         if field in {"_id", "_index"}:
             return [self.id if field == "_id" else self.index]
+        if field == "_seq_no":
+            return [self.seq]
         if definition is None or definition["type"] in field_types.OBJECTS:
             return []
         if self.fields.get(field, {}).get("type") == "flattened":
