@@ -10,10 +10,17 @@ from typing import Final
 
 _MEANINGS: Final = {"data": "events and metrics", "logs": "service output", "bentoml": "packages"}
 
+_LOCK: Final = "lock"
+
 
 def sizes(sandbox: Path) -> Mapping[str, int]:
     """Bytes of what `down` keeps, by what it is; without what is not there."""
     return {meaning: _size(sandbox / folder) for folder, meaning in _MEANINGS.items() if (sandbox / folder).is_dir()}
+
+
+def contents(sandbox: Path) -> tuple[str, ...]:
+    """What `remove_all` would remove, by name."""
+    return tuple(sorted(path.name for path in sandbox.iterdir() if path.name != _LOCK))
 
 
 def remove_all(sandbox: Path) -> tuple[str, ...]:
@@ -22,20 +29,17 @@ def remove_all(sandbox: Path) -> tuple[str, ...]:
     Returns:
         What was removed, by name.
     """
-    removed = []
-    for path in sorted(sandbox.iterdir()):
-        if path.name == "lock":
-            continue
+    removed = contents(sandbox)
+    for path in (sandbox / name for name in removed):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-        removed.append(path.name)
     # Last: from here on others may take a lock of their own.
-    (sandbox / "lock").unlink(missing_ok=True)
+    (sandbox / _LOCK).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         sandbox.rmdir()
-    return tuple(removed)
+    return removed
 
 
 def _size(folder: Path) -> int:

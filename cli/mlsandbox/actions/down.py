@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.actions.outcomes import DownResult, PlannedStep, Report
+from mlsandbox.actions.outcomes import DownResult, Report
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.engines.base import Change, Plan
-from mlsandbox.errors import SandboxError, UsageError
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Change, Engine, Plan
+from mlsandbox.errors import EngineUnavailable, SandboxError, UsageError
 from mlsandbox.project_lock import project_lock
 from mlsandbox.registry import Registry
 from mlsandbox.supervise.transition import State
-from mlsandbox.volumes import remove_all, sizes
+from mlsandbox.volumes import contents, remove_all, sizes
 
 TIMEOUT_SECONDS: Final = 60.0
 
@@ -36,22 +37,25 @@ def down(
         name: the project's name, for the result.
         report: told what happens.
         services: only these; empty: all, and whatever an earlier stack left behind.
-        volumes: also remove everything below `.sandbox`: logs, events, packages, state.
+        volumes: also remove everything below `.sandbox` (logs, events, packages, state), and the engine's volumes and images of it.
         dry_run: change nothing.
         timeout: seconds for the services to end by themselves.
 
     Raises:
-        UsageError: no such service.
+        UsageError: no such service; or services and `volumes`.
         ProjectBusy: another command is at work on the project.
+        EngineUnavailable: the stack's engine does not answer; nothing was done.
     """
     began = time.monotonic()
+    if services and volumes:
+        raise UsageError("data is removed of the whole stack, not of one service", fix="leave the services out: sandbox down --volumes")
     sandbox = root / ".sandbox"
     if not sandbox.is_dir():
         return DownResult(name, (), {}, dry_run=dry_run)
     if dry_run:
         return _planned(root, name, services, volumes=volumes)
     with project_lock(sandbox, "sandbox down", waiting=lambda who: report.note(f"waiting for {who}")):
-        sight = look(root)
+        sight = _look(root, name)
         plan = _plan(sight, services)
         if plan.steps:
             report.step(f"Stopping {', '.join(step.service for step in plan.steps)}")
@@ -61,11 +65,18 @@ def down(
                 report.note(f"{change.service or 'a process'}: {change.reason}")
 
         sight.engine.apply(plan, tell, timeout=TIMEOUT_SECONDS if timeout is None else timeout)
+        keepers = _keepers(sight, others=volumes)
+        outside = tuple(each for engine in keepers for each in engine.kept())
+        removed_outside = tuple(each for engine in keepers for each in engine.remove_kept()) if volumes else ()
         removed = remove_all(sandbox) if volumes else ()
         if volumes:
             Registry().forget(root)
+    kept_outside = tuple(each for each in outside if each.name not in {gone.name for gone in removed_outside})
+    if volumes and kept_outside:
+        report.warn(f"in use elsewhere, and kept: {', '.join(f'{each.kind} {each.name}' for each in kept_outside)}")
     stopped = tuple(step.service for step in plan.steps)
-    return DownResult(name, stopped, {} if volumes else sizes(sandbox), removed, time.monotonic() - began)
+    kept = {} if volumes else sizes(sandbox)
+    return DownResult(name, stopped, kept, removed, kept_outside, removed_outside, time.monotonic() - began)
 
 
 def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> tuple[DownResult, ...]:
@@ -83,6 +94,31 @@ def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, ti
     return tuple(results)
 
 
+def _look(root: Path, name: str) -> Sight:
+    try:
+        return look(root)
+    except EngineUnavailable as error:
+        raise EngineUnavailable(
+            f"{error.what}, so nothing of {name} was stopped or removed",
+            why=error.why,
+            fix="start it, then: sandbox down",
+            details=error.details,
+        ) from error
+
+
+def _keepers(sight: Sight, *, others: bool) -> tuple[Engine, ...]:
+    """The stack's engine; with `others` also those that ran the project's stack before, as far as they answer."""
+    more = [make(sight.root) for name, make in ENGINES.items() if others and name != sight.engine.name]
+    return (sight.engine, *(engine for engine in more if _keeps(engine)))
+
+
+def _keeps(engine: Engine) -> bool:
+    try:
+        return bool(engine.kept())
+    except EngineUnavailable:
+        return False
+
+
 def _plan(sight: Sight, services: Sequence[str]) -> Plan:
     known = [each.name for each in sight.observed.services]
     unknown = [each for each in services if each not in known]
@@ -96,8 +132,10 @@ def _plan(sight: Sight, services: Sequence[str]) -> Plan:
 
 
 def _planned(root: Path, name: str, services: Sequence[str], *, volumes: bool) -> DownResult:
-    plan = _plan(look(root), services)
-    steps = tuple(PlannedStep("stop", step.service, step.why) for step in plan.steps)
-    removed = tuple(sizes(root / ".sandbox")) if volumes else ()
-    kept = {} if volumes else sizes(root / ".sandbox")
-    return DownResult(name, tuple(step.subject for step in steps), kept, removed, dry_run=True)
+    sight = _look(root, name)
+    stopped = tuple(step.service for step in _plan(sight, services).steps)
+    outside = tuple(each for engine in _keepers(sight, others=volumes) for each in engine.kept())
+    sandbox = root / ".sandbox"
+    if volumes:
+        return DownResult(name, stopped, {}, contents(sandbox), removed_outside=outside, dry_run=True)
+    return DownResult(name, stopped, sizes(sandbox), kept_outside=outside, dry_run=True)

@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from mlsandbox.alerts import Alert
+from mlsandbox.engines.base import Kept
+
 
 class Report(Protocol):
     """Told what a long use case is doing, as it does it."""
@@ -61,7 +64,7 @@ class ServiceState:
 
     name: str
     state: str
-    """"healthy", "starting", "unhealthy", "restarting", "refused", "failed", "stopping", "stopped"."""
+    """"healthy", "starting", "unhealthy", "restarting", "refused", "failed", "stopping", "stopped"; "done" of what runs once."""
     since: datetime | None = None
     pid: int | None = None
     port: int | None = None
@@ -138,9 +141,13 @@ class DownResult:
     project: str
     stopped: tuple[str, ...]
     kept: Mapping[str, int]
-    """Bytes of what remains, by what it is."""
+    """Bytes of what remains in `.sandbox`, by what it is."""
     removed: tuple[str, ...] = ()
-    """Folders that --volumes removed, relative to the project."""
+    """What --volumes removed, or with `dry_run` would remove, in `.sandbox`, by name."""
+    kept_outside: tuple[Kept, ...] = ()
+    """What remains outside of the project's folder: volumes and images of a container engine."""
+    removed_outside: tuple[Kept, ...] = ()
+    """What --volumes removed, or with `dry_run` would remove, of that."""
     elapsed: float = 0.0
     dry_run: bool = False
 
@@ -158,7 +165,11 @@ class StatusResult:
     endpoints: Mapping[str, str]
     services: tuple[ServiceState, ...]
     warnings: tuple[str, ...] = ()
-    """What needs attention, one sentence each."""
+    """What needs attention, one sentence each; alerts too."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the pages that come with a stack and run: "grafana", "prometheus", "alertmanager"."""
+    alerts: tuple[Alert, ...] = ()
+    """Those that are active, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
 _WORDS: Final = {State.READY: "healthy", State.UNREADY: "unhealthy", State.BACKOFF: "restarting", State.PENDING: "waiting"}
+_DONE: Final = "done"
+_LOOPBACK: Final = "127.0.0.1"
+_PAGES: Final = (Port.GRAFANA, Port.PROMETHEUS, Port.ALERTMANAGER)
+"""Ports on which programs of others show pages; the port's name is the service's too."""
 _BAD: Final = frozenset({State.UNREADY, State.BACKOFF, State.REFUSED, State.FAILED})
 
 
@@ -56,9 +60,16 @@ class Sight:
         """Addresses of the model services that are running, "api" first."""
         if not self.observed.running:
             return {}
-        host = self.remembered.host or "127.0.0.1"
+        host = self.remembered.host or _LOOPBACK
         shown = f"[{host}]" if ":" in host else host
         return {name: f"http://{shown}:{port}" for name, port in self._model_ports.items() if name not in self.stopped}
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Addresses of the pages that come with the stack and are ready."""
+        ports = {**self.remembered.ports, **self.observed.ports}
+        ready = {service.name for service in self.observed.services if service.state is State.READY}
+        return {page.value: f"http://{_LOOPBACK}:{ports[page]}" for page in _PAGES if page in ready and page in ports}
 
     @property
     def _model_ports(self) -> Mapping[str, int]:
@@ -125,7 +136,7 @@ def _engine(root: Path, remembered: ProjectState) -> Engine:
 def _service(each: ObservedService) -> ServiceState:
     return ServiceState(
         name=each.name,
-        state=_WORDS.get(each.state, each.state.value),
+        state=_DONE if each.has_ended_well else _WORDS.get(each.state, each.state.value),
         since=moment(each.since) if each.since else None,
         pid=each.pid,
         port=next(iter(each.ports.values()), None),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from typing import Final
+from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import StatusResult
 from mlsandbox.actions.sight import Sight, look
+from mlsandbox.alerts import ActiveAlerts, active_alerts
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
+from mlsandbox_serving.contract import Port
 
 WAIT_SECONDS: Final = 60.0
+_WELL: Final = frozenset({"healthy", "done"})
 
 
 def status(project: Project) -> StatusResult:
@@ -31,20 +35,21 @@ def wait_healthy(project: Project, *, timeout: float | None = None) -> StatusRes
     limit = WAIT_SECONDS if timeout is None else timeout
     deadline = time.monotonic() + limit
     while True:
-        result = status(project)
-        if result.state == "healthy":
-            return result
+        sight = look(project.root)
+        if sight.state == "healthy":
+            return _result(project, sight)
         if time.monotonic() >= deadline:
             raise NotHealthyInTime(
-                f"{project.name} is {result.state}, and was not healthy within {limit:g} s",
-                why="\n".join(result.warnings),
+                f"{project.name} is {sight.state}, and was not healthy within {limit:g} s",
+                why="\n".join(_warnings(sight)),
                 fix="see what is wrong: sandbox logs",
-                details={"state": result.state, "services": {each.name: each.state for each in result.services}},
+                details={"state": sight.state, "services": {each.name: each.state for each in sight.services}},
             )
         time.sleep(0.1)
 
 
 def _result(project: Project, sight: Sight) -> StatusResult:
+    asked = _active(sight)
     return StatusResult(
         project=project.name,
         engine=sight.engine.name,
@@ -53,15 +58,29 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=tuple(_warnings(sight)),
+        warnings=(*_warnings(sight), *alert_warnings(asked)),
+        links=sight.links,
+        alerts=asked.alerts,
     )
+
+
+def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
+    """What Alertmanager tells, one sentence each (pure)."""
+    problem = () if asked.problem is None else (f"alerts are not known: {asked.problem}",)
+    return (*problem, *(f"alert {each.name} ({each.severity}): {each.summary}; what to do: {each.runbook}" for each in asked.alerts))
+
+
+def _active(sight: Sight) -> ActiveAlerts:
+    page = sight.links.get(Port.ALERTMANAGER)
+    port = None if page is None else urlsplit(page).port
+    return ActiveAlerts() if port is None else active_alerts(port)
 
 
 def _warnings(sight: Sight) -> list[str]:
     if sight.state == "stopped":
         return ["nothing is running; start it: sandbox up"]
     stopped = [f"{name} is stopped; start it: sandbox up" for name in sight.stopped]
-    bad = [each for each in sight.services if each.state != "healthy"]
+    bad = [each for each in sight.services if each.state not in _WELL]
     return stopped + [
         f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad
     ]

@@ -10,6 +10,7 @@ import typer
 from mlsandbox.actions.logs import service_names
 from mlsandbox.cli import COMPLETE_VARIABLE
 from mlsandbox.cli.session import Session
+from mlsandbox.errors import SandboxError
 from mlsandbox.project import find_project
 
 EXAMPLES = """\
@@ -42,6 +43,9 @@ def prepare() -> None:
 
 
 def complete_services() -> list[str]:
-    """Names of the services of the project in the current folder."""
+    """Names of the services of the project in the current folder; none while its engine does not answer."""
     root = find_project()
-    return [] if root is None else service_names(root)
+    try:
+        return [] if root is None else service_names(root)
+    except SandboxError:
+        return []

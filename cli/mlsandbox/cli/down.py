@@ -20,16 +20,21 @@ def command(
     session: Session,
     *,
     services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Also remove logs, events, packages and state; asks first, or --yes.")] = False,
+    volumes: Annotated[
+        bool,
+        typer.Option(
+            "--volumes",
+            help="Also remove logs, events, packages, state, and Docker's volumes and images of the stack; asks first, or --yes.",
+        ),
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every stack of this machine.")] = False,
 ) -> None:
     """Nothing to stop is no error."""
     options = session.options
     root = None if everything else session.root()
     if volumes and not options.dry_run:
-        confirm(
-            session, f"Remove everything that {'all stacks' if root is None else f'the stack in {root}'} wrote, logs and packages included?"
-        )
+        whose = "all stacks" if root is None else f"the stack in {root}"
+        confirm(session, f"Remove everything that {whose} wrote: logs, events, packages, volumes and images?")
     if root is None:
         results = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
     else:

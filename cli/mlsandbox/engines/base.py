@@ -52,6 +52,11 @@ class ObservedService:
     memory_bytes: int | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def has_ended_well(self) -> bool:
+        """It runs once, and did: ready without a process, with the exit code 0."""
+        return self.state is State.READY and self.pid is None and self.exit_code == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlsandbox.actions.outcomes import DownResult, StackList, StatusResult
+from mlsandbox.engines.base import Kept
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, amount, span, table
 
-_GOOD, _WAIT = frozenset({"healthy"}), frozenset({"starting", "waiting", "stopping", "restarting"})
+_GOOD, _WAIT = frozenset({"healthy", "done"}), frozenset({"starting", "waiting", "stopping", "restarting"})
 
 
 def state_word(state: str, paint: Paint) -> str:
@@ -29,8 +30,10 @@ def status_text(result: StatusResult, paint: Paint) -> str:
             for each in result.services
         ]
         lines += ["", *_indented(table(("service", "state", "since", "port", "restarts", "memory"), rows))]
-    if result.endpoints:
-        lines += ["", *(f"  {name:<10} {paint.hint(url)}" for name, url in result.endpoints.items())]
+    addresses = {**result.endpoints, **result.links}
+    if addresses:
+        width = max(10, *map(len, addresses))
+        lines += ["", *(f"  {name:<{width}} {paint.hint(url)}" for name, url in addresses.items())]
     if result.warnings:
         lines += ["", *(f"  {paint.warn('attention:')} {warning}" for warning in result.warnings)]
     return "\n".join(lines)
@@ -49,11 +52,11 @@ def down_text(results: Sequence[DownResult], *, all_of: bool) -> str:
     """What was stopped, and what is left."""
     if all_of and not results:
         return "nothing to stop: no stacks on this machine"
-    told = [result for result in results if result.stopped or result.removed] if all_of else results
+    told = [result for result in results if result.stopped or result.removed or result.removed_outside] if all_of else results
     lines = [line for result in told for line in _down_lines(result, named=all_of)]
     if len(told) < len(results):
         lines.append(f"{len(results) - len(told)} more {'was' if len(results) - len(told) == 1 else 'were'} not running")
-    if any(result.kept for result in told) and all_of:
+    if all_of and any((result.kept or result.kept_outside) and not result.removed for result in told):
         lines.append("Delete what is kept of all of them with: sandbox down --all --volumes")
     return "\n".join(lines)
 
@@ -67,12 +70,25 @@ def _down_lines(result: DownResult, *, named: bool) -> list[str]:
         lines = [f"{where}{would} {count}{took}: {', '.join(result.stopped)}"]
     else:
         lines = [f"{where}nothing to stop"]
-    if result.removed:
-        lines.append(f"{'would remove' if result.dry_run else 'Removed'} everything in .sandbox: {', '.join(result.removed)}")
-    elif result.kept:
-        kept = ", ".join(f"{what} {amount(size)}" for what, size in result.kept.items())
-        lines.append(f"{'would keep' if result.dry_run else 'Kept'}: {kept}" + ("" if named else " (delete with: sandbox down --volumes)"))
+    if result.removed or result.removed_outside:
+        gone = "would remove" if result.dry_run else "Removed"
+        lines.append(f"{gone} everything in .sandbox: {', '.join(result.removed)}")
+        lines += [f"{gone} {listed}" for listed in _by_kind(result.removed_outside)]
+    kept = [", ".join(f"{what} {amount(size)}" for what, size in result.kept.items())] if result.kept else []
+    kept += _by_kind(result.kept_outside)
+    if kept:
+        first = "would keep: " if result.dry_run else "Kept: "
+        lines += [f"{first if index == 0 else ' ' * len(first)}{each}" for index, each in enumerate(kept)]
+        lines[-1] += "" if named or result.removed else " (delete with: sandbox down --volumes)"
     return lines
+
+
+def _by_kind(kept: Sequence[Kept]) -> list[str]:
+    """One line for all volumes, one for all images."""
+    kinds = dict.fromkeys(each.kind for each in kept)
+    return [
+        f"{kind}s " + ", ".join(f"{each.name} {amount(each.size_bytes)}".rstrip() for each in kept if each.kind == kind) for kind in kinds
+    ]
 
 
 def _indented(text: str) -> list[str]:

@@ -25,6 +25,29 @@ def test_a_stack_whose_model_was_stopped_alone_is_not_healthy() -> None:
     assert (partly.state, partly.stopped, dict(partly.endpoints)) == ("degraded", ("api",), {})
 
 
+def test_what_runs_once_is_done() -> None:
+    """A service that ran once and ended well must be told as done, and leave the stack healthy."""
+    once = ObservedService("elasticsearch-setup", State.READY, "digest", exit_code=0)
+    api = ObservedService("api", State.READY, "digest", pid=7, ports={"api": 7310})
+    sight = Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=True, services=(api, once)), REMEMBERED)
+
+    assert sight.state == "healthy"
+    assert [(each.name, each.state) for each in sight.services] == [("api", "healthy"), ("elasticsearch-setup", "done")]
+
+
+def test_pages_are_shown_while_they_are_ready() -> None:
+    """A page must have an address when its service is ready, at the port that it has or had."""
+    remembered = Remembered(ports={"api": 7310, "grafana": 7312, "prometheus": 7313})
+    services = (
+        ObservedService("prometheus", State.READY, "digest", ports={"prometheus": 7400}),
+        ObservedService("grafana", State.STARTING, "digest"),
+        ObservedService("alertmanager", State.READY, "digest"),
+    )
+    sight = Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=True, services=services), remembered)
+
+    assert sight.links == {"prometheus": "http://127.0.0.1:7400"}
+
+
 def test_whole_stacks() -> None:
     """With its model a stack is healthy; with nothing it is stopped, and no service is named as stopped alone."""
     whole, nothing = _sight("log-store", "api"), _sight()

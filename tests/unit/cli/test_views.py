@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsandbox.actions.env import variables
@@ -19,6 +20,9 @@ from mlsandbox.actions.outcomes import (
     UpResult,
 )
 from mlsandbox.actions.predict import Prediction
+from mlsandbox.actions.status import alert_warnings
+from mlsandbox.alerts import ActiveAlerts, Alert
+from mlsandbox.engines.base import Kept
 from mlsandbox.output import Paint
 from mlsandbox.views.logs import event_text
 from mlsandbox.views.predict import prediction_text
@@ -101,6 +105,32 @@ def test_status() -> None:
     assert lines[-1] == "  attention: api is restarting: exit code 1"
 
 
+def test_status_of_a_whole_stack() -> None:
+    """What ran once must be told as done, and the pages of other programs stand below the API with room for their names."""
+    services = (ServiceState("elasticsearch-exporter", "healthy", restarts=1), ServiceState("elasticsearch-setup", "done"))
+    links = {"grafana": "http://127.0.0.1:7312", "alertmanager": "http://127.0.0.1:7314"}
+    result = StatusResult("churn", "docker", "healthy", "v1", None, {"api": URL}, services, links=links)
+
+    assert status_text(result, PLAIN).splitlines()[2:] == [
+        "  service                 state    since  port  restarts  memory",
+        "  elasticsearch-exporter  healthy               1",
+        "  elasticsearch-setup     done",
+        "",
+        f"  api          {URL}",
+        "  grafana      http://127.0.0.1:7312",
+        "  alertmanager http://127.0.0.1:7314",
+    ]
+
+
+def test_alerts_need_attention() -> None:
+    """An active alert must be a sentence with its severity and where it says what to do; so must not knowing of any."""
+    alert = Alert("ServiceDown", "critical", "api", None, datetime(2026, 1, 1, tzinfo=UTC), "api is down", "for 2 m", "docs/runbook.md#x")
+
+    assert alert_warnings(ActiveAlerts((alert,))) == ("alert ServiceDown (critical): api is down; what to do: docs/runbook.md#x",)
+    assert alert_warnings(ActiveAlerts(problem="no answer")) == ("alerts are not known: no answer",)
+    assert alert_warnings(ActiveAlerts()) == ()
+
+
 def test_meaning_is_in_words() -> None:
     """Colour must add nothing but colour."""
     services = (ServiceState("api", "unhealthy"),)
@@ -125,6 +155,25 @@ def test_down() -> None:
     told = down_text([DownResult("churn", ("api",), {"events": 10})], all_of=True)
     assert told.endswith("Kept: events 10 B\nDelete what is kept of all of them with: sandbox down --all --volumes")
     assert "would remove" in down_text([DownResult("churn", (), {}, ("data",), dry_run=True)], all_of=False)
+
+
+def test_down_of_containers() -> None:
+    """Volumes and images must be listed beside the folder's sizes, both when they are kept and when they are removed."""
+    outside = (Kept("volume", "churn_spool"), Kept("volume", "churn_prometheus"), Kept("image", "churn/model:v1", 480_000_000))
+
+    assert down_text([DownResult("churn", ("api",), {"packages": 12_000_000}, kept_outside=outside, elapsed=1.0)], all_of=False) == (
+        "Stopped 1 service in 1.0s: api\n"
+        "Kept: packages 12 MB\n"
+        "      volumes churn_spool, churn_prometheus\n"
+        "      images churn/model:v1 480 MB (delete with: sandbox down --volumes)"
+    )
+    removed = DownResult("churn", (), {}, ("data", "logs"), removed_outside=outside[:2], kept_outside=outside[2:])
+    assert down_text([removed], all_of=False) == (
+        "nothing to stop\n"
+        "Removed everything in .sandbox: data, logs\n"
+        "Removed volumes churn_spool, churn_prometheus\n"
+        "Kept: images churn/model:v1 480 MB"
+    )
 
 
 def test_lists_and_predictions() -> None:
