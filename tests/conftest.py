@@ -1,4 +1,4 @@
-"""What every level shares: the marker of the folder a test lies in, and the flag that rewrites golden files."""
+"""What every level shares: the marker of the folder a test lies in, the flag that rewrites golden files, and the Docker engine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from support import docker_rig as rig
+
 LEVELS = ("unit", "contract", "conformance", "integration", "packaging", "e2e")
 _TESTS = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--update-golden`: the files that a golden test compares with are written anew instead; read the diff before committing it."""
+    """Add `--update-golden`: the files that a golden test compares with are written anew instead; read the diff before committing it.
+
+    And `--require-docker`: what needs Docker fails where it cannot run, instead of being skipped; REQUIRE_DOCKER=1 says the same.
+    """
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing with them")
+    parser.addoption("--require-docker", action="store_true", help="fail where Docker is missing instead of skipping its tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,9 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if level not in LEVELS:
             raise pytest.UsageError(f"{item.path} lies in none of the levels {', '.join(LEVELS)}")
         item.add_marker(level)
+        if "docker_rig" in getattr(item, "fixturenames", ()):
+            item.add_marker("docker")
 
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written anew (`pytest --update-golden`)."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def docker_rig(request: pytest.FixtureRequest) -> rig.DockerRig:
+    """A running Docker engine with all test images; without one the test is skipped, or fails with `--require-docker`."""
+    try:
+        return rig.ready()
+    except rig.NoRig as missing:
+        if rig.required(asked=bool(request.config.getoption("--require-docker"))):
+            pytest.fail(f"Docker is required here: {missing}", pytrace=False)
+        pytest.skip(f"Docker: {missing}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support import rig_engine, rig_images  # found by the line above
+from support import docker_rig, rig_engine, rig_images  # found by the line above
 
 
 def main(words: list[str]) -> int:
@@ -25,7 +25,7 @@ def main(words: list[str]) -> int:
     started = time.monotonic()
     try:
         if words[0] == "env":
-            print(env())
+            print(docker_rig.stack_images(docker_rig.images()), end="")
             return 0
         rig_engine.up()
         if words[0] == "images":
@@ -35,12 +35,6 @@ def main(words: list[str]) -> int:
         return 1
     say(f"{words[0]}: all is there ({time.monotonic() - started:.1f} s)")
     return 0
-
-
-def env() -> str:
-    """A `[stack.images]` table with the test images."""
-    lines = [f'{key} = "{reference}"' for key, reference in rig_images.references().items()]
-    return "\n".join(["[stack.images]", *lines])
 
 
 def say(text: str) -> None:
