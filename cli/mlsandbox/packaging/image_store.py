@@ -1,0 +1,69 @@
+"""Which images this machine has, from one look at the engine's list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlsandbox.docker_host import ImageRef, connect
+
+CONTENT: Final = "org.mlsandbox.content"
+"""Label of what we build: the digest of all that went into it."""
+_HUB: Final = ("docker.io/", "index.docker.io/")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImages:
+    """The images that are here."""
+
+    ids: Mapping[str, str]
+    """By every name they have, short as the engine lists them."""
+    contents: Mapping[str, str]
+    """By id: the label of those that we built."""
+
+    def find(self, name: str, content: str | None = None) -> ImageRef | None:
+        """The image of that name, when it is here and, if it was built, was made of `content`."""
+        found = self.ids.get(short_name(name))
+        if found is None or (content is not None and self.contents.get(found) != content):
+            return None
+        return ImageRef(name, found)
+
+
+def local_images() -> LocalImages:
+    """Look.
+
+    Raises:
+        EngineUnavailable: Docker does not answer.
+    """
+    client = connect()
+    try:
+        listed: list[dict[str, Any]] = client.api.images()
+    finally:
+        client.close()
+    return LocalImages(
+        ids={name: each["Id"] for each in listed for name in _names(each)},
+        contents={each["Id"]: each["Labels"][CONTENT] for each in listed if CONTENT in (each.get("Labels") or {})},
+    )
+
+
+def short_name(name: str) -> str:
+    """A name as the engine lists it: Docker Hub's without its host, and always with a tag or a digest."""
+    for host in _HUB:
+        if name.startswith(host):
+            name = name.removeprefix(host).removeprefix("library/")
+    if "@" in name:
+        repository, digest = name.split("@")
+        return f"{_untagged(repository)}@{digest}"
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _untagged(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def _names(image: Mapping[str, Any]) -> Iterator[str]:
+    yield image["Id"]
+    yield from image.get("RepoTags") or ()
+    yield from image.get("RepoDigests") or ()
