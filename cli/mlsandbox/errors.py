@@ -298,6 +298,13 @@ class ServiceCrashed(SandboxError):
     code = "SERVICE_CRASHED"
 
 
+class StackNameTaken(SandboxError):
+    """Another project's containers have the stack's name; `details` holds name and folder."""
+
+    code = "STACK_NAME_TAKEN"
+    exit = Exit.PREREQUISITE
+
+
 class StackNotReady(SandboxError):
     """The stack was not ready in time; it was left running, to be looked at."""
 

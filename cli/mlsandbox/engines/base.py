@@ -27,6 +27,8 @@ class Desired:
     """The programs of others, by their command: for engines that run child processes."""
     images: Mapping[Environment, ImageRef] = field(default_factory=dict)
     """The image of each environment: for engines that run containers."""
+    proxy: str = ""
+    """`[stack] proxy`: for engines that do not pass this machine's own environment on."""
 
 
 @dataclass(frozen=True, slots=True)

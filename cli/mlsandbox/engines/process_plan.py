@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from mlsandbox.engines.base import Action, Observed, ObservedService, Step
+from mlsandbox.engines.base import Observed, Step
+from mlsandbox.engines.planning import Wanted, plan_services
 from mlsandbox.supervise.spec import ProcessSpec
-from mlsandbox.supervise.transition import State
 
 
 def plan_processes(wanted: Sequence[ProcessSpec], observed: Observed) -> tuple[Step, ...]:
-    """One step for each process that is wanted or there: what is there and unwanted first, then the list in its order."""
-    names = {spec.name for spec in wanted}
-    leaving = (
-        Step(Action.STOP, service.name, "not part of the stack any more") for service in observed.services if service.name not in names
-    )
-    return (*leaving, *(_step(spec, observed.service(spec.name)) for spec in wanted))
+    """One step for each process that is wanted or there."""
+    return plan_services([Wanted(spec.name, spec.digest(), recipe(spec)) for spec in wanted], observed)
 
 
 def recipe(spec: ProcessSpec) -> dict[str, str]:
@@ -30,27 +26,3 @@ def recipe(spec: ProcessSpec) -> dict[str, str]:
         "log": spec.log_path,
         **spec.env,
     }
-
-
-def _step(spec: ProcessSpec, service: ObservedService | None) -> Step:
-    if service is None or service.state is State.STOPPED:
-        return Step(Action.START, spec.name, "not running")
-    if service.digest != spec.digest():
-        return Step(Action.RESTART, spec.name, _changed(service.recipe, recipe(spec)))
-    if service.state in {State.FAILED, State.REFUSED}:
-        return Step(Action.RESTART, spec.name, f"{service.state}: {service.reason}")
-    return Step(Action.KEEP, spec.name, f"unchanged, {service.state}")
-
-
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """Names what differs; a value that is short is shown with what it was."""
-    names = [name for name in (*new, *(name for name in old if name not in new)) if old.get(name) != new.get(name)]
-    if not old or not names:
-        return "changed"
-    return "changed: " + ", ".join(_difference(name, old.get(name), new.get(name)) for name in names)
-
-
-def _difference(name: str, old: str | None, new: str | None) -> str:
-    if name.lower().endswith("_proxy") or any(len(value or "") > 32 for value in (old, new)):
-        return name
-    return f"{name} {'nothing' if old is None else old} -> {'nothing' if new is None else new}"

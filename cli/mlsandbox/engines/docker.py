@@ -1,0 +1,302 @@
+"""The Docker engine: services are containers, made by `docker compose` from a rendered file and looked at through the engine's API."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_hex
+from shlex import quote
+from typing import ClassVar, Final
+
+from mlsandbox.engines.base import (
+    Action,
+    Change,
+    Desired,
+    Kept,
+    LogLine,
+    Observed,
+    Outcome,
+    Plan,
+    Report,
+    Result,
+    Step,
+    Undone,
+)
+from mlsandbox.engines.docker_compose import OVERRIDE, Compose
+from mlsandbox.engines.docker_daemon import Daemon
+from mlsandbox.engines.docker_inside import run_inside
+from mlsandbox.engines.docker_logs import container_logs
+from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
+from mlsandbox.engines.docker_record import RECORD, read_record, record_file, record_of
+from mlsandbox.engines.docker_start import start
+from mlsandbox.engines.docker_wait import Watch
+from mlsandbox.engines.planning import Wanted, plan_services
+from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, StackNameTaken
+from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
+from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
+from mlsandbox.render.containers import ContainerPlaces, render_container_config
+from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
+from mlsandbox.secrets import SHARED, ensure_secret
+from mlsandbox.state import make_sandbox_folder
+from mlsandbox.supervise.control import Tell
+from mlsandbox.supervise.transition import State
+
+_RESTORE_TIMEOUT: Final = 120.0
+_GRACE: Final = 30.0
+"""Seconds that a container of a stack that is undone gets to end by itself, if it was made with more."""
+_NAME: Final = re.compile(r'^name: "?([a-z0-9][a-z0-9_-]*)"?$', re.MULTILINE)
+
+
+class DockerEngine:
+    """Containers, by the user's own Docker."""
+
+    name: ClassVar[str] = "docker"
+
+    def __init__(self, root: Path) -> None:
+        """Args: root: the project's folder."""
+        self._root = root.resolve()
+        self._sandbox = self._root / ".sandbox"
+        self._folder = self._sandbox / "stack"
+        self._daemon = Daemon(str(self._root))
+
+    def observe(self) -> Observed:
+        record = read_record(self._folder)
+        containers = self._daemon.containers(record)
+        used = self._daemon.memory(containers)
+        known = [replace(each, service=replace(each.service, memory_bytes=used.get(each.id))) for each in containers]
+        return observed_of(known, tuple(record))
+
+    def plan(self, desired: Desired, observed: Observed) -> Plan:
+        spec = desired.spec
+        self._refuse_strangers(spec.project)
+        override = self._override_text()
+        places = ContainerPlaces(
+            root=self._root,
+            images=desired.images,
+            stack_id=observed.stack_id or token_hex(8),
+            secrets_group=os.getegid(),
+            environ=os.environ,
+            proxy=desired.proxy,
+            override=override,
+        )
+        config = render_container_config(spec, places)
+        record = record_of(spec, container_digests(spec, places, config), container_recipes(spec, places, config))
+        steps = plan_services([Wanted(name, each.digest, each.recipe) for name, each in record.items()], observed)
+        files = (render_compose(spec, places, config), record_file(record), *config)
+        return Plan(_renamed(steps, _project_of(self._written()), spec.project), files, (), spec.secret_names)
+
+    def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
+        there = {service.name for service in observed.services}
+        wanted = there if services is None else there & set(services)
+        steps = tuple(Step(Action.STOP, each.name, "asked for") for each in observed.services if each.name in wanted)
+        return Plan(steps, stops_all=wanted == there)
+
+    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+        began = time.monotonic()
+
+        def tell(service: str, state: State, reason: str = "") -> None:
+            report(Change(service, state, time.monotonic() - began, reason))
+
+        if plan.stops_all or not plan.files:
+            return self._stop(plan, tell, timeout)
+        if not plan.changes and self.observe().is_ready:
+            return Outcome(Result.READY)
+        compose = self._compose(plan.files)
+        if compose is None:
+            raise ValueError("a plan of this engine has a Compose file")
+        compose.check()
+        before = self._daemon.containers(read_record(self._folder))
+        ran = any(each.service.state is not State.STOPPED for each in before)
+        former = self._written()
+        try:
+            outcome = self._start(plan, compose, before, tell, began + timeout)
+        except BaseException:
+            self._undo(plan, former, ran=ran, wait=False)
+            raise
+        if outcome.result in {Result.CRASHED, Result.REFUSED}:
+            return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True))
+        if outcome.result is Result.READY:
+            prune_tree(self._folder, plan.files)
+        return outcome
+
+    def service_names(self) -> tuple[str, ...]:
+        """Those written down last; those that are there, where nothing was."""
+        return tuple(sorted(read_record(self._folder) or {each.service.name for each in self._daemon.containers({}, whole=False)}))
+
+    def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
+        for each in self._daemon.containers({}, whole=False):
+            if each.service.name == service and each.running:
+                return run_inside(each.name, args, text)
+        raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
+
+    def kept(self) -> tuple[Kept, ...]:
+        return self._daemon.kept()
+
+    def remove_kept(self) -> tuple[Kept, ...]:
+        return tuple(each for each in self._daemon.kept() if self._daemon.remove_kept(each))
+
+    def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
+        return container_logs(self._daemon, services, lines=lines, follow=follow)
+
+    def _start(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
+        self._write(plan)
+        remade = self._make_way(plan, before, compose.project)
+        watch = Watch(self._daemon, read_record(self._folder), tell, replaced=remade, deadline=deadline)
+        if watch.is_late:  # nobody waits
+            self._start_at_once(compose)
+            return watch.timeout()
+        outcome = start(compose, watch)
+        for step in plan.steps:
+            if step.action is Action.STOP:
+                tell(step.service, State.STOPPED)
+        if outcome is None:
+            return watch.wait()
+        if outcome.result is Result.TIMEOUT:
+            self._start_at_once(compose)  # what Compose was holding back: it comes up as soon as it can
+        return outcome
+
+    def _write(self, plan: Plan) -> None:
+        make_sandbox_folder(self._sandbox)
+        for name in plan.secrets:
+            ensure_secret(self._sandbox, name, mode=SHARED)
+        write_tree(self._folder, plan.files)
+        for folder in {(self._folder / file.path).parent for file in plan.files if file.path.startswith(f"{CONFIG_FOLDER}/")}:
+            for each in (folder, *folder.parents):
+                if each == self._folder:
+                    break
+                each.chmod(0o755)  # a container's user is another one, whatever the umask
+
+    def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> frozenset[str]:
+        """Remove the containers that Compose would keep, or start as they are, and that must be made anew.
+
+        Returns:
+            The ids of all that are, or will be, replaced.
+        """
+        actions = {step.service: step.action for step in plan.steps}
+        wanted = read_record(self._folder)
+        leaving = [
+            each
+            for each in before
+            if each.project != project
+            or (
+                actions.get(each.service.name) in {Action.START, Action.RESTART}
+                and (not each.running or each.service.digest == wanted[each.service.name].digest)
+            )
+        ]
+        self._daemon.remove(leaving)
+        if any(each.project != project for each in leaving):
+            self._daemon.remove_networks()
+        return frozenset(each.id for each in before if each in leaving or actions.get(each.service.name) is not Action.KEEP)
+
+    def _start_at_once(self, compose: Compose) -> None:
+        """Start everything without waiting for anything: what cannot work yet is started again by the engine until it can."""
+        compose.create()
+        for each in self._daemon.containers({}, whole=False):
+            if not each.running and not (each.once and each.service.state is State.READY):
+                self._daemon.start(each)
+
+    def _undo(self, plan: Plan, former: Sequence[RenderedFile], *, ran: bool, wait: bool) -> Undone:
+        if not ran:
+            self._remove_all(seconds=_GRACE)
+            return Undone.STOPPED
+        now = {file.path: file.text for file in plan.files}
+        if not former or all(now.get(file.path) == file.text for file in former if file.path in {COMPOSE_FILE, RECORD}):
+            return Undone.NOTHING
+        write_tree(self._folder, former)
+        compose, record = self._compose(former), read_record(self._folder)
+        if compose is None:
+            return Undone.NOTHING
+        failed = [each for each in self._daemon.containers(record, whole=False) if not each.running or each.project != compose.project]
+        self._daemon.remove(failed)
+        if not wait:
+            self._start_at_once(compose)
+            return Undone.NOT_RESTORED
+        changed = frozenset(each.id for each in self._daemon.containers(record, whole=False) if not _is_of(each, record))
+        watch = Watch(self._daemon, record, lambda *_: None, replaced=changed, deadline=time.monotonic() + _RESTORE_TIMEOUT)
+        try:
+            outcome = start(compose, watch) or watch.wait()
+        except CommandFailed:
+            return Undone.NOT_RESTORED
+        return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED
+
+    def _stop(self, plan: Plan, tell: Tell, timeout: float) -> Outcome:
+        for step in plan.steps:
+            tell(step.service, State.STOPPING)
+        if plan.stops_all:
+            self._remove_all(seconds=timeout)
+        else:
+            names = {step.service for step in plan.steps}
+            there = self._daemon.containers({}, whole=False)
+            self._daemon.remove([each for each in there if each.service.name in names], seconds=timeout)
+        for step in plan.steps:
+            tell(step.service, State.STOPPED)
+        return Outcome(Result.STOPPED)
+
+    def _remove_all(self, *, seconds: float) -> None:
+        """Leave no container and no network; Compose knows the order in which to stop them, and the labels find what it does not."""
+        there = self._daemon.containers({}, whole=False)
+        compose = self._compose(self._written())
+        if compose is not None and any(each.project == compose.project for each in there):
+            short = any(each.stop_seconds > seconds for each in there)
+            with suppress(CommandFailed, ProgramMissing):
+                compose.down(seconds if short else None)
+        self._daemon.remove_rest(str(self._folder), seconds=seconds)
+        self._daemon.remove_networks()
+
+    def _compose(self, files: Sequence[RenderedFile]) -> Compose | None:
+        """For the Compose file among these; None when there is none."""
+        project = _project_of(files)
+        return None if project is None else Compose(self._folder, project, self._root / OVERRIDE)
+
+    def _written(self) -> tuple[RenderedFile, ...]:
+        """The files that the stack was made from last; none when the Compose file is gone."""
+        paths = (self._folder / COMPOSE_FILE, self._folder / RECORD, *sorted((self._folder / CONFIG_FOLDER).rglob("*")))
+        files = []
+        for path in paths:
+            with suppress(OSError, UnicodeDecodeError):
+                if path.is_file():
+                    relative = path.relative_to(self._folder).as_posix()
+                    files.append(RenderedFile(relative, path.read_text("utf-8"), path.stat().st_mode & 0o777))
+        return tuple(files) if _project_of(files) else ()
+
+    def _override_text(self) -> str:
+        path = self._root / OVERRIDE
+        return path.read_text("utf-8", errors="replace") if path.is_file() else ""
+
+    def _refuse_strangers(self, project: str) -> None:
+        folder = self._daemon.stranger(project)
+        if folder is None:
+            return
+        there = folder and Path(folder, "sandbox.toml").is_file()
+        stop = f"sandbox down -C {quote(folder)}" if there else f"docker compose -p {project} down"
+        raise StackNameTaken(
+            f"another stack of this machine's Docker is named {project}",
+            why=f"It belongs to {folder or 'somebody else'}: two stacks of one name would take each other's containers.",
+            fix=f'give this one another name: name = "…" in sandbox.toml   or stop the other: {stop}',
+            details={"name": project, "folder": folder},
+        )
+
+
+def _is_of(container: Container, record: Mapping[str, Recorded]) -> bool:
+    known = record.get(container.service.name)
+    return known is not None and known.digest == container.service.digest
+
+
+def _project_of(files: Sequence[RenderedFile]) -> str | None:
+    """Compose's name of the stack that these files describe."""
+    texts = (file.text for file in files if file.path == COMPOSE_FILE)
+    found = _NAME.search(next(texts, ""))
+    return found[1] if found else None
+
+
+def _renamed(steps: Sequence[Step], old: str | None, new: str) -> tuple[Step, ...]:
+    """With another name nothing can be kept."""
+    if old in {None, new}:
+        return tuple(steps)
+    why = f"changed: name of the stack {old} -> {new}"
+    return tuple(replace(step, action=Action.RESTART, why=why) if step.action is Action.KEEP else step for step in steps)

@@ -1,0 +1,88 @@
+"""Runs `docker compose` on a project's rendered stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.errors import CommandFailed, EngineUnavailable
+from mlsandbox.render.compose import COMPOSE_FILE
+from mlsandbox.run import run
+
+OVERRIDE: Final = "compose.override.yaml"
+"""The user's own, beside sandbox.toml."""
+
+_OLDEST: Final = (2, 20)
+"""The first version that knows `start_interval` of health checks."""
+_FIX: Final = "install or upgrade the Compose plugin (docker compose version), or run without it: sandbox up --engine embedded"
+_SURROUNDINGS: Final = dict.fromkeys(
+    ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES", "COMPOSE_IGNORE_ORPHANS", "COMPOSE_REMOVE_ORPHANS")
+)
+"""What a user's shell may say about another stack."""
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """The stack of one project."""
+
+    folder: Path
+    """Where the rendered file lies."""
+    project: str
+    """Compose's name of the stack."""
+    override: Path
+    """The user's own file, where there is one."""
+
+    @property
+    def is_written(self) -> bool:
+        return (self.folder / COMPOSE_FILE).is_file()
+
+    def check(self) -> None:
+        """Find out whether Compose is there.
+
+        Raises:
+            EngineUnavailable: it is not, or it is too old.
+        """
+        try:
+            text = run(["docker", "compose", "version", "--short"], what="asking for the version of Docker Compose").stdout.strip()
+        except CommandFailed as error:
+            raise EngineUnavailable("Docker Compose is missing", why=error.why, fix=_FIX) from error
+        found = _VERSION.match(text)
+        if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
+            raise EngineUnavailable("this Docker Compose is too old", why=f"It is {text}; 2.20 or later is needed.", fix=_FIX)
+
+    def up(self, meanwhile: Callable[[], None]) -> None:
+        """Make all containers and networks what the file says, and start each as soon as what it needs is there.
+
+        Raises:
+            CommandFailed: one could not be made or started, or what it needs came to an end.
+        """
+        self._run("up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", what="starting the stack", meanwhile=meanwhile)
+
+    def create(self) -> None:
+        """Make all containers and networks what the file says, and start none.
+
+        Raises:
+            CommandFailed: one could not be made.
+        """
+        self._run("create", "--no-build", "--pull", "never", "--remove-orphans", what="making the stack's containers")
+
+    def down(self, seconds: float | None) -> None:
+        """Stop and remove all containers and networks; volumes stay.
+
+        Args:
+            seconds: that each container gets to end by itself; None: what it was made with.
+
+        Raises:
+            CommandFailed: something is left.
+        """
+        given = () if seconds is None else ("--timeout", f"{seconds:.0f}")
+        self._run("down", "--remove-orphans", *given, what="stopping the stack")
+
+    def _run(self, *words: str, what: str, meanwhile: Callable[[], None] | None = None) -> None:
+        files: Sequence[str | Path] = ("-f", self.folder / COMPOSE_FILE, *(("-f", self.override) if self.override.is_file() else ()))
+        argv = ("docker", "compose", "--project-directory", self.folder, *files, "-p", self.project, *words)
+        run(argv, env=_SURROUNDINGS, what=what, meanwhile=meanwhile)

@@ -1,0 +1,263 @@
+"""What is asked of the Docker engine for one project's stack. Everything of it is found by its labels, whatever files are left."""
+# ruff: noqa: PLC0415 - docker is slow to import and needed by one engine alone
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from mlsandbox.docker_host import connect, endpoint
+from mlsandbox.engines.base import Kept
+from mlsandbox.engines.docker_observe import (
+    FOLDER,
+    ONE_OFF,
+    PROJECT,
+    Container,
+    Recorded,
+    container_of,
+    current,
+    exit_code,
+    moment,
+    with_body,
+)
+from mlsandbox.errors import EngineUnavailable
+from mlsandbox.render.compose import Label
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from docker.types import CancellableStream
+
+_SECONDS: Final = 20
+"""Until an engine that does not answer is given up."""
+_API: Final = (1, 44)
+"""Of Engine 25, the first that knows `start_interval` of health checks."""
+_AT_ONCE: Final = 8
+_WHOLE_ANSWER: Final = """
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen("http://127.0.0.1:" + sys.argv[1] + sys.argv[2], timeout=4)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.read().decode())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a container's process."""
+
+    exit_code: int
+    """Negative for a signal."""
+    time: float
+    """Epoch seconds."""
+    memory_exceeded: bool
+
+
+class Daemon:
+    """The Docker engine, as far as one project's stack is concerned."""
+
+    def __init__(self, root: str) -> None:
+        """Args: root: the project's folder, as in `Label.ROOT`."""
+        self._root = root
+
+    @cached_property
+    def api(self) -> APIClient:
+        """The connection, made when it is first needed.
+
+        Raises:
+            EngineUnavailable: there is none, it does not answer, or it is too old.
+        """
+        api = connect(timeout=_SECONDS).api
+        found = tuple(int(part) for part in api.api_version.split("."))
+        if found < _API:
+            raise EngineUnavailable(
+                "this Docker engine is too old",
+                why=f"It speaks API {api.api_version}; health checks that are quick while starting came with Engine 25 (API 1.44).",
+                fix="upgrade Docker to 25 or later, or run without it: sandbox up --engine embedded",
+                details={"endpoint": endpoint(), "api": api.api_version},
+            )
+        return api
+
+    def containers(self, recorded: Mapping[str, Recorded], *, whole: bool = True) -> tuple[Container, ...]:
+        """The stack's containers, one for each service.
+
+        Args:
+            recorded: what was written down when the stack was made, by service.
+            whole: whether an answer to a health check that the engine cut is asked for again.
+        """
+        found = current(container_of(each, recorded) for each in self._inspected(self._ours()))
+        return tuple(self._completed(each) if whole and each.cut_answer else each for each in found)
+
+    def memory(self, containers: Sequence[Container]) -> Mapping[str, int]:
+        """Bytes that each running container's processes use, by id."""
+        running = [each.id for each in containers if each.running]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            used = pool.map(self._memory, running)
+            return {identity: number for identity, number in zip(running, used, strict=True) if number is not None}
+
+    def stranger(self, project: str) -> str | None:
+        """Whose containers have this name of a stack and are not of this project: a folder, "" when nothing tells; None: nobody's."""
+        with _answering():
+            listed = self.api.containers(all=True, filters={"label": [f"{PROJECT}={project}"]})
+        for each in listed:
+            labels = each["Labels"]
+            if labels.get(Label.ROOT) != self._root:
+                return str(labels.get(Label.ROOT) or labels.get(FOLDER) or "")
+        return None
+
+    def start(self, container: Container) -> None:
+        """Start a container that was made and not started."""
+        with _answering(), _absence():
+            self.api.start(container.id)
+
+    def remove(self, containers: Sequence[Container], *, seconds: float | None = None) -> None:
+        """Stop containers, all at once, and remove them.
+
+        Args:
+            containers: which; one that is gone is no mistake.
+            seconds: that each gets to end by itself at most; None: what it was made with.
+        """
+        graces = [each.stop_seconds if seconds is None else min(seconds, each.stop_seconds) for each in containers]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._remove, [each.id for each in containers], graces))
+
+    def remove_rest(self, folder: str, *, seconds: float) -> None:
+        """Remove every container of the project, also half made ones and what the user's own Compose file in `folder` added."""
+        with _answering():
+            added = self.api.containers(all=True, filters={"label": [f"{FOLDER}={folder}"]})
+        rest = {*self._ours(), *(each["Id"] for each in added)}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda each: self._remove(each, seconds), rest))
+
+    def remove_networks(self) -> None:
+        """Remove the stack's networks, once no container uses them."""
+        with _answering():
+            for each in self.api.networks(filters={"label": [f"{Label.ROOT}={self._root}"]}):
+                with _absence(), _refusal():
+                    self.api.remove_network(each["Id"])
+
+    def first_end(self, container: Container, *, since: datetime) -> End | None:
+        """How a container ended for the first time after `since`; None when the engine does not know any more."""
+        memory_exceeded = False
+        with _answering():
+            events = self.api.events(
+                since=int(since.timestamp()),
+                until=int(datetime.now(since.tzinfo).timestamp()) + 1,
+                filters={"container": container.id, "event": ["die", "oom"]},
+                decode=True,
+            )
+            with contextlib.closing(events):
+                for each in events:
+                    if each["Action"] == "die":
+                        return End(exit_code(int(each["Actor"]["Attributes"]["exitCode"])), each["timeNano"] / 1e9, memory_exceeded)
+                    memory_exceeded = True
+        return None
+
+    def tail(self, container: Container, lines: int, *, until: float | None = None) -> list[str]:
+        """The last lines that a container wrote since its last start, or until a moment (epoch seconds)."""
+        since = moment(container.started).timestamp() if until is None and not container.started.startswith("0001-") else None
+        with _answering(), _absence():
+            raw = self.api.logs(container.id, tail=lines, since=since, until=until)
+            return bytes(raw).decode("utf-8", "replace").splitlines()[-lines:]
+        return []
+
+    def written(self, identity: str, lines: int) -> list[str]:
+        """The last lines that a container wrote, each behind its time."""
+        with _answering(), _absence():
+            return bytes(self.api.logs(identity, tail=lines, timestamps=True)).decode("utf-8", "replace").splitlines()
+        return []
+
+    def follow(self, identity: str, *, since: float | None) -> CancellableStream[bytes] | None:
+        """The same as it comes, from a moment (epoch seconds) on; None when the container is gone."""
+        with _answering(), _absence():
+            return self.api.logs(identity, stream=True, follow=True, timestamps=True, since=since)
+        return None
+
+    def kept(self) -> tuple[Kept, ...]:
+        """Volumes and images of this project."""
+        filters = {"label": [f"{Label.ROOT}={self._root}"]}
+        with _answering():
+            volumes = self.api.volumes(filters=filters)["Volumes"] or ()
+            images = self.api.images(filters=filters)
+        return (
+            *(Kept("volume", each["Name"]) for each in sorted(volumes, key=lambda volume: volume["Name"])),
+            *(Kept("image", _image_name(each), each["Size"]) for each in images),
+        )
+
+    def remove_kept(self, each: Kept) -> bool:
+        """Remove one of `kept`; False when it is in use."""
+        with _answering(), _refusal():
+            if each.kind == "volume":
+                self.api.remove_volume(each.name)
+            else:
+                self.api.remove_image(each.name)
+            return True
+        return False
+
+    def _ours(self) -> list[str]:
+        with _answering():
+            listed = self.api.containers(all=True, filters={"label": [f"{Label.ROOT}={self._root}"]})
+        return [each["Id"] for each in listed if PROJECT in each["Labels"] and each["Labels"].get(ONE_OFF) != "True"]
+
+    def _inspected(self, identities: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        for each in identities:
+            with _answering(), _absence():  # gone between the two requests
+                yield self.api.inspect_container(each)
+
+    def _completed(self, container: Container) -> Container:
+        with _answering(), _absence(), _refusal():
+            made = self.api.exec_create(container.id, ["python", "-c", _WHOLE_ANSWER, *container.cut_answer], stderr=False)
+            return with_body(container, bytes(self.api.exec_start(made["Id"])).decode("utf-8", "replace"))
+        return container
+
+    def _memory(self, identity: str) -> int | None:
+        with _answering(), _absence(), _refusal():
+            memory = self.api.stats(identity, stream=False, one_shot=True).get("memory_stats") or {}
+            details = memory.get("stats") or {}
+            cache = details.get("inactive_file", details.get("total_inactive_file", 0))  # as `docker stats` counts
+            return max(0, memory["usage"] - cache) if "usage" in memory else None
+        return None
+
+    def _remove(self, identity: str, seconds: float) -> None:
+        with _answering(), _absence():
+            self.api.stop(identity, timeout=int(seconds))  # nothing when it has ended
+            self.api.remove_container(identity, force=True)
+
+
+def _image_name(image: Mapping[str, Any]) -> str:
+    return str(next(iter(image.get("RepoTags") or ()), image["Id"]))
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """No answer is an error of the user's machine, not of ours."""
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except RequestException as error:
+        raise EngineUnavailable(
+            "Docker does not answer",
+            why=str(error),
+            fix="look at it: docker info   then do the same again",
+            details={"endpoint": endpoint()},
+        ) from error
+
+
+def _absence() -> contextlib.suppress:
+    """What is gone meanwhile needs nothing done to it."""
+    from docker.errors import NotFound
+
+    return contextlib.suppress(NotFound)
+
+
+def _refusal() -> contextlib.suppress:
+    """What the engine will not do now, as it is in use or not running."""
+    from docker.errors import APIError
+
+    return contextlib.suppress(APIError)
