@@ -42,6 +42,7 @@ class Command:
 COMMANDS: Final = (
     Command("init", "Start", "Make a project from a model file."),
     Command("up", "Start", "Package the model, start its stack, prove that it answers."),
+    Command("pull", "Start", "Fetch and make all that up needs, so that it works offline."),
     Command("down", "Start", "Stop the stack; data is kept unless --volumes is given."),
     Command("predict", "Use", "Ask the running model for predictions."),
     Command("open", "Use", "Open the API or its documentation in the browser.", "open_"),

@@ -24,7 +24,7 @@ _PHASES: Final = (
     ("gem install", "installing gems"),
     ("chmod", "finishing"),
 )
-_TAIL_LINES: Final = 20
+_TAIL_LINES: Final = 6
 _CAUSES: Final = (
     (
         re.compile(r"No interpreter found|requires Python", re.IGNORECASE),

@@ -1,0 +1,109 @@
+"""Get everything that `up` needs onto this machine, so that it works without a network afterwards; nothing is started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlsandbox.actions.materials import planned, supplied
+from mlsandbox.actions.outcomes import PlannedStep, Report
+from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of
+from mlsandbox.engines.base import Desired
+from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.store import find_package, package_model
+from mlsandbox.project import Project
+from mlsandbox.project_lock import project_lock
+from mlsandbox.settings import ModelConfig
+from mlsandbox.stack.build import port_names
+from mlsandbox.stack.spec import StackSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """One thing that a stack is made from: an image, or an environment of this machine."""
+
+    kind: str
+    """"image" or "environment"."""
+    name: str
+    """The image's name, or the environment's interpreter."""
+    services: tuple[str, ...]
+    """Which services are made from it."""
+    id: str | None = None
+    """Of an image: the digest of its configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What is here now, or with `dry_run` what would be fetched and made."""
+
+    project: str
+    engine: str
+    supplies: tuple[Supply, ...] = ()
+    plan: tuple[PlannedStep, ...] = ()
+    elapsed: float = 0.0
+    """Seconds."""
+    dry_run: bool = False
+
+
+def pull(project: Project, engine: str, report: Report, *, trust: bool = False, dry_run: bool = False) -> PullResult:
+    """Package the models, and fetch or make what the stack is made from.
+
+    Args:
+        project: its settings.
+        engine: the name of the engine that is to run it.
+        report: told what happens.
+        trust: package models whose pickles use code outside the allow-list.
+        dry_run: change nothing: the result holds the plan.
+
+    Raises:
+        UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
+        ImagePullFailed, ImageBuildFailed: an image cannot be had.
+        EngineUnavailable: Docker does not answer.
+    """
+    began = time.monotonic()
+    models = [replace(model, trust=model.trust or trust) for model in project.models.values()]
+    if dry_run:
+        return PullResult(project.name, engine, plan=_plan(project, engine, models), dry_run=True)
+    with project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")):
+        packages = [_packaged(model, project, report) for model in models]
+        desired = supplied(project, engine, packages, _stack(project, engine, packages), report)
+    return PullResult(project.name, engine, _supplies(desired), elapsed=time.monotonic() - began)
+
+
+def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
+    began = time.monotonic()
+    report.step(f"Packaging {model.name}")
+    package = package_model(model, root=project.root, report=report.note, base_image=project.stack.images.get("python"))
+    text = f"Packaged {model.name} {package.version}"
+    report.done(text, package.digest[:19] if package.created else "unchanged", time.monotonic() - began)
+    return package
+
+
+def _plan(project: Project, engine: str, models: Sequence[ModelConfig]) -> tuple[PlannedStep, ...]:
+    found = [find_package(model, root=project.root) for model in models]
+    packages = [each.package for each in found if each.package is not None]
+    steps = [PlannedStep("package", model.name, each.why) for model, each in zip(models, found, strict=True) if each.package is None]
+    if steps:  # which images there will be is not known before
+        return (*steps, PlannedStep("fetch", "what the stack is made from", "as far as it is missing"))
+    desired = planned(project, engine, packages, _stack(project, engine, packages))
+    return () if isinstance(desired, Desired) else tuple(PlannedStep("fetch", name, "not on this machine") for name in desired)
+
+
+def _stack(project: Project, engine: str, packages: Sequence[Package]) -> StackSpec:
+    """The stack, with port numbers that nobody will use."""
+    parts = parts_of(project, engine, programs_on_path())
+    names = port_names([package.model for package in packages], parts)
+    return stack_of(project, packages, dict.fromkeys(names, 0), parts)
+
+
+def _supplies(desired: Desired) -> tuple[Supply, ...]:
+    pythons = {environment: Supply("environment", str(Path(path)), ()) for environment, path in desired.pythons.items()}
+    images = {environment: Supply("image", image.reference, (), image.id) for environment, image in desired.images.items()}
+    users: dict[Supply, list[str]] = {}
+    for service in desired.spec.services:
+        supply = images.get(service.environment) or pythons.get(service.environment)
+        if supply is not None:
+            users.setdefault(supply, []).append(service.name)
+    return tuple(replace(supply, services=tuple(names)) for supply, names in users.items())
