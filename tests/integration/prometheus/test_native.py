@@ -1,0 +1,106 @@
+"""Prometheus and Alertmanager as child processes, with the configuration that is shipped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlsandbox.alerts import Alert, active_alerts
+from mlsandbox.engines.base import Desired, Result
+from mlsandbox.engines.embedded import EmbeddedEngine
+from support.leaks import assert_nothing_left
+from support.monitoring import MODEL, ask, monitored, program
+from support.waiting import wait_for
+
+NOTICED_SECONDS = 60.0
+"""What a dead model may take to be told of."""
+
+
+class Stack:
+    """A running stack."""
+
+    def __init__(self, root: Path, desired: Desired) -> None:
+        self.root = root
+        self.desired = desired
+        self.engine = EmbeddedEngine(root)
+        self.ports = {port.name: port.number for service in desired.spec.services for port in service.ports}
+
+    def up(self) -> None:
+        plan = self.engine.plan(self.desired, self.engine.observe())
+        outcome = self.engine.apply(plan, lambda _change: None, timeout=60)
+        assert outcome.result is Result.READY, outcome
+
+    def stop(self, *services: str) -> None:
+        self.engine.apply(self.engine.plan_stop(services or None, self.engine.observe()), lambda _change: None, timeout=30)
+
+    def targets(self) -> dict[str, Any]:
+        found = ask(self.ports["prometheus"], "/api/v1/targets")["data"]["activeTargets"]
+        return {each["labels"]["instance"]: each for each in found}
+
+    def value(self, query: str) -> float | None:
+        result = ask(self.ports["prometheus"], "/api/v1/query", query=query)["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    def alert(self, name: str) -> Alert | None:
+        return next((each for each in active_alerts(self.ports["alertmanager"]).alerts if each.name == name), None)
+
+    def lines(self, service: str) -> str:
+        return "\n".join(line.text for line in self.engine.logs([service], lines=1000, follow=False))
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack that runs, in a folder whose name is as awkward as a user's may be."""
+    programs = {
+        "prometheus": program(request, "prometheus"),
+        "alertmanager": program(request, "alertmanager", "prometheus-alertmanager"),
+    }
+    root = tmp_path / "Büro Projekt"
+    root.mkdir()
+    made = Stack(root, monitored(tmp_path, programs))
+    try:
+        made.up()
+        yield made
+    finally:
+        made.stop()
+    assert_nothing_left(root, list(made.ports.values()))
+
+
+def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
+    """Every target must be scraped and every rule evaluated; a model that is gone must be told of in time, and its return as well."""
+    wait_for(
+        lambda: (
+            {name: each["health"] for name, each in stack.targets().items()}
+            == dict.fromkeys(["api", "shipper", "log-store", "alertmanager", "prometheus"], "up")
+        ),
+        timeout=30,
+        what="all targets are scraped",
+        every=0.2,
+    )
+    assert stack.targets()["api"]["labels"] == {"job": "api", "instance": "api", "model": MODEL}
+    wait_for(
+        lambda: stack.value("model:sandbox_availability:objective") == 0.999, timeout=20, what="the objectives are recorded", every=0.2
+    )
+    groups = ask(stack.ports["prometheus"], "/api/v1/rules")["data"]["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"] if rule["lastEvaluation"] > "0001-01-02"} == {"ok"}
+    assert {rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")} == {}
+    assert stack.alert("SandboxServiceDown") is None
+
+    stack.stop("api")
+    died = time.monotonic()
+    alert = wait_for(lambda: stack.alert("SandboxServiceDown"), timeout=NOTICED_SECONDS, what="Alertmanager has the alert", every=0.2)
+    told = f"alert firing: SandboxServiceDown ({MODEL}, api), critical: The service of model {MODEL} cannot be reached"
+    wait_for(
+        lambda: told in stack.lines("shipper"), timeout=NOTICED_SECONDS - (time.monotonic() - died), what="the shipper says so", every=0.2
+    )
+    assert (alert.severity, alert.service, alert.model) == ("critical", "api", MODEL)
+    assert alert.runbook == "docs/runbook.md#sandboxservicedown"
+
+    stack.up()
+    wait_for(lambda: stack.alert("SandboxServiceDown") is None, timeout=NOTICED_SECONDS, what="the alert has ended", every=0.2)
+    told = f"alert resolved: SandboxServiceDown ({MODEL}, api)"
+    wait_for(lambda: told in stack.lines("shipper"), timeout=NOTICED_SECONDS, what="the shipper says so", every=0.2)
