@@ -122,8 +122,8 @@ class _Reader:
 
     def _value(self, definition: Json, value: Any, path: str, dynamic: str) -> None:
         kind = definition.get("type", "object")
-        if value is None or kind == "alias":
-            return
+        if value is None or kind == "alias" or not definition.get("enabled", True):
+            return  # what is not enabled is not even looked at: it may be no object
         if isinstance(value, list) and kind != "geo_point":
             for item in value:
                 self._value(definition, item, path, dynamic)
@@ -131,8 +131,7 @@ class _Reader:
             if not isinstance(value, dict):
                 reason = f"[1:1] object mapping for [{path}] tried to parse field [{path}] as object, but found a concrete value"
                 raise Refusal(400, "document_parsing_exception", reason)
-            if definition.get("enabled", True):
-                self.object(definition, value, f"{path}.", dynamic)
+            self.object(definition, value, f"{path}.", dynamic)
         else:
             try:
                 field_types.check(definition, value)
