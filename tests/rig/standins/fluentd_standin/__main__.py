@@ -66,10 +66,16 @@ def _dead_letter(output: Output) -> Rejected:
     """Keeps what was refused as text that cannot be refused again, and why beside it: two documents, as `fluent.conf` makes them."""
 
     def keep(event: Event, reason: str) -> None:
-        shared = {"event.kind": "pipeline_error", "event.dataset": "sandbox.dead_letter"}
+        shared = {"event.kind": "pipeline_error", "sandbox.dead_letter.tag": event.tag}
         moment = datetime.fromtimestamp(event.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
         document = json.dumps(event.record, ensure_ascii=False)
-        refused = {"@timestamp": moment, **shared, "sandbox.dead_letter.tag": event.tag, "sandbox.dead_letter.document": document}
+        refused = {
+            **shared,
+            "@timestamp": moment,
+            "event.dataset": "sandbox.dead_letter",
+            "sandbox.dead_letter.time": moment,
+            "sandbox.dead_letter.document": document,
+        }
         if isinstance(event.record.get("event.id"), str):
             refused["event.id"] = event.record["event.id"]
         now = datetime.now(UTC)
@@ -77,7 +83,7 @@ def _dead_letter(output: Output) -> Rejected:
         why = {
             "@timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.%f000Z"),
             **shared,
-            "sandbox.dead_letter.tag": "fluent.warn",
+            "event.dataset": "sandbox.dead_letter_reason",
             "message": message,
         }
         output.emit([Event(event.tag, event.time, refused), Event("fluent.warn", now.timestamp(), why)])

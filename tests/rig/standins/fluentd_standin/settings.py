@@ -30,7 +30,7 @@ class OutputSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole configuration; `rejected` takes what Elasticsearch refuses, as the label @ERROR does."""
+    """The whole configuration; `rejected`, the output with the id `dead_letter`, takes what Elasticsearch refuses."""
 
     forward: tuple[str, int]
     metrics: tuple[str, int]
@@ -51,11 +51,10 @@ def load(path: Path) -> Settings:
     for needed in ("forward", "prometheus"):
         if needed not in sources:
             raise ConfError(f"{path} has no <source> with @type {needed}")
-    labels = [section for section in root.walk() if section.name == "label" and section.argument == "@ERROR"]
-    refused = [output for label in labels for output in _outputs(label)]
-    events = [output for output in _outputs(root) if output not in refused]
+    events = _outputs(_label(root, sources["forward"].values.get("@label")))
+    refused = [output for output in _outputs(root) if output.values.get("@id") == "dead_letter"]
     if len(events) != 1:
-        raise ConfError(f"{path} has {len(events)} elasticsearch outputs outside of @ERROR; this stand-in writes to one")
+        raise ConfError(f"{path} has {len(events)} elasticsearch outputs where the events go; this stand-in writes to one")
     monitor = sources.get("monitor_agent")
     return Settings(
         forward=_listen(sources["forward"], 24224),
@@ -65,6 +64,16 @@ def load(path: Path) -> Settings:
         events=_output(events[0], "events"),
         rejected=_output(refused[0], "rejected") if refused else None,
     )
+
+
+def _label(root: Section, name: str | None) -> Section:
+    """Where a source sends its events: a label, or what is outside of all labels."""
+    if name is None:
+        return Section("", sections=[section for section in root.sections if section.name != "label"])
+    found = [section for section in root.sections if section.name == "label" and section.argument == name]
+    if len(found) != 1:
+        raise ConfError(f"there are {len(found)} labels {name}")
+    return found[0]
 
 
 def _outputs(section: Section) -> list[Section]:
