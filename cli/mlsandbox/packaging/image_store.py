@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -45,6 +46,21 @@ def local_images() -> LocalImages:
         ids={name: each["Id"] for each in listed for name in _names(each)},
         contents={each["Id"]: each["Labels"][CONTENT] for each in listed if CONTENT in (each.get("Labels") or {})},
     )
+
+
+@contextlib.contextmanager
+def replacing(name: str) -> Iterator[None]:
+    """Remove the image that had this name before, once another one has it and nothing runs from it any more."""
+    before = local_images().find(name)
+    yield
+    after = local_images().find(name)
+    if before is None or after is None or before.id == after.id:
+        return
+    from docker.errors import APIError  # noqa: PLC0415 - slow to import
+
+    client = connect()
+    with contextlib.suppress(APIError), contextlib.closing(client):  # in use, or it has another name too: then it stays
+        client.api.remove_image(before.id)
 
 
 def short_name(name: str) -> str:

@@ -17,7 +17,7 @@ from mlsandbox.packaging.image_access import BuildAccess, build_access, copy_whe
 from mlsandbox.packaging.image_build import Build, Report, build_image, scratch_folder
 from mlsandbox.packaging.image_pull import pull_images
 from mlsandbox.packaging.image_recipes import FluentdRecipe, ModelRecipe, Recipe, ServiceRecipe
-from mlsandbox.packaging.image_store import CONTENT, LocalImages, local_images
+from mlsandbox.packaging.image_store import CONTENT, LocalImages, local_images, replacing
 from mlsandbox.packaging.images_catalog import FLUENTD, PYTHON, check_overrides, reference
 from mlsandbox.packaging.interpreters import SUPPORTED
 from mlsandbox.packaging.package import Package
@@ -190,5 +190,6 @@ def _build_one(recipe: Recipe, content: str, access: BuildAccess, settings: Imag
             wheels=folder / "wheels",
         )
         log = sandbox / "logs" / f"image-{recipe.tag.rpartition('/')[2].partition(':')[0]}.log"
-        build_image(build, access, authorities=settings.ca, log=log, report=report)
+        with replacing(recipe.tag):
+            build_image(build, access, authorities=settings.ca, log=log, report=report)
     report.done(f"Built the image of {recipe.title}", "", time.monotonic() - began)
