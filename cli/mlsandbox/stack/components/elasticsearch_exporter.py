@@ -16,10 +16,10 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
         ServiceSpec(
             name=NAME,
             environment=ProgramEnvironment(NAME),
-            args=(f"--es.uri={elasticsearch.URL}",),
+            args=(f"--es.uri={elasticsearch.URL}", "--es.all", "--es.indices", "--es.timeout=8s"),
             ports=(PortSpec(NAME, 9114),),
             metrics=Scrape(NAME),
-            readiness=Probe(NAME, "/metrics", identified=False),
+            readiness=Probe(NAME, "/healthz", identified=False),  # it shows metrics, too, when Elasticsearch does not answer
             needs={elasticsearch.NAME: Condition.STARTED},
             resources=Resources(memory_bytes=128 * 1024 * 1024),
         ),

@@ -11,6 +11,7 @@ from mlsandbox.stack.spec import (
     Condition,
     ConfigPath,
     DataFolder,
+    ListenHost,
     PortSpec,
     Probe,
     ProgramEnvironment,
@@ -18,7 +19,7 @@ from mlsandbox.stack.spec import (
     Scrape,
     ServiceSpec,
 )
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Env, Port
 
 NAME = "fluentd"
 METRICS_PORT = "fluentd-metrics"
@@ -31,11 +32,11 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
             environment=ProgramEnvironment(NAME),
             args=("-c", ConfigPath("fluent.conf")),
             env={
-                "ELASTICSEARCH_HOST": elasticsearch.NAME,
-                "ELASTICSEARCH_PORT": str(elasticsearch.PORT),
-                "FLUENTD_BUFFER_DIR": DataFolder("fluentd", "/var/lib/sandbox/fluentd"),
+                Env.ELASTICSEARCH_URL: elasticsearch.URL,
+                Env.LISTEN_HOST: ListenHost(),
+                "FLUENTD_BUFFER_DIR": DataFolder(NAME, "/var/lib/sandbox/fluentd"),
             },
-            files={"fluent.conf": Asset("fluentd/fluent.conf")},
+            files={name: Asset(f"fluentd/{name}") for name in ("fluent.conf", "elasticsearch.conf")},
             ports=(PortSpec(Port.FLUENTD, 24224), PortSpec(METRICS_PORT, 24231)),
             metrics=Scrape(METRICS_PORT),
             readiness=Probe(METRICS_PORT, "/metrics", identified=False),
