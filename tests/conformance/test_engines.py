@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import signal
+from collections.abc import Callable, Collection, Generator, Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
+import psutil
 import pytest
+from _pytest.mark import ParameterSet
 
+from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Action, Change, Engine, Outcome, Result, Undone
-from mlsandbox.stack.spec import Condition, ServiceSpec
+from mlsandbox.engines.base import Action, Change, Desired, Engine, LogLine, ObservedService, Outcome, Result, Undone
+from mlsandbox.errors import CommandFailed, NotRunning
+from mlsandbox.stack.spec import Condition, DataFolder, ServiceSpec
 from mlsandbox.supervise.transition import State
 from support.fake_engine import FakeEngine
 from support.leaks import assert_nothing_left, snapshot
+from support.toy_image import toy_image
 from support.toys import desired, free_ports, toy
+from support.waiting import wait_for
 
 ALL: dict[str, Callable[[Path], Engine]] = {**ENGINES, FakeEngine.name: FakeEngine}
 
@@ -21,36 +31,61 @@ ALL: dict[str, Callable[[Path], Engine]] = {**ENGINES, FakeEngine.name: FakeEngi
 class Bench:
     """One engine on one project, in a folder whose name is as awkward as a user's may be."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, image: ImageRef | None = None) -> None:
         self.root = root
         self.engine = ALL[name](root)
         self.ports = free_ports(3)
         self.changes: list[Change] = []
+        self.image = image
+        self.project = f"toys-{sha256(str(root).encode()).hexdigest()[:8]}"
+        self.soon = 1.0 if image is None else 6.0
+        """Seconds in which a toy that becomes ready is ready."""
+
+    def desired(self, *services: ServiceSpec) -> Desired:
+        return desired(*services, project=self.project, image=self.image)
 
     def up(self, *services: ServiceSpec, timeout: float = 30.0) -> Outcome:
-        plan = self.engine.plan(desired(*services), self.engine.observe())
+        plan = self.engine.plan(self.desired(*services), self.engine.observe())
         return self.engine.apply(plan, self.changes.append, timeout=timeout)
 
     def down(self, *services: str) -> Outcome:
         plan = self.engine.plan_stop(services or None, self.engine.observe())
         return self.engine.apply(plan, self.changes.append, timeout=30)
 
+    def service(self, name: str) -> ObservedService:
+        found = self.engine.observe().service(name)
+        assert found is not None
+        return found
+
     def states(self) -> dict[str, State]:
         return {service.name: service.state for service in self.engine.observe().services}
 
     def actions(self, *services: ServiceSpec) -> dict[str, Action]:
-        return {step.service: step.action for step in self.engine.plan(desired(*services), self.engine.observe()).steps}
+        return {step.service: step.action for step in self.engine.plan(self.desired(*services), self.engine.observe()).steps}
+
+    def assert_nothing_left(self) -> None:
+        assert_nothing_left(self.root, self.ports, docker=self.image is not None)
 
 
-@pytest.fixture(params=ALL)
+def _params(names: Collection[str]) -> list[ParameterSet]:
+    return [pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in names]
+
+
+@pytest.fixture(params=_params(ALL))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """An engine; whatever a test does, nothing may run afterwards."""
     root = tmp_path / "Büro Projekt"
     root.mkdir()
-    made = Bench(request.param, root)
+    image = toy_image(request.getfixturevalue("docker_rig").images["python"]) if request.param == "docker" else None
+    made = Bench(request.param, root, image)
     yield made
     made.down()
-    assert_nothing_left(root, made.ports)
+    made.engine.remove_kept()
+    made.assert_nothing_left()
+
+
+real = pytest.mark.parametrize("bench", _params(ENGINES), indirect=True)
+"""Of what happens to running services: not for the engine in memory."""
 
 
 def test_up_makes_all_ready(bench: Bench) -> None:
@@ -111,7 +146,7 @@ def test_down_leaves_nothing(bench: Bench) -> None:
 
     assert bench.down().result is Result.STOPPED
 
-    assert_nothing_left(bench.root, bench.ports)
+    bench.assert_nothing_left()
     assert not bench.engine.observe().running
     assert bench.down().result is Result.STOPPED
 
@@ -135,7 +170,7 @@ def test_crash_while_starting(bench: Bench) -> None:
     assert (outcome.result, outcome.service, outcome.exit_code) == (Result.CRASHED, "b", 3)
     assert outcome.lines == tuple(f"line {number}" for number in range(10, 30))
     assert outcome.undone is Undone.STOPPED
-    assert_nothing_left(bench.root, bench.ports)
+    bench.assert_nothing_left()
 
 
 def test_refusal(bench: Bench) -> None:
@@ -146,7 +181,7 @@ def test_refusal(bench: Bench) -> None:
     assert outcome.body is not None
     assert outcome.body["code"] == "GOLDEN_MISMATCH"
     assert outcome.undone is Undone.STOPPED
-    assert_nothing_left(bench.root, bench.ports)
+    bench.assert_nothing_left()
 
 
 @pytest.mark.parametrize("fault", ["crash", "refuse"])
@@ -165,7 +200,7 @@ def test_failed_change_goes_back(bench: Bench, fault: str) -> None:
 
 def test_timeout_leaves_the_stack(bench: Bench) -> None:
     """A stack that is not ready in time must name the service and be left to be looked at."""
-    outcome = bench.up(toy("a", bench.ports[0]), toy("b", bench.ports[1], TOY="never"), timeout=1.0)
+    outcome = bench.up(toy("a", bench.ports[0]), toy("b", bench.ports[1], TOY="never"), timeout=bench.soon)
 
     assert (outcome.result, outcome.service, outcome.undone) == (Result.TIMEOUT, "b", Undone.NOTHING)
     assert bench.states() == {"a": State.READY, "b": State.STARTING}
@@ -177,7 +212,7 @@ def test_last_lines_are_of_this_start(bench: Bench, fault: str) -> None:
     bench.up(toy("a", bench.ports[0]))
     bench.down()
 
-    outcome = bench.up(toy("a", bench.ports[0], TOY=fault), timeout=1.0 if fault == "never" else 30.0)
+    outcome = bench.up(toy("a", bench.ports[0], TOY=fault), timeout=bench.soon if fault == "never" else 30.0)
 
     assert outcome.result in {Result.TIMEOUT, Result.REFUSED}
     assert not [line for line in outcome.lines if "mode ready" in line]
@@ -190,11 +225,11 @@ def test_interrupt_is_undone(bench: Bench) -> None:
         if change.service == "b":
             raise KeyboardInterrupt
 
-    plan = bench.engine.plan(desired(toy("a", bench.ports[0]), toy("b", bench.ports[1])), bench.engine.observe())
+    plan = bench.engine.plan(bench.desired(toy("a", bench.ports[0]), toy("b", bench.ports[1])), bench.engine.observe())
     with pytest.raises(KeyboardInterrupt):
         bench.engine.apply(plan, interrupt, timeout=30)
 
-    assert_nothing_left(bench.root, bench.ports)
+    bench.assert_nothing_left()
     assert not bench.engine.observe().running
 
 
@@ -206,3 +241,87 @@ def test_logs(bench: Bench) -> None:
 
     assert {(line.service, line.text) for line in lines} == {("a", "hello from a, mode ready"), ("b", "hello from b, mode ready")}
     assert all(line.time.endswith("Z") for line in lines)
+
+
+@real
+def test_logs_are_followed(bench: Bench) -> None:
+    """Lines must come as they are written, of a service's next process or container as well."""
+    bench.up(toy("a", bench.ports[0]), toy("b", bench.ports[1]))
+
+    lines = bench.engine.logs(["a"], lines=1, follow=True)
+    first = next(lines)
+    bench.up(toy("a", bench.ports[0], TOY_COLOUR="blue"), toy("b", bench.ports[1]))
+    second = next(lines)
+    cast("Generator[LogLine]", lines).close()
+
+    assert [first.text, second.text] == ["hello from a, mode ready"] * 2
+    assert first.time < second.time
+
+
+@real
+def test_killed_comes_back(bench: Bench) -> None:
+    """A service that is killed from outside must be started again without anybody's doing."""
+    bench.up(toy("a", bench.ports[0]), toy("b", bench.ports[1]))
+    before = bench.service("a")
+    untouched = bench.service("b")
+    assert before.pid is not None
+
+    os.kill(before.pid, signal.SIGKILL)
+
+    wait_for(lambda: bench.service("a").pid not in {None, before.pid} and bench.engine.observe().is_ready, timeout=30, what="a is back")
+    assert bench.service("a").restarts == 1
+    assert bench.service("b").pid == untouched.pid
+    assert bench.actions(toy("a", bench.ports[0]), toy("b", bench.ports[1])) == {"a": Action.KEEP, "b": Action.KEEP}
+
+
+def test_no_wait(bench: Bench) -> None:
+    """With nobody waiting, `up` must return at once, and all must become ready nevertheless."""
+    a, b = toy("a", bench.ports[0]), toy("b", bench.ports[1], needs={"a": Condition.READY})
+
+    bench.up(a, b, timeout=0.0)
+
+    wait_for(lambda: bench.engine.observe().is_ready, timeout=30, what="all is ready")
+    assert set(bench.actions(a, b).values()) == {Action.KEEP}
+
+
+def test_run_in(bench: Bench) -> None:
+    """A service's Python must run once more, be handed a text, and give its lines; how it fails must be told."""
+    bench.up(toy("a", bench.ports[0]))
+
+    assert list(bench.engine.run_in("a", ("-c", "import sys; print(sys.stdin.readline() * 2)"), "Grüße\n")) == ["Grüße", "Grüße", ""]
+    with pytest.raises(CommandFailed) as failed:
+        list(bench.engine.run_in("a", ("-c", "import sys; sys.exit('not today')"), ""))
+
+    assert failed.value.details["returncode"] == 1
+    assert "not today" in str(failed.value.details["stderr"])
+    with pytest.raises(NotRunning):
+        list(bench.engine.run_in("nobody", ("-V",), ""))
+
+
+def test_run_in_ends_with_its_reader(bench: Bench) -> None:
+    """What nobody reads any more must end, also when it looks at nothing."""
+    bench.up(toy("a", bench.ports[0]))
+    mark = f"mark-{bench.project}"
+
+    lines = bench.engine.run_in("a", ("-c", "import time; print('here', flush=True); time.sleep(600)", mark), "")
+    assert next(lines) == "here"
+    cast("Generator[str]", lines).close()
+
+    wait_for(lambda: not _running(mark), timeout=5, what=f"nothing with {mark} runs")
+
+
+def test_kept(bench: Bench) -> None:
+    """What `down` leaves outside of the project's folder must be told, and be gone when that is asked for."""
+    bench.up(toy("a", bench.ports[0], TOY_DATA=DataFolder("toys", "/data")))
+    assert bench.service("a").state is State.READY
+    bench.down()
+
+    kept = bench.engine.kept()
+
+    assert bench.engine.remove_kept() == kept
+    assert bench.engine.kept() == ()
+
+
+def _running(mark: str) -> list[int]:
+    """Processes of this machine, in containers or not, that were given this argument."""
+    return [each.pid for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]

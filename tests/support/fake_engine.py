@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,7 @@ from mlsandbox.engines.base import (
     Action,
     Change,
     Desired,
+    Kept,
     LogLine,
     Observed,
     ObservedService,
@@ -22,7 +24,9 @@ from mlsandbox.engines.base import (
     Step,
     Undone,
 )
-from mlsandbox.stack.spec import ServiceSpec
+from mlsandbox.errors import NotRunning
+from mlsandbox.run import stream
+from mlsandbox.stack.spec import DataFolder, ServiceSpec
 from mlsandbox.supervise.transition import State
 
 _STATE_OF = {"ready": State.READY, "deaf": State.READY, "refuse": State.REFUSED, "crash": State.FAILED, "never": State.STARTING}
@@ -35,6 +39,7 @@ class _Machine:
 
     services: dict[str, ServiceSpec] = field(default_factory=dict)
     wanted: dict[str, ServiceSpec] = field(default_factory=dict)
+    kept: list[Kept] = field(default_factory=list)
 
 
 _machines: dict[Path, _Machine] = {}
@@ -86,12 +91,31 @@ class FakeEngine:
             mode = self._machine.services[name].env["TOY"]
             yield LogLine(name, "2026-01-01T00:00:00.000Z", f"hello from {name}, mode {mode}")
 
+    def service_names(self) -> tuple[str, ...]:
+        return tuple(sorted({*self._machine.services, *self._machine.wanted}))
+
+    def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
+        if service not in self._machine.services:
+            raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
+        return stream([sys.executable, *args], input=text)
+
+    def kept(self) -> tuple[Kept, ...]:
+        return tuple(self._machine.kept)
+
+    def remove_kept(self) -> tuple[Kept, ...]:
+        removed = tuple(self._machine.kept)
+        self._machine.kept.clear()
+        return removed
+
     def _do(self, step: Step, report: Report) -> None:
         if step.action is Action.STOP:
             del self._machine.services[step.service]
             report(Change(step.service, State.STOPPED, 0.0))
             return
-        self._machine.services[step.service] = self._machine.wanted[step.service]
+        spec = self._machine.wanted[step.service]
+        self._machine.services[step.service] = spec
+        folders = {each.name for each in spec.references() if isinstance(each, DataFolder)}
+        self._machine.kept += [kept for kept in (Kept("volume", name) for name in sorted(folders)) if kept not in self._machine.kept]
         report(Change(step.service, State.STARTING, 0.0))
         report(Change(step.service, _observed(self._machine.wanted[step.service]).state, 0.0))
 

@@ -1,12 +1,14 @@
-"""What a test may not leave behind: processes with a project's mark, listening ports, temporary files."""
+"""What a test may not leave behind: processes with a project's mark, listening ports, temporary files, containers and networks."""
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlsandbox.render.compose import Label
 from mlsandbox.stack.ports import Availability, probe_by_binding
 from mlsandbox.supervise.spec import Folder
 from mlsandbox.supervise.sweep import marked
@@ -22,16 +24,32 @@ class Snapshot:
     processes: tuple[str, ...]
     ports: tuple[int, ...]
     temporary: tuple[str, ...]
+    containers: tuple[str, ...] = ()
+    """And networks."""
 
     def __bool__(self) -> bool:
-        return bool(self.processes or self.ports or self.temporary)
+        return bool(self.processes or self.ports or self.temporary or self.containers)
 
 
-def snapshot(root: Path, ports: Collection[int] = (), before: Collection[str] = ()) -> Snapshot:
-    """The project's processes, those of `ports` that are taken, and temporary files of ours that are not in `before`."""
+def snapshot(root: Path, ports: Collection[int] = (), before: Collection[str] = (), *, docker: bool = False) -> Snapshot:
+    """The project's processes, those of `ports` that are taken, and temporary files of ours that are not in `before`.
+
+    With `docker` also its containers and networks.
+    """
     processes = tuple(f"{swept.pid} {swept.service}: {swept.command}" for _, swept in marked(Folder(root / ".sandbox").project))
     taken = tuple(port for port in ports if probe_by_binding(port) is Availability.TAKEN)
-    return Snapshot(processes, taken, tuple(name for name in temporary_files() if name not in before))
+    return Snapshot(
+        processes, taken, tuple(name for name in temporary_files() if name not in before), containers_of(root) if docker else ()
+    )
+
+
+def containers_of(root: Path) -> tuple[str, ...]:
+    """Names of the project's containers, running or not, and networks."""
+    owned = ("--filter", f"label={Label.ROOT}={root.resolve()}", "--format")
+    listed = (("ps", "--all", *owned, "{{.Names}}"), ("network", "ls", *owned, "{{.Name}}"))
+    return tuple(
+        name for words in listed for name in subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.split()
+    )
 
 
 def temporary_files() -> tuple[str, ...]:
@@ -39,8 +57,10 @@ def temporary_files() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in Path(tempfile.gettempdir()).iterdir() if path.name.startswith(_OURS)))
 
 
-def assert_nothing_left(root: Path, ports: Collection[int] = ()) -> None:
+def assert_nothing_left(root: Path, ports: Collection[int] = (), *, docker: bool = False) -> None:
     """Fail when anything of the project still runs or listens a moment later."""
     wait_for(
-        lambda: not snapshot(root, ports, temporary_files()), timeout=5, what=f"nothing is left: {snapshot(root, ports, temporary_files())}"
+        lambda: not snapshot(root, ports, temporary_files(), docker=docker),
+        timeout=5,
+        what=f"nothing is left: {snapshot(root, ports, temporary_files(), docker=docker)}",
     )

@@ -2,6 +2,7 @@
 
 TOY            ready | refuse | crash | never | deaf (ignores SIGTERM) | quit (exit code 0)
 TOY_PORT       where it answers GET with {"stack_id": …}
+TOY_HOST       the address that it binds, 127.0.0.1 without it
 TOY_JOURNAL    a file that gets "<service> began" and "<service> ended"
 TOY_WORKER     1: a grandchild in a session of its own serves the port, as BentoML's workers do
 TOY_MEMORY     bytes to use
@@ -60,8 +61,7 @@ def on_terminate(_number: int, _frame: object) -> None:
 def main() -> None:
     """Behave as the environment says."""
     journal("began")
-    sys.stdout.write(f"hello from {os.environ['SANDBOX_SERVICE']}, mode {MODE}\n")
-    sys.stdout.flush()
+    sys.stderr.write(f"hello from {os.environ['SANDBOX_SERVICE']}, mode {MODE}\n")  # as all that follows: two outputs have no order
     if MODE == "crash":
         for number in range(30):
             sys.stderr.write(f"line {number}\n")
@@ -76,7 +76,7 @@ def main() -> None:
         signal.pause()
     if MODE == "never" and "TOY_PORT" not in os.environ:
         time.sleep(3600)
-    Server(("127.0.0.1", int(os.environ["TOY_PORT"])), Handler).serve_forever()
+    Server((os.environ.get("TOY_HOST", "127.0.0.1"), int(os.environ["TOY_PORT"])), Handler).serve_forever()
     del ballast
 
 

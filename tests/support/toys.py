@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Desired
-from mlsandbox.stack.spec import Condition, PortSpec, Probe, ServiceEnvironment, ServiceSpec, StackSpec
+from mlsandbox.stack.spec import Condition, ListenHost, PortSpec, Probe, Reach, ServiceEnvironment, ServiceSpec, StackSpec, Value
 
 TOYS = ServiceEnvironment("toys")
 SCRIPT = Path(__file__).with_name("toy_service.py")
+SCRIPT_IN_IMAGE = "/toys/toy_service.py"
 
 
 def free_ports(count: int) -> list[int]:
@@ -23,20 +26,23 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def toy(name: str, port: int, *, needs: Mapping[str, Condition] | None = None, grace: float = 5.0, **env: str) -> ServiceSpec:
+def toy(name: str, port: int, *, needs: Mapping[str, Condition] | None = None, grace: float = 5.0, **env: Value) -> ServiceSpec:
     """One toy; `env` names are those of toy_service.py ("TOY", "TOY_WORKER", …)."""
     return ServiceSpec(
         name=name,
         environment=TOYS,
         args=(str(SCRIPT),),
-        env={"TOY": "ready", "TOY_PORT": str(port), **env},
-        ports=(PortSpec(name, port),),
+        env={"TOY": "ready", "TOY_PORT": str(port), "TOY_HOST": ListenHost(), **env},
+        ports=(PortSpec(name, port, Reach.MACHINE),),
         readiness=Probe(name, "/readyz", period=0.05),
         needs=needs or {},
         stop_grace=grace,
     )
 
 
-def desired(*services: ServiceSpec) -> Desired:
-    """A stack of toys on this machine."""
-    return Desired(StackSpec("toys", "127.0.0.1", services), {TOYS: Path(sys.executable)}, {})
+def desired(*services: ServiceSpec, project: str = "toys", image: ImageRef | None = None) -> Desired:
+    """A stack of toys on this machine; in containers, with the image of `toy_image`."""
+    if image is None:
+        return Desired(StackSpec(project, "127.0.0.1", services), {TOYS: Path(sys.executable)}, {})
+    inside = tuple(replace(service, args=(SCRIPT_IN_IMAGE,)) for service in services)
+    return Desired(StackSpec(project, "127.0.0.1", inside), {}, {}, images={TOYS: image})

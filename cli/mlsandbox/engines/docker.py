@@ -40,7 +40,7 @@ from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, StackNam
 from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
-from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
+from mlsandbox.render.tree import RenderedFile, open_folder, prune_tree, write_tree
 from mlsandbox.secrets import SHARED, ensure_secret
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox.supervise.control import Tell
@@ -165,11 +165,7 @@ class DockerEngine:
         for name in plan.secrets:
             ensure_secret(self._sandbox, name, mode=SHARED)
         write_tree(self._folder, plan.files)
-        for folder in {(self._folder / file.path).parent for file in plan.files if file.path.startswith(f"{CONFIG_FOLDER}/")}:
-            for each in (folder, *folder.parents):
-                if each == self._folder:
-                    break
-                each.chmod(0o755)  # a container's user is another one, whatever the umask
+        open_folder(self._folder, CONFIG_FOLDER)
 
     def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> frozenset[str]:
         """Remove the containers that Compose would keep, or start as they are, and that must be made anew.

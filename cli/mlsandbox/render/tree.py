@@ -51,6 +51,13 @@ def prune_tree(root: Path, files: Iterable[RenderedFile]) -> None:
     _write_manifest(root, kept)
 
 
+def open_folder(root: Path, folder: str) -> None:
+    """Let other users of this machine into a folder of the tree, whatever the umask was: a container's user is another one."""
+    for path in (_inside(root, folder), *_inside(root, folder).rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+
+
 def _inside(root: Path, path: str) -> Path:
     parts = PurePosixPath(path).parts
     if not parts or PurePosixPath(path).is_absolute() or ".." in parts:
