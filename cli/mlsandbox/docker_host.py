@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,15 +39,17 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
     import docker
     from docker.errors import DockerException
 
+    where = endpoint()
     try:
-        client = docker.DockerClient(base_url=endpoint(), timeout=timeout)
+        _reach(where, timeout)
+        client = docker.DockerClient(base_url=where, timeout=timeout)
         client.ping()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise EngineUnavailable(
             "Docker does not answer",
             why=str(error),
             fix="start it and look: docker info   or run without it: sandbox up --engine embedded",
-            details={"endpoint": endpoint()},
+            details={"endpoint": where},
         ) from error
     return client
 
@@ -62,12 +65,31 @@ def answers() -> bool:
     return True
 
 
+def _reach(where: str | None, timeout: float) -> None:
+    """Raise OSError when nobody listens on a socket file; tried that way, the library would leave it open."""
+    if where is None or where.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(timeout)
+            trial.connect(str(_USUAL_SOCKET) if where is None else where.removeprefix("unix://"))
+
+
 def endpoint() -> str | None:
-    """Where the engine listens; None: where it usually does."""
+    """Where the engine listens; None: where it usually does.
+
+    Raises:
+        EngineUnavailable: the context that says so is not there.
+    """
     from docker.context import ContextAPI
 
     if os.environ.get("DOCKER_HOST"):
         return os.environ["DOCKER_HOST"]
     name = os.environ.get("DOCKER_CONTEXT")
-    host: str | None = (ContextAPI.get_context(name) if name else ContextAPI.get_current_context()).Host
+    context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
+    if context is None:
+        raise EngineUnavailable(
+            f"there is no Docker context {name}" if name else "the current Docker context is gone",
+            why="the variable DOCKER_CONTEXT names it" if name else "",
+            fix="choose one of those that `docker context ls` lists   or run without Docker: sandbox up --engine embedded",
+        )
+    host: str | None = context.Host
     return host

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox.actions.sight import engine_of, moment
+from mlsandbox.actions.sight import moment
 from mlsandbox.engines.base import LogLine
+from mlsandbox.engines.remembered import remembered_engine
 from mlsandbox.errors import CommandFailed, EventLogUnreadable, UsageError
 from mlsandbox.stack.components import log_store, shipper
 from mlsandbox.supervise.transition import State
@@ -63,14 +64,14 @@ def service_lines(root: Path, services: Sequence[str], *, lines: int, since: flo
         named = ", ".join(known) or "none yet"
         raise UsageError(f"there is no service {', '.join(unknown)}", why=f"Services: {named}.", fix="see the names: sandbox status")
     wanted = list(services) or known
-    for line in engine_of(root).logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
+    for line in remembered_engine(root).logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
         if since is None or _epoch(line) >= since:
             yield line
 
 
 def service_names(root: Path) -> list[str]:
     """Services that the project's stack has, or that ever wrote something."""
-    return list(engine_of(root).service_names())
+    return list(remembered_engine(root).service_names())
 
 
 def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iterator[dict[str, Any]]:
@@ -80,7 +81,7 @@ def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iter
         EventLogUnreadable: nothing was logged yet, or the log cannot be read.
         NotRunning: the stack has to run to be asked.
     """
-    engine = engine_of(root)
+    engine = remembered_engine(root)
     running = [each.name for each in engine.observe().services if each.state is State.READY]
     service, finder = finder_beside(engine.service_names(), running)
     conditions = {**asdict(wanted), "limit": lines, "follow": follow}

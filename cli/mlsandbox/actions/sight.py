@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from mlsandbox.actions.outcomes import ServiceState
-from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Engine, Observed, ObservedService
+from mlsandbox.engines.remembered import remembered_engine, remembered_state
 from mlsandbox.errors import NotRunning
 from mlsandbox.state import State as ProjectState
-from mlsandbox.state import load_state
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
@@ -89,14 +88,9 @@ class Sight:
 
 def look(root: Path) -> Sight:
     """Look at the stack of the project in a folder; changes nothing."""
-    remembered = _remembered(root)
-    engine = _engine(root, remembered)
+    remembered = remembered_state(root)
+    engine = remembered_engine(root, remembered)
     return Sight(root, engine, engine.observe(), remembered)
-
-
-def engine_of(root: Path) -> Engine:
-    """The engine that runs, or last ran, the stack of the project in a folder."""
-    return _engine(root, _remembered(root))
 
 
 def endpoint_of(sight: Sight, model: str | None = None) -> str:
@@ -122,15 +116,6 @@ def endpoint_of(sight: Sight, model: str | None = None) -> str:
 def moment(text: str) -> datetime:
     """The time of an ISO 8601 text."""
     return datetime.fromisoformat(text)
-
-
-def _remembered(root: Path) -> ProjectState:
-    sandbox = root / ".sandbox"
-    return load_state(sandbox).state if sandbox.is_dir() else ProjectState()
-
-
-def _engine(root: Path, remembered: ProjectState) -> Engine:
-    return ENGINES[remembered.engine if remembered.engine in ENGINES else "embedded"](root)
 
 
 def _service(each: ObservedService) -> ServiceState:

@@ -20,6 +20,7 @@ PUBLIC = {
     "www.elastic.co",  # the event fields' names
     "pip.pypa.io",  # pip's settings
     "docs.astral.sh",  # uv's settings
+    "docs.docker.com",  # how it is installed
     "www.w3.org",  # trace context
     "www.apache.org",  # the licence
     "keepachangelog.com",
