@@ -71,13 +71,14 @@ def test_exporter_reads_the_stand_in(docker_rig: DockerRig, containers: Containe
     """The real exporter must give the health, the documents, the heap and the disk of the stand-in, also of single indices."""
     options = ("--env=discovery.type=single-node", "--volume=/usr/share/elasticsearch/data")
     containers.run("elasticsearch", docker_rig.images["elasticsearch"], options=options)
-    containers.run("exporter", docker_rig.images["elasticsearch-exporter"], "--es.uri=http://elasticsearch:9200", "--es.indices")
     document = 'curl -sS --fail --retry 20 --retry-connrefused --retry-delay 1 -H "Content-Type: application/json" -d "{}"'
     containers.execute("elasticsearch", "sh", "-c", f"{document} http://127.0.0.1:9200/some/_doc")
+    # Not before: it asks for the cluster's name once at its start, and then only every five minutes.
+    containers.run("exporter", docker_rig.images["elasticsearch-exporter"], "--es.uri=http://elasticsearch:9200", "--es.indices")
 
     def scraped() -> str | None:
         text = containers.get("exporter", "http://127.0.0.1:9114/metrics")
-        return text if text and "elasticsearch_cluster_health_up 1" in text else None
+        return text if text and "elasticsearch_cluster_health_status{" in text else None
 
     metrics = wait_for(scraped, timeout=START_SECONDS, every=0.2, what="the exporter has scraped").splitlines()
     for name in (

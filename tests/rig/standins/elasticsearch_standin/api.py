@@ -40,10 +40,12 @@ class Request:
             raise Refusal(400, "parse_exception", f"request body is not JSON: {error}") from error
 
     def needed(self) -> Json:
-        body = self.json()
-        if not body:
+        if not self.raw.strip():
             raise Refusal(400, "parse_exception", "request body is required")
-        return dict(body)
+        body = self.json()
+        if not isinstance(body, dict):
+            raise Refusal(400, "parse_exception", "request body must be an object")
+        return body
 
     def flag(self, name: str) -> bool:
         return self.params.get(name, "false") in ("", "true")
@@ -130,7 +132,7 @@ def _named(api: Api, request: Request) -> Answer:
         if kind == "index_template":
             _check_template(api, name, body)
         elif kind == "component_template":
-            mappings.validated(mappings.nested(body["template"].get("mappings", {})))
+            mappings.validated(mappings.nested(body.get("template", {}).get("mappings", {})))
         elif "phases" not in body.get("policy", {}):
             raise bad_argument("[policy] phases are required")
         api.store.put_named(kind, name, body)
@@ -296,7 +298,7 @@ def _count(api: Api, request: Request) -> Answer:
 
 
 def _delete_by_query(api: Api, request: Request) -> Answer:
-    hits = found(list(api.store.documents(api.indices(request))), request.needed()["query"])
+    hits = found(list(api.store.documents(api.indices(request))), request.needed().get("query"))
     with api.store.transaction():
         for document in hits:
             api.store.delete(document.index, document.id)
