@@ -49,7 +49,7 @@ class Label:
 FRONT: Final = "front"
 BACK: Final = "back"
 HEADER: Final = """\
-# Written by `sandbox up`, and written anew by the next one: changes belong in sandbox.toml.
+# Written by `sandbox up`, and written anew by the next one: changes belong in sandbox.toml, or in compose.override.yaml beside it.
 # By hand, from the project's folder: docker compose -f .sandbox/stack/compose.yaml ps
 """
 _PUBLISHED_AT: Final = {"localhost": "127.0.0.1", "::1": "[::1]"}
@@ -191,8 +191,8 @@ def _mounts(service: ServiceSpec, places: ContainerPlaces) -> list[dict[str, Any
 
 def _scratch(service: ServiceSpec) -> list[str]:
     """In memory, for every user, since an image's own is not known here; an engine mounts them with noexec unless told otherwise."""
-    options = "mode=1777,exec" if service.scratch_runs else "mode=1777"
-    return [f"{path}:{options}" for path in ("/tmp", *service.scratch)]  # noqa: S108 - the container's own
+    options = "mode=1777,exec" if service.runs_from_tmp else "mode=1777"
+    return [f"/tmp:{options}", *(f"{path}:mode=1777" for path in service.scratch)]  # noqa: S108 - the container's own
 
 
 def _bytes(number: int | None) -> str | None:

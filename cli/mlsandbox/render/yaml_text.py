@@ -10,7 +10,7 @@ import yaml
 _PLAIN: Final = re.compile(r"(--?)?[A-Za-z/][A-Za-z0-9_./@=-]*|[0-9]+[bms]")
 """No number, time, key or comment in any version of YAML; words such as "yes" are told by PyYAML."""
 _TEXT: Final = "tag:yaml.org,2002:str"
-_LINE: Final = 120
+_LINE: Final = 160
 
 
 def yaml_text(document: dict[str, Any]) -> str:

@@ -199,8 +199,8 @@ class ServiceSpec:
     runs_once: bool = False
     scratch: tuple[str, ...] = ()
     """Further paths in a container, besides /tmp, that must be writable and may be forgotten."""
-    scratch_runs: bool = False
-    """It loads libraries that it has written to /tmp or to a scratch path."""
+    runs_from_tmp: bool = False
+    """It loads libraries that it has written to /tmp."""
     needs: Mapping[str, Condition] = field(default_factory=dict)
     resources: Resources = Resources()
     stop_grace: float = 10.0

@@ -67,7 +67,7 @@ STORES = ServiceSpec(
     readiness=Probe("store", "/-/ready", identified=False),
     resources=Resources(memory_bytes=128 * 1024**2, cpus=1.5),
     scratch=("/var/cache",),
-    scratch_runs=True,
+    runs_from_tmp=True,
     stop_grace=30.0,
 )
 SPEC = StackSpec("demo", "127.0.0.1", (STORES, SETUP, API))
@@ -186,10 +186,10 @@ def test_no_probe_program() -> None:
 
 
 def test_scratch() -> None:
-    """Scratch paths must be writable for every user; libraries are loaded from them only where the service says so."""
+    """Scratch paths must be writable for every user; libraries are loaded from /tmp only where the service says so."""
     services = _document()["services"]
 
-    assert services["store"]["tmpfs"] == [f"{TMP}:mode=1777,exec", "/var/cache:mode=1777,exec"]
+    assert services["store"]["tmpfs"] == [f"{TMP}:mode=1777,exec", "/var/cache:mode=1777"]
     assert services["api"]["tmpfs"] == [f"{TMP}:mode=1777"]
     assert services["store"]["cpus"] == 1.5
     assert services["store"]["mem_limit"] == "128m"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ PASSWORDS = {
 }
 
 
-def _document(case: str, profile: str, environ: Mapping[str, str] = ENVIRON) -> dict[str, Any]:
+@cache
+def _document(case: str, profile: str) -> Mapping[str, Any]:
     spec = STACKS[case, profile]
-    document: dict[str, Any] = yaml.safe_load(compose_files(spec, container_places(spec, environ))[0].text)
+    document: dict[str, Any] = yaml.safe_load(compose_files(spec, container_places(spec))[0].text)
     return document
 
 

@@ -12,7 +12,7 @@ from mlsandbox.docker_host import ImageRef
 from mlsandbox.render.compose import HEADER, Label
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.parts import chosen_parts
-from mlsandbox.stack.spec import Environment, ProgramEnvironment, StackSpec
+from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, StackSpec
 from mlsandbox_serving.contract import FIRST_PORT, Env, Port
 from support.rendered import ROOT, compose_files, container_places, packaged
 
@@ -21,6 +21,7 @@ REFERENCE = REPOSITORY / "compose/docker-compose.yml"
 SAYS = """\
 # The stack of examples/employment as `sandbox up --engine docker` renders it, to be read: every service, and how it is confined.
 # Left out is what differs from one `up` to the next. A project's own file is .sandbox/stack/compose.yaml.
+# Images named mlsandbox/ are built on the user's machine; all others are those of compose/images.toml.
 # Written by `pytest tests/unit/render --update-golden` and compared by it: changes belong in cli/mlsandbox/render and cli/mlsandbox/stack.
 """
 PASSING = re.compile(rf"^ +({re.escape(Label.DIGEST)}|{Env.STACK_ID}): .*\n", re.MULTILINE)
@@ -37,12 +38,19 @@ def _reference() -> str:
 
 
 def _images(spec: StackSpec) -> Mapping[Environment, ImageRef]:
-    """The official images as they are pulled, and names for those that are built."""
-    catalogue = tomllib.loads((REPOSITORY / "compose/images.toml").read_text("utf-8"))
-    return {
-        environment: ImageRef(catalogue[environment.image]["image"], "") if isinstance(environment, ProgramEnvironment) else built
-        for environment, built in container_places(spec).images.items()
-    }
+    """The official images as they are pulled, and names as those have that are built."""
+    return {service.environment: ImageRef(_image(service.environment), "") for service in spec.services}
+
+
+def _image(environment: Environment) -> str:
+    match environment:
+        case ModelEnvironment():
+            return "mlsandbox/employment/employment:v1"
+        case ServiceEnvironment(name=name) | ProgramEnvironment(image="fluentd" as name):
+            return f"mlsandbox/services/{name}"
+        case ProgramEnvironment(image=key):
+            image: str = tomllib.loads((REPOSITORY / "compose/images.toml").read_text("utf-8"))[key]["image"]
+            return image
 
 
 def test_reference(*, update_golden: bool) -> None:

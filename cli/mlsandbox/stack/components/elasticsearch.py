@@ -47,6 +47,7 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
             ports=(PortSpec(PortName.ELASTICSEARCH, PORT),),
             readiness=Probe(PortName.ELASTICSEARCH, "/_cluster/health?wait_for_status=yellow&timeout=1s", identified=False),
             scratch=(_CONFIG, "/usr/share/elasticsearch/logs"),
+            runs_from_tmp=True,  # Java Native Access unpacks its library there
             resources=Resources(memory_bytes=2 * 1024**3),
             stop_grace=30.0,
         ),
