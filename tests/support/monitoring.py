@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mlsandbox.engines.base import Desired
 from mlsandbox.stack import parts
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.spec import ServiceEnvironment, StackSpec
+from mlsandbox_serving.contract import FIRST_PORT
 from support.toys import free_ports
 
 STAND_IN = Path(__file__).with_name("metric_service.py")
@@ -36,11 +38,12 @@ def program(request: pytest.FixtureRequest, *names: str) -> Path:
     return Path(found)
 
 
-def inputs(*models: ModelInputs, chosen: frozenset[str] = PARTS, ports: dict[str, int] | None = None) -> StackInputs:
-    """What a stack with these models (one by default) is built from."""
+def inputs(*models: ModelInputs, chosen: frozenset[str] = PARTS, numbers: Iterable[int] | None = None) -> StackInputs:
+    """What a stack with these models (one by default) is built from, at ports of these numbers."""
     models = models or (model(),)
     names = port_names([each.name for each in models], chosen)
-    return StackInputs("monitoring", "127.0.0.1", models, ports or dict(zip(names, free_ports(len(names)), strict=True)), chosen)
+    ports = dict(zip(names, itertools.count(FIRST_PORT) if numbers is None else numbers, strict=False))
+    return StackInputs("monitoring", "127.0.0.1", models, ports, chosen)
 
 
 def model(name: str = MODEL, **settings: Any) -> ModelInputs:
@@ -48,9 +51,9 @@ def model(name: str = MODEL, **settings: Any) -> ModelInputs:
     return ModelInputs(name, "v1", f"{name}:v1", Path("lock.txt"), "digest", "3.11", **settings)
 
 
-def monitored(folder: Path, programs: Mapping[str, Path]) -> Desired:
+def monitored(folder: Path, programs: Mapping[str, Path], chosen: frozenset[str] = PARTS) -> Desired:
     """The whole stack as child processes of this machine; the model is metric_service.py."""
-    given = inputs()
+    given = inputs(chosen=chosen, numbers=free_ports(20))
     spec = build_stack(given)
     package = folder / "package"
     (package / "src").mkdir(parents=True)
@@ -61,7 +64,7 @@ def monitored(folder: Path, programs: Mapping[str, Path]) -> Desired:
         for each in spec.services
     )
     python = Path(sys.executable)
-    environments = {each.environment: python for each in services if each.name not in {parts.PROMETHEUS, parts.ALERTMANAGER}}
+    environments = {each.environment: python for each in services if each.name not in parts.NATIVE}
     return Desired(StackSpec(spec.project, spec.host, services), environments, {f"{MODEL}:v1": package}, programs)
 
 
