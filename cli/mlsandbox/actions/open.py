@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
-from mlsandbox_serving.contract import Route
+from mlsandbox.actions.sight import Sight, endpoint_of
+from mlsandbox.errors import NotRunning
+from mlsandbox.stack.components.grafana import DASHBOARDS
+from mlsandbox_serving.contract import Port, Route
 
 
 class Place(StrEnum):
@@ -13,11 +18,54 @@ class Place(StrEnum):
 
     API = "api"
     DOCS = "docs"
+    GRAFANA = "grafana"
+    PROMETHEUS = "prometheus"
+    ALERTMANAGER = "alertmanager"
 
 
-def address(endpoint: str, place: Place) -> str:
-    """The URL of a place of a model service."""
-    return endpoint if place is Place.API else f"{endpoint}{Route.OPENAPI}"
+_LOOPBACK: Final = "127.0.0.1"
+_INSTALL: Final = {
+    Place.GRAFANA: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
+    Place.PROMETHEUS: "https://prometheus.io/docs/prometheus/latest/installation/",
+    Place.ALERTMANAGER: "https://prometheus.io/download/#alertmanager",
+}
+"""Where it says how to get the program, for stacks that run without Docker."""
+
+
+def address(sight: Sight, place: Place) -> str:
+    """The URL of a place of a stack.
+
+    Args:
+        sight: of the stack.
+        place: what is to be opened; of several models the first one is meant.
+
+    Raises:
+        NotRunning: it is not there; says how to get it.
+    """
+    if place is Place.API:
+        return endpoint_of(sight)
+    if place is Place.DOCS:
+        return f"{endpoint_of(sight)}{Route.OPENAPI}"
+    if not sight.observed.running:
+        raise NotRunning("the stack is not running", fix="start it: sandbox up")
+    found = links({**sight.remembered.ports, **sight.observed.ports}, _LOOPBACK)
+    if place in {service.name for service in sight.observed.services} and place in found:
+        return found[place]
+    raise _not_part(sight, place)
+
+
+def links(ports: Mapping[str, int], host: str) -> Mapping[str, str]:
+    """What can be looked at besides the models: dashboards by name, then Prometheus and Alertmanager.
+
+    Args:
+        ports: of a stack, by name; what has no port is left out.
+        host: where they are reached, "127.0.0.1".
+    """
+    found = {name: f"http://{f'[{host}]' if ':' in host else host}:{number}" for name, number in ports.items()}
+    grafana = found.get(Port.GRAFANA)
+    dashboards = {} if grafana is None else {_name(uid): f"{grafana}/d/{uid}" for uid in DASHBOARDS}
+    others = {place.value: found[place] for place in (Place.PROMETHEUS, Place.ALERTMANAGER) if place in found}
+    return {**dashboards, **others}
 
 
 def show(url: str) -> bool:
@@ -26,3 +74,22 @@ def show(url: str) -> bool:
         return webbrowser.open(url)
     except webbrowser.Error:
         return False
+
+
+def _name(uid: str) -> str:
+    """The overview is what "grafana" opens; the others are called what they show."""
+    return Place.GRAFANA.value if uid == DASHBOARDS[0] else uid.removeprefix("sandbox-")
+
+
+def _not_part(sight: Sight, place: Place) -> NotRunning:
+    if sight.engine.name == "embedded":
+        return NotRunning(
+            f"{place} is not part of this stack",
+            why=f"Without Docker a stack has it where the program {place} is on PATH.",
+            fix=f"run the stack in Docker: sandbox up --engine docker   or install it ({_INSTALL[place]}), then: sandbox up",
+        )
+    return NotRunning(
+        f"{place} is not part of this stack",
+        why="It was left out when the stack was started.",
+        fix=f'take "{place}" out of [stack] exclude in sandbox.toml, SANDBOX_EXCLUDE and --exclude, then: sandbox up',
+    )

@@ -28,6 +28,7 @@ PUBLIC = {
     "json-schema.org",
     "github.com",
     "prometheus.io",
+    "grafana.com",
 }
 """Hosts that a text or a comment may point to; nothing in the code ever opens one unasked."""
 RESERVED = (".example", ".invalid", ".test", "example.com", "example.org")
