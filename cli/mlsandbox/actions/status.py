@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import StatusResult
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.alerts import ActiveAlerts, active_alerts
+from mlsandbox.alerts import ActiveAlerts, Alert, active_alerts
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
 from mlsandbox_serving.contract import Port
 
 WAIT_SECONDS: Final = 60.0
 _WELL: Final = frozenset({"healthy", "done"})
+_COMING: Final = frozenset({"starting", "waiting"})
+"""States that pass by themselves."""
 
 
 def status(project: Project) -> StatusResult:
@@ -67,7 +69,12 @@ def _result(project: Project, sight: Sight) -> StatusResult:
 def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
     """What Alertmanager tells, one sentence each (pure)."""
     problem = () if asked.problem is None else (f"alerts are not known: {asked.problem}",)
-    return (*problem, *(f"alert {each.name} ({each.severity}): {each.summary}; what to do: {each.runbook}" for each in asked.alerts))
+    return (*problem, *(_alert(each) for each in asked.alerts))
+
+
+def _alert(alert: Alert) -> str:
+    about = alert.model or alert.service
+    return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: {alert.runbook}"
 
 
 def _active(sight: Sight) -> ActiveAlerts:
@@ -80,7 +87,8 @@ def _warnings(sight: Sight) -> list[str]:
     if sight.state == "stopped":
         return ["nothing is running; start it: sandbox up"]
     stopped = [f"{name} is stopped; start it: sandbox up" for name in sight.stopped]
-    bad = [each for each in sight.services if each.state not in _WELL]
-    return stopped + [
-        f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad
-    ]
+    coming = [each.name for each in sight.services if each.state in _COMING]
+    wait = [f"not ready yet: {', '.join(coming)}; wait for it: sandbox status --wait healthy"] if coming else []
+    bad = [each for each in sight.services if each.state not in _WELL | _COMING]
+    told = [f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad]
+    return stopped + told + wait

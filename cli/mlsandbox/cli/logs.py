@@ -42,7 +42,7 @@ def command(
     services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
     requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
-    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="What was logged of one request.")] = None,
+    identity: Annotated[str | None, typer.Option("--id", "--request-id", metavar="ID", help="What was logged of one request.")] = None,
     level: Annotated[
         Level | None, typer.Option("--level", metavar="LEVEL", help="Events of this level or worse: debug, info, warning, error.")
     ] = None,

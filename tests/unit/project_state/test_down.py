@@ -50,7 +50,8 @@ class SilentEngine(FakeEngine):
 
 @pytest.fixture(autouse=True)
 def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Both engines, and a registry of the test's own."""
+    """Both engines instead of Docker, and a registry of the test's own."""
+    monkeypatch.delitem(ENGINES, "docker")
     monkeypatch.setenv("SANDBOX_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setitem(ENGINES, "keeping", KeepingEngine)
     monkeypatch.setitem(ENGINES, "silent", SilentEngine)
