@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check torch lock docs format bench clean
+.PHONY: help demo test check torch rig lock docs format bench clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ torch:  ## the TorchScript tests, in an environment of their own (large download
 	@$(PYTHON) tools/setup.py torch
 	@.venv-torch/bin/python -m pytest -m torch
 
+rig:  ## Docker and the images that its tests run on (as root on Debian; else only the images)
+	@$(PYTHON) tools/setup.py test
+	@.venv/bin/python tools/rig.py images
+
 lock:  ## resolve requirements/*.txt anew from pyproject.toml
 	@$(PYTHON) tools/setup.py test
 	@.venv/bin/python tools/lock.py $(UPGRADE)
@@ -28,6 +32,7 @@ lock:  ## resolve requirements/*.txt anew from pyproject.toml
 docs:  ## write the generated pages anew
 	@$(PYTHON) tools/setup.py test
 	@.venv/bin/python tools/cli_docs.py
+	@.venv/bin/python tools/write_dashboards.py
 
 format:  ## let ruff format and mend what it can
 	@$(PYTHON) tools/setup.py test

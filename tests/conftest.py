@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     And `--require-docker`: what needs Docker fails where it cannot run, instead of being skipped; REQUIRE_DOCKER=1 says the same.
     """
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing with them")
-    parser.addoption("--require-docker", action="store_true", help="fail where Docker is missing instead of skipping its tests")
+    parser.addoption("--require-docker", action="store_true", default=rig.required(), help="fail where Docker is missing, skip nothing")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +44,6 @@ def docker_rig(request: pytest.FixtureRequest) -> rig.DockerRig:
     try:
         return rig.ready()
     except rig.NoRig as missing:
-        if rig.required(asked=bool(request.config.getoption("--require-docker"))):
+        if request.config.getoption("--require-docker"):
             pytest.fail(f"Docker is required here: {missing}", pytrace=False)
         pytest.skip(f"Docker: {missing}")

@@ -39,9 +39,9 @@ def stack_images(references: Mapping[str, str]) -> str:
     return "\n".join(["[stack.images]", *(f'{key} = "{reference}"' for key, reference in references.items()), ""])
 
 
-def required(*, asked: bool) -> bool:
-    """Whether a machine without Docker is a failure."""
-    return asked or os.environ.get(REQUIRE) == "1"
+def required() -> bool:
+    """Whether the environment says that a machine without Docker is a failure."""
+    return os.environ.get(REQUIRE) == "1"
 
 
 def ready() -> DockerRig:

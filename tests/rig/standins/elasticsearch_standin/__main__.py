@@ -91,8 +91,16 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
+def _file_settings() -> dict[str, str]:
+    """The settings of `elasticsearch.yml`, where the image is given one; values that are lists or objects are not used here."""
+    file = Path(os.environ.get("ES_PATH_CONF", "config"), "elasticsearch.yml")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    pairs = (line.split(":", 1) for line in lines if ": " in line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
 def main() -> int:
-    settings = os.environ  # the official image takes its settings as variables: `discovery.type`, `http.port`, …
+    settings = {**_file_settings(), **os.environ}  # the official image takes its settings as variables: `discovery.type`, `http.port`, …
     parser = argparse.ArgumentParser(prog="elasticsearch_standin")
     parser.add_argument("--data", default=settings.get("path.data", "data"))
     parser.add_argument("--host", default=settings.get("http.host", settings.get("network.host", "0.0.0.0")))  # noqa: S104  # the official image's default, in a container
