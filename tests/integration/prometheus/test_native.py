@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,10 @@ class Stack:
         result = ask(self.ports["prometheus"], "/api/v1/query", query=query)["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 
+    def instances(self, query: str) -> set[str]:
+        result = ask(self.ports["prometheus"], "/api/v1/query", query=query)["data"]["result"]
+        return {each["metric"]["instance"] for each in result}
+
     def alert(self, name: str) -> Alert | None:
         return next((each for each in active_alerts(self.ports["alertmanager"]).alerts if each.name == name), None)
 
@@ -52,22 +58,47 @@ class Stack:
         return "\n".join(line.text for line in self.engine.logs([service], lines=1000, follow=False))
 
 
-@pytest.fixture
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that runs, in a folder whose name is as awkward as a user's may be."""
     programs = {
         "prometheus": program(request, "prometheus"),
         "alertmanager": program(request, "alertmanager", "prometheus-alertmanager"),
     }
-    root = tmp_path / "Büro Projekt"
+    folder = tmp_path_factory.mktemp("native")
+    root = folder / "Büro Projekt"
     root.mkdir()
-    made = Stack(root, monitored(tmp_path, programs))
+    made = Stack(root, monitored(folder, programs))
     try:
         made.up()
         yield made
     finally:
         made.stop()
     assert_nothing_left(root, list(made.ports.values()))
+
+
+@pytest.mark.parametrize("service", ["api", "shipper", "log-store"])
+def test_metrics_are_as_they_should_be(request: pytest.FixtureRequest, stack: Stack, service: str) -> None:
+    """What each of our services shows must pass Prometheus' own check of names, types and help texts."""
+    promtool = program(request, "promtool")
+    spec = stack.desired.spec.service(service)
+    assert spec.metrics is not None
+    with urllib.request.urlopen(f"http://127.0.0.1:{spec.port(spec.metrics.port).number}{spec.metrics.path}", timeout=10) as answer:
+        shown = answer.read()
+
+    checked = subprocess.run([promtool, "check", "metrics"], input=shown, capture_output=True, timeout=30, check=False)
+
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+    assert b"process_resident_memory_bytes" in shown
+
+
+def test_metrics_of_others_that_rules_ask_for_are_shown(stack: Stack) -> None:
+    """`up` and the memory of each service must be there under the names that the rules use, next to the limits."""
+    services = {service.name for service in stack.desired.spec.services}
+    limited = {service.name for service in stack.desired.spec.services if service.resources.memory_bytes}
+
+    wait_for(lambda: stack.instances("up == 1") == services, timeout=60, what="all are up", every=0.2)
+    wait_for(lambda: stack.instances("instance:sandbox_memory:ratio > 0") == limited, timeout=60, what="memory and limit", every=0.2)
 
 
 def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
