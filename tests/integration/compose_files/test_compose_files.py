@@ -30,7 +30,7 @@ def _compose(file: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def compose(request: pytest.FixtureRequest) -> None:
     """Docker's command line with Compose; an engine is not needed."""
     found = shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
-    if not found and request.config.getoption("--require-docker", default=False):
+    if not found and request.config.getoption("--require-docker"):
         pytest.fail("there is no `docker compose`, and --require-docker was given")
     if not found:
         pytest.skip("there is no `docker compose`")
