@@ -62,6 +62,7 @@ class ServingConfig:
     workers: int = setting("Worker processes of the model service.", Integer(1, 64), 1)
     max_body: int = setting("Largest request body; more is answered with 413. Bytes.", Size(), 10_000_000)
     max_rows: int = setting("Most rows in one request; more is answered with 413.", Integer(), 100_000)
+    memory: int = setting("Memory of the model service; past it the service is started anew. Bytes.", Size(1_000_000), 4 * 1024**3)
     timeout: float = setting("Longest time for one request. Seconds.", Duration(), 30.0, reserved=True)
     max_concurrency: int = setting("Most requests at once.", Integer(), 256, reserved=True)
 

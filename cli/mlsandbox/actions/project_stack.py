@@ -71,6 +71,7 @@ def _model_inputs(package: Package, model: ModelConfig) -> ModelInputs:
         workers=model.serving.workers,
         max_body_bytes=model.serving.max_body,
         max_rows=model.serving.max_rows,
+        memory_bytes=model.serving.memory,
         has_hashed_columns=bool(model.hashed),
         latency_p95_seconds=model.slo.latency_p95,
         availability=model.slo.availability,

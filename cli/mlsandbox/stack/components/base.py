@@ -25,6 +25,7 @@ class ModelInputs:
     workers: int = 1
     max_body_bytes: int = 10_000_000
     max_rows: int = 100_000
+    memory_bytes: int = 4 * 1024**3
     has_hashed_columns: bool = False
     latency_p95_seconds: float = 0.05
     availability: float = 0.999

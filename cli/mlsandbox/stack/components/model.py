@@ -12,6 +12,7 @@ from mlsandbox.stack.spec import (
     PackagePath,
     Probe,
     Reach,
+    Resources,
     Scrape,
     SecretFile,
     ServiceSpec,
@@ -50,6 +51,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
         needs={inputs.named(shipper.NAME, model): Condition.STARTED},  # events wait in the spool: predictions need no shipper
+        resources=Resources(memory_bytes=model.memory_bytes),
         package=model.package,
     )
 
