@@ -16,6 +16,8 @@ from mlsandbox_serving.service.readiness import State
 
 _CLASSES: Final = 20
 _OTHER: Final = "other"
+_FROM_THE_START: Final = ("200", "500", "503")
+"""Codes counted from 0: a rate sees the first failures only when it saw that there were none."""
 _ROUTES: Final = frozenset({Route.PREDICT, Route.SCHEMA, Route.OPENAPI, Route.LIVE, Route.READY, Route.METRICS})
 
 
@@ -44,6 +46,8 @@ class Measures:
         self._spooled: Tally[str] = Tally()
         self._lock = threading.Lock()
         self._requests = counter(Metrics.REQUESTS, registry)
+        for code in _FROM_THE_START:
+            self._requests.labels(**self._labels, route=Route.PREDICT, code=code)
         self._seconds = histogram(Metrics.REQUEST_SECONDS, registry)
         self._rows = histogram(Metrics.REQUEST_ROWS, registry).labels(**self._labels)
         self._predictions = counter(Metrics.PREDICTIONS, registry)

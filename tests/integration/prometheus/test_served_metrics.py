@@ -1,0 +1,61 @@
+"""Metrics of a model in BentoML's own server, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mlsandbox_serving.contract import Metrics
+from support.bento import Service, build, serve
+from support.monitoring import program
+from support.served import fitted, lay, people
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A model service that was not asked for anything yet."""
+    frame = people()
+    bento = build(lay(tmp_path_factory.mktemp("laid"), fitted(frame), frame), tmp_path_factory.mktemp("built"))
+    with serve(bento, tmp_path_factory.mktemp("running")) as service:
+        service.wait()
+        yield service
+
+
+def _metrics(service: Service) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=10) as answer:
+        shown: bytes = answer.read()
+    return shown.decode()
+
+
+def test_they_pass_the_check_of_prometheus(request: pytest.FixtureRequest, running: Service) -> None:
+    """Names, types and help texts must be as Prometheus wants them."""
+    checked = subprocess.run(
+        [program(request, "promtool"), "check", "metrics"], input=_metrics(running), capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_failures_are_counted_from_nought(running: Service) -> None:
+    """A failure's series must be there before the first failure, or rates would not see that one."""
+    (requests,) = [each for each in text_string_to_metric_families(_metrics(running)) if f"{each.name}_total" == Metrics.REQUESTS.name]
+    counts = {sample.labels["code"]: sample.value for sample in requests.samples if sample.labels["route"] == "/predict"}
+
+    assert counts == {"200": 0, "500": 0, "503": 0}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what a process uses is read from /proc")
+def test_memory_is_that_of_the_whole_service(running: Service) -> None:
+    """The memory that is shown must be that of the worker and of its arbiter, as a limit of the service counts both."""
+    families = {family.name: family for family in text_string_to_metric_families(_metrics(running))}
+    shown = families["process_resident_memory_bytes"].samples[0].value
+    (worker,) = running.workers()
+    arbiter = psutil.Process(worker.ppid())
+
+    assert shown == pytest.approx(worker.memory_info().rss + arbiter.memory_info().rss, rel=0.1)
