@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 
 SUMMED: Final = ("process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds")
 """Names of the families; a counter's sample has `_total` behind it."""
+LATEST: Final = "process_start_time_seconds"
+"""Of the process that started last, so that the restart of any is seen."""
 
 
 class Processes(Collector):
@@ -24,16 +26,16 @@ class Processes(Collector):
         self._pids = pids
 
     def collect(self) -> Iterator[Metric]:
-        """One family for each of SUMMED."""
-        sums: dict[str, Metric] = {}
-        values: dict[str, float] = {}
+        """One family for each of SUMMED, and LATEST."""
+        families: dict[str, Metric] = {}
+        values: dict[str, list[float]] = {}
         for family in (each for pid in self._pids() for each in _of(pid)):
-            if family.name in SUMMED:
-                sums.setdefault(family.name, family)
-                values[family.name] = values.get(family.name, 0.0) + family.samples[0].value
-        for name, family in sums.items():
-            sample = family.samples[0]
-            family.samples = [sample._replace(value=values[name])]
+            if family.name in (*SUMMED, LATEST):
+                families.setdefault(family.name, family)
+                values.setdefault(family.name, []).append(family.samples[0].value)
+        for name, family in families.items():
+            value = max(values[name]) if name == LATEST else sum(values[name])
+            family.samples = [family.samples[0]._replace(value=value)]
             yield family
 
 

@@ -32,7 +32,6 @@ class Process:
     CPU_SECONDS: Final = Metric("process_cpu_seconds_total", "counter", "Processor time.")
     MEMORY_BYTES: Final = Metric("process_resident_memory_bytes", "gauge", "Memory in use.")
     OPEN_FILES: Final = Metric("process_open_fds", "gauge", "Open file descriptors.")
-    MAX_FILES: Final = Metric("process_max_fds", "gauge", "File descriptors that may be open.")
     START_SECONDS: Final = Metric("process_start_time_seconds", "gauge", "Unix time of its start.")
 
 

@@ -108,9 +108,9 @@ def _use() -> Row:
             ),
             time_series(
                 "Open files",
-                "Share of the file descriptors that may be open.",
-                "percentunit",
-                Target(f"{largest(_of(Process.OPEN_FILES), 'instance')} / {largest(_of(Process.MAX_FILES), 'instance')}", _LEGEND),
+                "File descriptors that are open, connections included.",
+                "short",
+                Target(total(_of(Process.OPEN_FILES), "instance"), _LEGEND),
                 empty=NO_DATA,
                 width=8,
             ),

@@ -163,7 +163,7 @@ def test_a_new_start_begins_at_zero(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what a process uses is read from /proc")
 def test_what_all_workers_use_is_added_up(tmp_path: Path) -> None:
-    """Memory, processor time and open files must be those of all living workers, whichever of them is asked."""
+    """Memory, processor time and open files must be those of all living workers, the start that of the last one, whoever is asked."""
     with Worker(tmp_path) as one:
         alone = one.show()
         with Worker(tmp_path) as two:
@@ -174,6 +174,7 @@ def test_what_all_workers_use_is_added_up(tmp_path: Path) -> None:
     assert both["process_resident_memory_bytes"] > alone["process_resident_memory_bytes"] + 4_000_000
     assert both["process_open_fds"] > alone["process_open_fds"]
     assert both["process_cpu_seconds_total"] >= alone["process_cpu_seconds_total"]
+    assert both["process_start_time_seconds"] > alone["process_start_time_seconds"]
     assert after["process_open_fds"] < both["process_open_fds"]
 
 

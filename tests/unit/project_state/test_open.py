@@ -57,6 +57,15 @@ def test_without_docker_a_missing_program_is_named() -> None:
     assert "https://grafana.com/" in error.value.fix
 
 
+def test_in_docker_only_the_user_leaves_a_part_out() -> None:
+    """A stack of containers lacks what was left out: the error must name the settings that can have done it."""
+    with pytest.raises(NotRunning) as error:
+        address(_sight("api", engine="docker"), Place.ALERTMANAGER)
+
+    assert error.value.what == "alertmanager is not part of this stack"
+    assert "[stack] exclude" in error.value.fix
+
+
 def test_links_are_those_of_the_services_that_have_a_port() -> None:
     """Dashboards by name, the overview first; what the stack lacks is left out; addresses of IPv6 are written as URLs want them."""
     assert links(PORTS, "127.0.0.1") == {
