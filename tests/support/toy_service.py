@@ -3,6 +3,7 @@
 TOY            ready | refuse | crash | never | deaf (ignores SIGTERM) | quit (exit code 0)
 TOY_PORT       where it answers GET with {"stack_id": …}
 TOY_HOST       the address that it binds, 127.0.0.1 without it
+TOY_PADDING    characters by which a refusal is longer
 TOY_JOURNAL    a file that gets "<service> began" and "<service> ended"
 TOY_WORKER     1: a grandchild in a session of its own serves the port, as BentoML's workers do
 TOY_MEMORY     bytes to use
@@ -28,7 +29,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = {"stack_id": os.environ["SANDBOX_STACK_ID"], "ready": MODE in {"ready", "deaf"}, "pid": os.getpid()}
         if MODE == "refuse":
-            body |= {"final": True, "code": "GOLDEN_MISMATCH", "reason": "row 3 differs"}
+            body |= {"padding": "x" * int(os.environ.get("TOY_PADDING", "0")), "final": True}
+            body |= {"code": "GOLDEN_MISMATCH", "reason": "row 3 differs"}
         content = json.dumps(body).encode()
         self.send_response(200 if body["ready"] else 503)
         self.send_header("Content-Length", str(len(content)))

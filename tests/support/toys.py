@@ -44,5 +44,7 @@ def desired(*services: ServiceSpec, project: str = "toys", image: ImageRef | Non
     """A stack of toys on this machine; in containers, with the image of `toy_image`."""
     if image is None:
         return Desired(StackSpec(project, "127.0.0.1", services), {TOYS: Path(sys.executable)}, {})
-    inside = tuple(replace(service, args=(SCRIPT_IN_IMAGE,)) for service in services)
+    inside = tuple(
+        replace(service, args=tuple(SCRIPT_IN_IMAGE if each == str(SCRIPT) else each for each in service.args)) for service in services
+    )
     return Desired(StackSpec(project, "127.0.0.1", inside), {}, {}, images={TOYS: image})

@@ -244,7 +244,7 @@ def _answering() -> Iterator[None]:
         raise EngineUnavailable(
             "Docker does not answer",
             why=str(error),
-            fix="look at it, then do the same again: docker info",
+            fix="look at it, then do the same again: `docker info`",
             details={"endpoint": endpoint()},
         ) from error
 
