@@ -72,5 +72,4 @@ def needs(expr: str) -> Needs:
         return "fluentd"
     if "sandbox_log_store_" in expr:
         return "log-store"
-    only_of_errors = 'code=~"4..|5.."' in expr or ("sandbox_events_dropped_total" in expr and "vector(0)" not in expr)
-    return "errors" if only_of_errors else "traffic"
+    return "errors" if 'code=~"4..|5.."' in expr else "traffic"

@@ -94,6 +94,8 @@ def _now() -> Row:
 
 
 def _spool() -> Row:
+    written = total(rate(_of(Metrics.EVENTS_WRITTEN)), "model")
+    lost = total(rate(_of(Metrics.EVENTS_DROPPED)), "model, reason")
     return Row(
         "Spool and shipper",
         (
@@ -101,7 +103,7 @@ def _spool() -> Row:
                 "Written and delivered",
                 "Events per second that the model services wrote, and that each store acknowledged.",
                 "cps",
-                Target(total(rate(_of(Metrics.EVENTS_WRITTEN)), "model"), "{{model}} written"),
+                Target(written, "{{model}} written"),
                 Target(total(rate(_of(Metrics.EVENTS_SHIPPED)), "model, sink"), _SINK),
                 empty=_NO_EVENTS,
             ),
@@ -132,8 +134,8 @@ def _spool() -> Row:
                 "Lost",
                 "Events per second that were dropped before a store acknowledged them.",
                 "cps",
-                Target(total(rate(_of(Metrics.EVENTS_DROPPED)), "model, reason"), "{{model}} {{reason}}"),
-                empty="No events lost",
+                Target(f"{lost} or 0 * {written}", "{{model}} {{reason}}"),
+                empty=_NO_EVENTS,
                 width=8,
             ),
         ),

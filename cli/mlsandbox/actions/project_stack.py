@@ -13,7 +13,8 @@ from mlsandbox.project import Project
 from mlsandbox.registry import Entry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
-from mlsandbox.stack.parts import ALERTMANAGER, NATIVE, chosen_parts
+from mlsandbox.stack.components.grafana import NATIVE_HOME
+from mlsandbox.stack.parts import ALERTMANAGER, GRAFANA, NATIVE, chosen_parts
 from mlsandbox.stack.spec import StackSpec
 from mlsandbox.state import State
 from mlsandbox_serving.contract import PackageFile
@@ -44,9 +45,13 @@ def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, 
 
 
 def programs_on_path() -> Mapping[str, Path]:
-    """The programs of others that the embedded engine uses, as far as they are installed."""
+    """The programs of others that the embedded engine uses, as far as they are installed.
+
+    A Grafana without its files where its packages put them could not start, and does not count.
+    """
     found = {name: next(filter(None, map(shutil.which, (name, *_ALSO_CALLED.get(name, ())))), None) for name in NATIVE}
-    return {name: Path(path) for name, path in found.items() if path}
+    without = set() if (Path(NATIVE_HOME) / "conf" / "defaults.ini").is_file() else {GRAFANA}
+    return {name: Path(path) for name, path in found.items() if path and name not in without}
 
 
 def image_settings(project: Project) -> ImageSettings:

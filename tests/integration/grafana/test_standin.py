@@ -13,7 +13,7 @@ import pytest
 
 from mlsandbox.actions.open import links
 from mlsandbox.annotations import annotate
-from mlsandbox.stack.components.grafana import DASHBOARDS
+from mlsandbox.stack.components.grafana import DASHBOARDS, NATIVE_HOME
 from support.monitoring import ask
 from support.sandbox import get
 from support.toys import free_ports
@@ -55,7 +55,7 @@ def test_the_data_source_is_the_stacks_prometheus(watched: Watched) -> None:
 
 def test_the_program_is_told_what_only_the_image_knows(watched: Watched) -> None:
     """A Grafana of this machine must learn its home and the admin's password file by arguments, and not read the machine's settings."""
-    assert watched.argv.startswith("server --homepath /")
+    assert watched.argv.startswith(f"server --homepath {NATIVE_HOME} ")
     assert "--config /dev/null" in watched.argv
     assert f"cfg:security.admin_password=$__file{{{watched.password_file}}}" in watched.argv
 

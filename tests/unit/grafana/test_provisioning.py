@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlsandbox.actions import project_stack
 from mlsandbox.stack import parts
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.parts import chosen_parts
@@ -110,3 +111,19 @@ def test_nothing_is_told_to_anyone() -> None:
     assert {FULL.env[f"GF_{name}"] for name in off} == {"false"}
     assert FULL.env["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
     assert "GF_INSTALL_PLUGINS" not in FULL.env
+
+
+def test_a_grafana_without_its_files_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program on PATH that could not find what it is made of would keep the whole stack from becoming ready."""
+    program = tmp_path / "grafana"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(project_stack, "NATIVE_HOME", str(tmp_path))
+
+    assert project_stack.programs_on_path() == {}
+
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "defaults.ini").touch()
+
+    assert project_stack.programs_on_path() == {"grafana": program}

@@ -6,6 +6,7 @@ configuration of its own that is not ours to read or change.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -38,9 +39,12 @@ DASHBOARDS: Final = ("sandbox-overview", "sandbox-drift", "sandbox-runtime", "sa
 """Their uids, and the names of their files; the first is the home page."""
 
 _DATA: Final = DataFolder(NAME, "/var/lib/grafana")
-_LINUX_HOME: Final = "/usr/share/grafana"
-_HOMES: Final = {"darwin": "/opt/homebrew/opt/grafana/share/grafana"}
-"""Where Grafana's packages put what it is made of (those of Debian and Red Hat, and Homebrew's): it has no way to find it itself."""
+_HOMES: Final = {
+    ("darwin", "arm64"): "/opt/homebrew/opt/grafana/share/grafana",
+    ("darwin", "x86_64"): "/usr/local/opt/grafana/share/grafana",
+}
+NATIVE_HOME: Final = _HOMES.get((sys.platform, os.uname().machine), "/usr/share/grafana")
+"""Where Homebrew, and the packages of Linux, put what Grafana is made of: it has to be told."""
 
 _FIXED: Final = {
     # A viewer needs no login; whoever wants to change something signs in as admin.
@@ -74,7 +78,7 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
             native_args=(
                 "server",
                 "--homepath",
-                _HOMES.get(sys.platform, _LINUX_HOME),
+                NATIVE_HOME,
                 "--config",
                 "/dev/null",  # not this machine's, which only its own service may read
                 Joined(("cfg:security.admin_password=$__file{", PASSWORD, "}")),  # …__FILE is the image's doing, not the program's
