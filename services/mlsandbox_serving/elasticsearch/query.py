@@ -9,12 +9,13 @@ from typing import Any, Final
 from mlsandbox_serving.contract import Dataset, Field, LogTable
 from mlsandbox_serving.finding import Conditions
 
+_NANOSECONDS: Final = 10**9
 _WORDS: Final = {"warning": ("warn",), "critical": ("fatal",), "debug": ("trace",)}
 """What others call a level; see `log_store.row`, which does the same for the embedded log store."""
 
 
 def matching(wanted: Conditions) -> dict[str, Any]:
-    """The query for the conditions; `since` is of milliseconds here: see `is_since`."""
+    """The query for the conditions; of `since` it is sure to find all, and `is_since` tells which are."""
     clauses: list[dict[str, Any]] = []
     if wanted.requests:
         clauses.append({"terms": {Field.EVENT_DATASET: [Dataset.PREDICTION, Dataset.ERROR]}})
@@ -25,7 +26,7 @@ def matching(wanted: Conditions) -> dict[str, Any]:
     if wanted.level is not None:
         clauses.append(_at_least(wanted.level))
     if wanted.since is not None:
-        clauses.append({"range": {Field.TIMESTAMP: {"gte": int(wanted.since * 1000), "format": "epoch_millis"}}})
+        clauses.append({"range": {Field.TIMESTAMP: {"gte": int(wanted.since * 1000) - 1, "format": "epoch_millis"}}})
     return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
 
@@ -77,9 +78,10 @@ def is_since(event: Mapping[str, Any], since: float | None) -> bool:
     if since is None:
         return True
     try:
-        return datetime.fromisoformat(str(event.get(Field.TIMESTAMP))).timestamp() >= since
+        instant = datetime.fromisoformat(str(event.get(Field.TIMESTAMP)))
     except ValueError:
         return True
+    return int(instant.replace(microsecond=0).timestamp()) * _NANOSECONDS + instant.microsecond * 1_000 >= int(since * _NANOSECONDS)
 
 
 def _at_least(level: str) -> dict[str, Any]:
