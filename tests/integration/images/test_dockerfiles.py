@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlsandbox.packaging.images_catalog import catalog
 from support.repository import ROOT, read, tracked
 
 SHIPPED = tracked("compose/*Dockerfile")
@@ -40,3 +41,8 @@ def test_they_need_no_frontend_and_do_not_run_as_root(name: str) -> None:
 def test_both_locks_of_uv_are_the_same() -> None:
     """The uv that images without one are given must be the one that this repository is worked on with."""
     assert read("compose/images/service/uv.txt") == read("requirements/uv.txt")
+
+
+def test_fluentds_default_base_is_the_catalogs() -> None:
+    """Who builds by hand must get the Fluentd that the stack has."""
+    assert f"ARG BASE={catalog()['fluentd'].image}\n" in (read("compose/images/fluentd/Dockerfile") or "")
