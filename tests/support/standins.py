@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -32,15 +33,21 @@ class StandIn:
     def __init__(self, module: str, args: tuple[str, ...], env: Mapping[str, str], *, port: int, path: str) -> None:
         self._command = [sys.executable, "-m", module, *args]
         self._env = {**os.environ, "PYTHONPATH": str(RIG / "standins"), **env}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
         self.port, self._path = port, path
 
     def start(self) -> Self:
-        self._process = process = subprocess.Popen(self._command, env=self._env, stderr=subprocess.PIPE, text=True)
+        descriptor, said = tempfile.mkstemp(prefix="standin-")  # not a pipe, which could fill up
+        try:
+            self._process = process = subprocess.Popen(self._command, env=self._env, stderr=descriptor)
+        finally:
+            os.close(descriptor)
+        self._said = Path(said)
 
         def up() -> bool:
             if process.poll() is not None:
-                raise AssertionError(f"{self._command[2]} ended with {process.returncode}: {process.communicate()[1]}")
+                raise AssertionError(f"{self._command[2]} ended with {process.returncode}: {self._said.read_text(encoding='utf-8')}")
             try:
                 return get(self.port, self._path)[0] == 200
             except OSError:
@@ -68,7 +75,8 @@ class StandIn:
         if process is None:
             return 0
         process.send_signal(number)
-        process.communicate(timeout=START_SECONDS)
+        process.wait(START_SECONDS)
+        self._said.unlink()
         return process.returncode
 
 

@@ -83,12 +83,16 @@ class Handler(BaseHTTPRequestHandler):
             self.log_error(format, *args)
 
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
+        _say(format % args)
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"[elasticsearch stand-in] {text}\n")
 
 
 def _file_settings() -> dict[str, str]:
@@ -111,6 +115,7 @@ def main() -> int:
     Handler.api = Api(folder, settings.get("cluster.name", "docker-cluster"))
     server = Server(("0.0.0.0" if given.host == "_site_" else given.host, given.port), Handler)  # noqa: S104  # as asked for
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    _say(f"a test double, not Elasticsearch; port {given.port}, data {folder}")
     server.serve_forever(poll_interval=0.05)
     return 0
 
