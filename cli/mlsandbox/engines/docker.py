@@ -104,7 +104,7 @@ class DockerEngine:
 
         if plan.stops_all or not plan.files:
             return self._stop(plan, tell, timeout)
-        if not plan.changes and self.observe().is_ready:
+        if not plan.changes and observed_of(self._daemon.containers({}, whole=False)).is_ready:
             return Outcome(Result.READY)
         compose = self._compose(plan.files)
         if compose is None:
@@ -145,11 +145,14 @@ class DockerEngine:
 
     def _start(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
         self._write(plan)
-        remade = self._make_way(plan, before, compose.project)
-        watch = Watch(self._daemon, read_record(self._folder), tell, replaced=remade, deadline=deadline)
+        self._make_way(plan, before, compose.project)
+        kept = [step.service for step in plan.steps if step.action is Action.KEEP]
+        old = [each.id for each in before]
+        watch = Watch(self._daemon, read_record(self._folder), tell, old=old, kept=kept, deadline=deadline)
         if watch.is_late:  # nobody waits
             self._start_at_once(compose)
-            return watch.timeout()
+            outcome = watch.look(settled=True)
+            return watch.timeout() if outcome is None else outcome
         outcome = start(compose, watch)
         for step in plan.steps:
             if step.action is Action.STOP:
@@ -167,27 +170,15 @@ class DockerEngine:
         write_tree(self._folder, plan.files)
         open_folder(self._folder, CONFIG_FOLDER)
 
-    def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> frozenset[str]:
-        """Remove the containers that Compose would keep, or start as they are, and that must be made anew.
-
-        Returns:
-            The ids of all that are, or will be, replaced.
-        """
-        actions = {step.service: step.action for step in plan.steps}
-        wanted = read_record(self._folder)
-        leaving = [
-            each
-            for each in before
-            if each.project != project
-            or (
-                actions.get(each.service.name) in {Action.START, Action.RESTART}
-                and (not each.running or each.service.digest == wanted[each.service.name].digest)
-            )
-        ]
-        self._daemon.remove(leaving)
-        if any(each.project != project for each in leaving):
+    def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> None:
+        """Remove the containers that Compose would keep, or start as they are, and that must be made anew."""
+        anew = {step.service for step in plan.steps if step.action in {Action.START, Action.RESTART}}
+        record = read_record(self._folder)
+        renamed = [each for each in before if each.project != project]
+        spent = [each for each in before if each.service.name in anew and (not each.running or _is_of(each, record))]
+        self._daemon.remove([*renamed, *(each for each in spent if each not in renamed)])
+        if renamed:
             self._daemon.remove_networks()
-        return frozenset(each.id for each in before if each in leaving or actions.get(each.service.name) is not Action.KEEP)
 
     def _start_at_once(self, compose: Compose) -> None:
         """Start everything without waiting for anything: what cannot work yet is started again by the engine until it can."""
@@ -207,13 +198,15 @@ class DockerEngine:
         compose, record = self._compose(former), read_record(self._folder)
         if compose is None:
             return Undone.NOTHING
-        failed = [each for each in self._daemon.containers(record, whole=False) if not each.running or each.project != compose.project]
+        there = self._daemon.containers(record, whole=False)
+        failed = [each for each in there if not each.running or each.project != compose.project]
         self._daemon.remove(failed)
         if not wait:
             self._start_at_once(compose)
             return Undone.NOT_RESTORED
-        changed = frozenset(each.id for each in self._daemon.containers(record, whole=False) if not _is_of(each, record))
-        watch = Watch(self._daemon, record, lambda *_: None, replaced=changed, deadline=time.monotonic() + _RESTORE_TIMEOUT)
+        kept = [each.service.name for each in there if _is_of(each, record)]
+        old, deadline = [each.id for each in there], time.monotonic() + _RESTORE_TIMEOUT
+        watch = Watch(self._daemon, record, lambda *_: None, old=old, kept=kept, deadline=deadline)
         try:
             outcome = start(compose, watch) or watch.wait()
         except CommandFailed:
@@ -265,7 +258,7 @@ class DockerEngine:
         return path.read_text("utf-8", errors="replace") if path.is_file() else ""
 
     def _refuse_strangers(self, project: str) -> None:
-        folder = self._daemon.stranger(project)
+        folder = self._daemon.stranger(project, str(self._folder))
         if folder is None:
             return
         there = folder and Path(folder, "sandbox.toml").is_file()

@@ -100,19 +100,24 @@ class Daemon:
             used = pool.map(self._memory, running)
             return {identity: number for identity, number in zip(running, used, strict=True) if number is not None}
 
-    def stranger(self, project: str) -> str | None:
-        """Whose containers have this name of a stack and are not of this project: a folder, "" when nothing tells; None: nobody's."""
+    def stranger(self, project: str, folder: str) -> str | None:
+        """Whose containers have this name of a stack and are not of this project: a folder, "" when nothing tells; None: nobody's.
+
+        Args:
+            project: Compose's name of the stack.
+            folder: where this project's own are made from, also those that the user's own Compose file adds.
+        """
         with _answering():
             listed = self.api.containers(all=True, filters={"label": [f"{PROJECT}={project}"]})
         for each in listed:
             labels = each["Labels"]
-            if labels.get(Label.ROOT) != self._root:
+            if labels.get(Label.ROOT, self._root if labels.get(FOLDER) == folder else "") != self._root:
                 return str(labels.get(Label.ROOT) or labels.get(FOLDER) or "")
         return None
 
     def start(self, container: Container) -> None:
-        """Start a container that was made and not started."""
-        with _answering(), _absence():
+        """Start a container that was made and not started; why it cannot be is in its state then."""
+        with _answering(), _refusal():
             self.api.start(container.id)
 
     def remove(self, containers: Sequence[Container], *, seconds: float | None = None) -> None:
@@ -235,16 +240,18 @@ def _image_name(image: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
-    """No answer is an error of the user's machine, not of ours."""
+    """No answer, or one that nobody expects, is an error of the user's machine, not of ours."""
+    from docker.errors import APIError
     from requests.exceptions import RequestException
 
     try:
         yield
     except RequestException as error:
+        refused = isinstance(error, APIError)
         raise EngineUnavailable(
-            "Docker does not answer",
+            "Docker refused a request" if refused else "Docker does not answer",
             why=str(error),
-            fix="look at it, then do the same again: `docker info`",
+            fix="look at it, then do the same again: `docker info`   or run without it: sandbox up --engine embedded",
             details={"endpoint": endpoint()},
         ) from error
 

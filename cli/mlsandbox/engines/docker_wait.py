@@ -17,25 +17,29 @@ _CRASH_LINES: Final = 20
 _TIMEOUT_LINES: Final = 15
 _SIGNALS_ENOUGH: Final = 3
 """A container that was ended by a signal this often would be again; once may have been somebody's doing."""
-_EVERY: Final = 0.15
+_EVERY: Final = 0.25
 
 
 class Watch:
     """One start of a stack."""
 
-    def __init__(self, daemon: Daemon, record: Mapping[str, Recorded], tell: Tell, *, replaced: Collection[str], deadline: float) -> None:
+    def __init__(
+        self, daemon: Daemon, record: Mapping[str, Recorded], tell: Tell, *, old: Collection[str], kept: Collection[str], deadline: float
+    ) -> None:
         """
         Args:
             daemon: whom to ask.
             record: what the containers are made from; its names are the services that must become ready.
             tell: told each change of a service's state.
-            replaced: ids of containers that make way for others: what happens to them says nothing.
+            old: ids of the containers that were there before: while Compose is at work, their end is its doing.
+            kept: services whose old containers are to stay.
             deadline: of `time.monotonic`.
         """
         self._daemon = daemon
         self._record = record
         self._tell = tell
-        self._replaced = replaced
+        self._old = old
+        self._kept = kept
         self._deadline = deadline
         self._told: dict[str, State] = {}
         self._were_ready: set[str] = set()
@@ -57,7 +61,7 @@ class Watch:
                 self._told[each.service.name] = each.service.state
                 self._tell(each.service.name, each.service.state, each.service.reason)
         for each in containers:
-            outcome = self._obstacle(each)
+            outcome = self._obstacle(each) if settled or each.id not in self._old else None
             if outcome is not None:
                 return outcome
             if each.service.state is State.READY:
@@ -91,7 +95,7 @@ class Watch:
         return [
             each
             for each in self._daemon.containers(self._record)
-            if each.service.name in self._record and (settled or each.id not in self._replaced)
+            if each.service.name in self._record and (settled or each.id not in self._old or each.service.name in self._kept)
         ]
 
     def _obstacle(self, container: Container) -> Outcome | None:

@@ -21,7 +21,7 @@ from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Result, Undone
 from mlsandbox.errors import CommandFailed, EngineUnavailable, StackNameTaken
-from mlsandbox.stack.spec import Condition, ServiceSpec
+from mlsandbox.stack.spec import Condition, ConfigPath, Resources, SecretFile, ServiceSpec
 from mlsandbox.supervise.transition import State
 from support.leaks import assert_nothing_left, containers_of
 from support.toy_stack import ToyStack
@@ -316,6 +316,8 @@ def test_own_compose_file(stack: ToyStack) -> None:
     assert docker("exec", stack.container("a"), "printenv", "MINE") == "1\n"
     assert docker("ps", "--quiet", "--filter", f"name={stack.container('helper')}")
 
+    assert [step.action for step in stack.engine.plan(stack.desired(a), stack.engine.observe()).steps] == [Action.KEEP]
+
     override.unlink()  # before down: what was added must be found without it
     stack.down()
     assert not docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={stack.project}")
@@ -342,3 +344,53 @@ def test_output_is_plain(stack: ToyStack) -> None:
     lines = wait_for(lambda: list(stack.engine.logs(["a"], lines=5, follow=False)), timeout=10, what="it has written")
 
     assert [line.text for line in lines] == ["red and plain"]
+
+
+def test_secret(stack: ToyStack) -> None:
+    """A generated key must be readable in the container, for its user, and on this machine in its owner's folder alone."""
+    stack.up(toy("a", stack.ports[0], TOY_KEY=SecretFile("hash-key")))
+
+    read = list(stack.engine.run_in("a", ("-c", "import os; print(open(os.environ['TOY_KEY']).read().strip(), os.getuid())"), ""))
+
+    path = stack.root / ".sandbox/secrets/hash-key"
+    assert read == [f"{path.read_text().strip()} 1000"]
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o640, 0o700)
+
+
+def test_configuration(stack: ToyStack) -> None:
+    """A service must read its configuration whatever the umask, and be made anew when it is another."""
+    before = os.umask(0o077)
+    try:
+        a = replace(toy("a", stack.ports[0], TOY_CONFIG=ConfigPath("toy/colour.txt")), files={"toy/colour.txt": "red"})
+        stack.up(a)
+        show = ("-c", "import os; print(open(os.environ['TOY_CONFIG']).read())")
+        assert list(stack.engine.run_in("a", show, "")) == ["red"]
+
+        changed = replace(a, files={"toy/colour.txt": "blue"})
+        plan = stack.engine.plan(stack.desired(changed), stack.engine.observe())
+        assert plan.steps[0].why.startswith("changed: configuration ")
+        stack.up(changed)
+        assert list(stack.engine.run_in("a", show, "")) == ["blue"]
+    finally:
+        os.umask(before)
+
+
+def test_port_in_use_with_nobody_waiting(stack: ToyStack) -> None:
+    """What stands in the way at once must be told also when nobody waits."""
+    with socket.create_server(("127.0.0.1", stack.ports[0])):
+        outcome = stack.up(toy("a", stack.ports[0]), timeout=0.0)
+
+    assert (outcome.result, outcome.reason) == (
+        Result.CRASHED,
+        f"port {stack.ports[0]} on this machine is taken by another process",
+    )
+
+
+def test_memory_exceeded(stack: ToyStack) -> None:
+    """A service that needs more memory than it may have must be told as that."""
+    greedy = replace(toy("a", stack.ports[0], TOY_MEMORY=str(10**9)), resources=Resources(memory_bytes=64 * 1024**2))
+
+    outcome = stack.up(greedy)
+
+    assert (outcome.result, outcome.service) == (Result.CRASHED, "a")
+    assert "memory" in outcome.reason
