@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mlsandbox.alerts import Alert
 from mlsandbox.engines.base import Kept
+
+if TYPE_CHECKING:
+    from mlsandbox.alerts import Alert
 
 
 class Report(Protocol):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import StatusResult
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.alerts import ActiveAlerts, Alert, active_alerts
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
 from mlsandbox_serving.contract import Port
+
+if TYPE_CHECKING:
+    from mlsandbox.alerts import ActiveAlerts, Alert
 
 WAIT_SECONDS: Final = 60.0
 _WELL: Final = frozenset({"healthy", "done"})
@@ -51,7 +53,7 @@ def wait_healthy(project: Project, *, timeout: float | None = None) -> StatusRes
 
 
 def _result(project: Project, sight: Sight) -> StatusResult:
-    asked = _active(sight)
+    asked = _asked(sight)
     return StatusResult(
         project=project.name,
         engine=sight.engine.name,
@@ -60,9 +62,9 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=(*_warnings(sight), *alert_warnings(asked)),
+        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ())),
         links=sight.links,
-        alerts=asked.alerts,
+        alerts=asked.alerts if asked else (),
     )
 
 
@@ -77,10 +79,14 @@ def _alert(alert: Alert) -> str:
     return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: {alert.runbook}"
 
 
-def _active(sight: Sight) -> ActiveAlerts:
+def _asked(sight: Sight) -> ActiveAlerts | None:
+    """What the stack's Alertmanager answers; None when there is none."""
     page = sight.links.get(Port.ALERTMANAGER)
-    port = None if page is None else urlsplit(page).port
-    return ActiveAlerts() if port is None else active_alerts(port)
+    if page is None:
+        return None
+    from mlsandbox.alerts import active_alerts  # noqa: PLC0415 - not every stack has alerts, and `status` is to be quick
+
+    return active_alerts(urlsplit(page).port or 0)
 
 
 def _warnings(sight: Sight) -> list[str]:
