@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,15 @@ class Stack:
     def instances(self, query: str) -> set[str]:
         result = ask(self.ports["prometheus"], "/api/v1/query", query=query)["data"]["result"]
         return {each["metric"]["instance"] for each in result}
+
+    def raise_alerts(self, *labels: dict[str, str], over: bool = False) -> None:
+        """Tell Alertmanager of these as Prometheus would."""
+        now = datetime.now(UTC)
+        times = {"startsAt": (now - timedelta(minutes=1)).isoformat(), **({"endsAt": now.isoformat()} if over else {})}
+        body = json.dumps([{"labels": each, **times} for each in labels]).encode()
+        address = f"http://127.0.0.1:{self.ports['alertmanager']}/api/v2/alerts"
+        with urllib.request.urlopen(urllib.request.Request(address, body, {"Content-Type": "application/json"}), timeout=10):
+            pass
 
     def alert(self, name: str) -> Alert | None:
         return next((each for each in active_alerts(self.ports["alertmanager"]).alerts if each.name == name), None)
@@ -99,6 +110,34 @@ def test_metrics_of_others_that_rules_ask_for_are_shown(stack: Stack) -> None:
 
     wait_for(lambda: stack.instances("up == 1") == services, timeout=60, what="all are up", every=0.2)
     wait_for(lambda: stack.instances("instance:sandbox_memory:ratio > 0") == limited, timeout=60, what="memory and limit", every=0.2)
+
+
+def test_a_dead_model_quiets_what_follows_from_it(stack: Stack) -> None:
+    """Other alerts of a model that does not answer must be held back, those of another model and of other services not."""
+    down = {"alertname": "SandboxServiceDown", "severity": "critical", "job": "api", "instance": "api-one", "model": "one"}
+    waiting = {"alertname": "SandboxEventsNotShipped", "severity": "warning", "sink": "fluentd"}
+    beside = {"alertname": "SandboxServiceDown", "severity": "warning", "job": "grafana", "instance": "grafana"}
+    fast = {"alertname": "SandboxErrorBudgetBurnFast", "severity": "critical", "model": "two"}
+    slow = {"alertname": "SandboxErrorBudgetBurnSlow", "severity": "warning", "model": "two"}
+
+    stack.raise_alerts(down, {**waiting, "model": "one"}, {**waiting, "model": "two"}, beside, fast, slow)
+
+    wait_for(
+        lambda: (
+            {(alert.name, alert.model) for alert in active_alerts(stack.ports["alertmanager"]).alerts}
+            == {
+                ("SandboxServiceDown", "one"),
+                ("SandboxEventsNotShipped", "two"),
+                ("SandboxServiceDown", None),
+                ("SandboxErrorBudgetBurnFast", "two"),
+            }
+        ),
+        timeout=20,
+        what="only what is news is active",
+        every=0.2,
+    )
+    stack.raise_alerts(down, {**waiting, "model": "one"}, {**waiting, "model": "two"}, beside, fast, slow, over=True)
+    wait_for(lambda: not active_alerts(stack.ports["alertmanager"]).alerts, timeout=20, what="nothing is active", every=0.2)
 
 
 def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:

@@ -105,11 +105,3 @@ def test_examples_of_receivers_are_valid(amtool: Path, tmp_path: Path) -> None:
     assert "4 receivers" in said
     critical = ("config", "routes", "test", "--config.file", str(tmp_path / "alertmanager.yml"), "severity=critical")
     assert _run(amtool, *critical).splitlines()[0] == "pagerduty,slack,sandbox"
-
-
-def test_a_dead_model_quiets_what_follows_from_it() -> None:
-    """Alertmanager must be told that other alerts of a model that does not answer are no news."""
-    rules = yaml.safe_load(asset_path("prometheus/alertmanager.yml").read_text("utf-8"))["inhibit_rules"]
-
-    assert 'alertname="SandboxServiceDown"' in rules[0]["source_matchers"]
-    assert rules[0]["equal"] == ["model"]
