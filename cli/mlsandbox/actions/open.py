@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
 from mlsandbox.actions.sight import Sight, endpoint_of
 from mlsandbox.errors import NotRunning
-from mlsandbox.stack.components.grafana import DASHBOARDS
-from mlsandbox_serving.contract import Port, Route
+from mlsandbox_serving.contract import Route
 
 
 class Place(StrEnum):
@@ -23,7 +21,6 @@ class Place(StrEnum):
     ALERTMANAGER = "alertmanager"
 
 
-_LOOPBACK: Final = "127.0.0.1"
 _INSTALL: Final = {
     Place.GRAFANA: "https://grafana.com/docs/grafana/latest/setup-grafana/installation/",
     Place.PROMETHEUS: "https://prometheus.io/docs/prometheus/latest/installation/",
@@ -48,24 +45,10 @@ def address(sight: Sight, place: Place) -> str:
         return f"{endpoint_of(sight)}{Route.OPENAPI}"
     if not sight.observed.running:
         raise NotRunning("the stack is not running", fix="start it: sandbox up")
-    found = links({**sight.remembered.ports, **sight.observed.ports}, _LOOPBACK)
-    if place in {service.name for service in sight.observed.services} and place in found:
-        return found[place]
-    raise _not_part(sight, place)
-
-
-def links(ports: Mapping[str, int], host: str) -> Mapping[str, str]:
-    """What can be looked at besides the models: dashboards by name, then Prometheus and Alertmanager.
-
-    Args:
-        ports: of a stack, by name; what has no port is left out.
-        host: where they are reached, "127.0.0.1".
-    """
-    found = {name: f"http://{f'[{host}]' if ':' in host else host}:{number}" for name, number in ports.items()}
-    grafana = found.get(Port.GRAFANA)
-    dashboards = {} if grafana is None else {_name(uid): f"{grafana}/d/{uid}" for uid in DASHBOARDS}
-    others = {place.value: found[place] for place in (Place.PROMETHEUS, Place.ALERTMANAGER) if place in found}
-    return {**dashboards, **others}
+    found = sight.links.get(place)
+    if found is None:
+        raise _not_part(sight, place)
+    return found
 
 
 def show(url: str) -> bool:
@@ -74,11 +57,6 @@ def show(url: str) -> bool:
         return webbrowser.open(url)
     except webbrowser.Error:
         return False
-
-
-def _name(uid: str) -> str:
-    """The overview is what "grafana" opens; the others are called what they show."""
-    return Place.GRAFANA.value if uid == DASHBOARDS[0] else uid.removeprefix("sandbox-")
 
 
 def _not_part(sight: Sight, place: Place) -> NotRunning:

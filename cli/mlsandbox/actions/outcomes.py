@@ -107,6 +107,8 @@ class UpResult:
     digest: str | None
     endpoints: Mapping[str, str]
     """By name: "api", "docs", … ; each further model as "api-<model>"."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of dashboards, Prometheus and Alertmanager, as far as the stack has them."""
     services: tuple[ServiceState, ...] = ()
     smoke: SmokePrediction | None = None
     golden: GoldenSummary | None = None
@@ -169,7 +171,7 @@ class StatusResult:
     warnings: tuple[str, ...] = ()
     """What needs attention, one sentence each; alerts too."""
     links: Mapping[str, str] = field(default_factory=dict)
-    """Addresses of the pages that come with a stack and run: "grafana", "prometheus", "alertmanager"."""
+    """Addresses of the pages that come with a stack and run: "grafana" (its overview) and more dashboards, "prometheus", "alertmanager"."""
     alerts: tuple[Alert, ...] = ()
     """Those that are active, the worst first."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mlsandbox.actions.outcomes import ServiceState
+from mlsandbox.actions.pages import OF_SERVICES, links
 from mlsandbox.engines.base import Engine, Observed, ObservedService
 from mlsandbox.engines.remembered import remembered_engine, remembered_state
 from mlsandbox.errors import NotRunning
@@ -19,8 +20,6 @@ from mlsandbox_serving.contract import Port
 _WORDS: Final = {State.READY: "healthy", State.UNREADY: "unhealthy", State.BACKOFF: "restarting", State.PENDING: "waiting"}
 _DONE: Final = "done"
 _LOOPBACK: Final = "127.0.0.1"
-_PAGES: Final = (Port.GRAFANA, Port.PROMETHEUS, Port.ALERTMANAGER)
-"""Ports on which programs of others show pages; the port's name is the service's too."""
 _BAD: Final = frozenset({State.UNREADY, State.BACKOFF, State.REFUSED, State.FAILED})
 
 
@@ -65,10 +64,10 @@ class Sight:
 
     @property
     def links(self) -> Mapping[str, str]:
-        """Addresses of the pages that come with the stack and are ready."""
+        """Addresses of the pages that come with the stack: dashboards, Prometheus, Alertmanager."""
         ports = {**self.remembered.ports, **self.observed.ports}
-        ready = {service.name for service in self.observed.services if service.state is State.READY}
-        return {page.value: f"http://{_LOOPBACK}:{ports[page]}" for page in _PAGES if page in ready and page in ports}
+        there = {service.name for service in self.observed.services if service.state is not State.STOPPED}
+        return links({page: ports[page] for page in OF_SERVICES if page in there and page in ports}, _LOOPBACK)
 
     @property
     def _model_ports(self) -> Mapping[str, int]:

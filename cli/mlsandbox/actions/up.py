@@ -20,6 +20,7 @@ from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.up_plan import planned_up
 from mlsandbox.actions.verdicts import verdict
+from mlsandbox.annotations import annotate
 from mlsandbox.doctor import BEFORE_UP, Verdict, examine
 from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
@@ -34,6 +35,7 @@ from mlsandbox.registry import Entry, Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
+from mlsandbox.stack.components.grafana import PASSWORD
 from mlsandbox.stack.ports import this_machine
 from mlsandbox.state import State, load_state, save_state, set_aside
 from mlsandbox.supervise.transition import State as ServicePhase
@@ -107,6 +109,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
                         error.why = f"{error.why}\nThe stack was not running before, so it was stopped again.".strip()
                 raise
             save_state(project.state_dir, replace(state, served=versions, proven=runner.observe().stack_id))
+            _mark(project, versions, remembered, ports, report)
     return replace(result, elapsed=time.monotonic() - began)
 
 
@@ -119,6 +122,16 @@ def _leave(project: Project, remembered: State, engine: str, report: Report) -> 
     if observed.running:
         report.note(f"stopping the stack on the {remembered.engine} engine first")
         former.apply(former.plan_stop(None, observed), lambda _: None, timeout=TIMEOUT_SECONDS)
+
+
+def _mark(project: Project, versions: Mapping[str, str], remembered: State, ports: Mapping[str, int], report: Report) -> None:
+    """Show on the dashboards, when the stack has them, that other versions answer now."""
+    changed = [f"{model} {version}" for model, version in versions.items() if remembered.served.get(model) != version]
+    if changed and Port.GRAFANA in ports:
+        password = project.state_dir / "secrets" / PASSWORD.name
+        problem = annotate(ports[Port.GRAFANA], password, f"{', '.join(changed)} answers", list(versions))
+        if problem:
+            report.note(f"the change is not marked on the dashboards: {problem}")
 
 
 def _check(project: Project) -> None:
@@ -199,6 +212,7 @@ def _result(project: Project, packages: Sequence[Package], sight: Sight, plan: P
         version=first.version,
         digest=first.digest,
         endpoints=sight.endpoints,
+        links=sight.links,
         services=services,
         golden=_golden(sight.observed),
         unchanged=unchanged,

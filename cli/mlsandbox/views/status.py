@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlsandbox.actions.outcomes import DownResult, StackList, StatusResult
+from mlsandbox.actions.pages import OF_SERVICES
 from mlsandbox.engines.base import Kept
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, amount, span, table
@@ -30,7 +31,7 @@ def status_text(result: StatusResult, paint: Paint) -> str:
             for each in result.services
         ]
         lines += ["", *_indented(table(("service", "state", "since", "port", "restarts", "memory"), rows))]
-    addresses = {**result.endpoints, **result.links}
+    addresses = {**result.endpoints, **{name: url for name, url in result.links.items() if name in OF_SERVICES}}
     if addresses:
         width = max(10, *map(len, addresses))
         lines += ["", *(f"  {name:<{width}} {paint.hint(url)}" for name, url in addresses.items())]

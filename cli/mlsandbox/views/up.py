@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import GoldenSummary, SmokePrediction, UpResult
+from mlsandbox.actions.pages import OF_SERVICES
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, span
 from mlsandbox_serving.contract import Port, Route
@@ -25,6 +27,7 @@ def up_text(result: UpResult, paint: Paint) -> str:
     for name, url in result.endpoints.items():
         label = "API" if name == Port.API else f"API {name.removeprefix(f'{Port.API}-')}"
         lines.append(f"  {label:<11} {paint.hint(url):<40} OpenAPI at {Route.OPENAPI}, metrics at {Route.METRICS}")
+    lines += _pages(result, paint)
     lines.append(f"  {'Logs':<11} sandbox logs -f, sandbox logs --requests")
     if result.services:
         lines.append(f"  {'Services':<11} {', '.join(f'{each.name} {each.change or each.state}' for each in result.services)}")
@@ -38,6 +41,14 @@ def up_text(result: UpResult, paint: Paint) -> str:
     return "\n".join(lines)
 
 
+def _pages(result: UpResult, paint: Paint) -> list[str]:
+    """One line for each program that shows pages; the further dashboards on the line of the first."""
+    programs = [name for name in result.links if name in OF_SERVICES]
+    dashboards = [urlsplit(url).path for name, url in result.links.items() if name not in OF_SERVICES]
+    more = {Port.GRAFANA.value: f"also {', '.join(dashboards)}" if dashboards else ""}
+    return [f"  {name.capitalize():<11} {paint.hint(result.links[name]):<40} {more.get(name, '')}".rstrip() for name in programs]
+
+
 def _plan(result: UpResult) -> str:
     rows = [f"  {step.action:<9} {step.subject}: {step.why}" for step in result.plan]
     return "\n".join([f"Dry run of {result.project}: nothing was changed. sandbox up would", *(rows or ["  do nothing"])])
@@ -45,7 +56,9 @@ def _plan(result: UpResult) -> str:
 
 def _unchanged(result: UpResult, paint: Paint) -> str:
     lasted = f"healthy for {ago(result.since)} · " if result.since else ""
-    addresses = "   ".join(f"{name.upper() if name == Port.API else name} {paint.hint(url)}" for name, url in result.endpoints.items())
+    pages = {name: url for name, url in result.links.items() if name in OF_SERVICES}
+    shown = {**result.endpoints, **pages}.items()
+    addresses = "   ".join(f"{name.upper() if name == Port.API else name} {paint.hint(url)}" for name, url in shown)
     states = ", ".join(f"{each.name} unchanged" for each in result.services)
     head = f"{result.model} {result.version or ''}".rstrip()
     first = f"{head} is already running · {result.engine} · {lasted}nothing to do   ({result.elapsed:.1f}s)"

@@ -31,6 +31,7 @@ DRAIN_SECONDS: Final = 5.0
 """How long a stop may take while sinks still take events."""
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _LEFTOVER_SECONDS: Final = 60.0
+_DAMAGED: Final = "damaged"
 _DEFAULT_SPOOL_BYTES: Final = 10**9
 
 
@@ -76,6 +77,8 @@ class Shipper:
         for target in targets:
             self._shipped.labels(model, target.name)
             self._failed.labels(model, target.name)
+        for reason in (bounds.SPOOL_FULL, bounds.TOO_OLD, _DAMAGED):  # a counter that begins at 0 shows its first step as one
+            self._dropped.labels(model, version, reason)
 
     def run(self, stop: threading.Event, *, grace: float = DRAIN_SECONDS) -> None:
         """Deliver until `stop` is set, then deliver what is there for at most `grace` seconds."""
@@ -145,7 +148,7 @@ class Shipper:
         """Each sink meets the same damage; it is counted once, as one event, since how many it held cannot be known."""
         if (name, position) not in self._damage_seen:
             self._damage_seen.add((name, position))
-            self._dropped.labels(self._model, self._version, "damaged").inc()
+            self._dropped.labels(self._model, self._version, _DAMAGED).inc()
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlsandbox.actions.open import links
+from mlsandbox.actions.pages import links
 from mlsandbox.annotations import annotate
 from mlsandbox.stack.components.grafana import DASHBOARDS, NATIVE_HOME
 from support.monitoring import ask

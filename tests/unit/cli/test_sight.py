@@ -35,12 +35,12 @@ def test_what_runs_once_is_done() -> None:
     assert [(each.name, each.state) for each in sight.services] == [("api", "healthy"), ("elasticsearch-setup", "done")]
 
 
-def test_pages_are_shown_while_they_are_ready() -> None:
-    """A page must have an address when its service is ready, at the port that it has or had."""
+def test_pages_are_shown_while_they_run() -> None:
+    """A page must have an address while its service is not stopped, at the port that it has or had."""
     remembered = Remembered(ports={"api": 7310, "grafana": 7312, "prometheus": 7313})
     services = (
         ObservedService("prometheus", State.READY, "digest", ports={"prometheus": 7400}),
-        ObservedService("grafana", State.STARTING, "digest"),
+        ObservedService("grafana", State.STOPPED, "digest"),
         ObservedService("alertmanager", State.READY, "digest"),
     )
     sight = Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=True, services=services), remembered)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.open import Place, address, links
+from mlsandbox.actions.open import Place, address
+from mlsandbox.actions.pages import links
 from mlsandbox.actions.sight import Sight
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Observed, ObservedService
