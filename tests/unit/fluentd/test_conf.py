@@ -196,6 +196,14 @@ def test_secondary(conf: Section) -> None:
         assert variables(secondary["directory"]).keys() == {"FLUENTD_BUFFER_DIR"}
 
 
+def test_names(conf: Section) -> None:
+    """Every input and output must have a name: it is a label of its metrics, and else another one after each start."""
+    named = [each.parameters.get("@id") for each in conf.walk() if each.name in {"source", "match", "store"}]
+
+    assert None not in named
+    assert len(set(named)) == len(named)
+
+
 def test_no_secrets(conf: Section) -> None:
     """No file may hold a password or a key."""
     assert not [name for each in conf.walk() for name in each.parameters if name in SECRETS]

@@ -41,7 +41,7 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
             metrics=Scrape(METRICS_PORT),
             readiness=Probe(METRICS_PORT, "/metrics", identified=False),
             needs={elasticsearch.NAME: Condition.STARTED},  # not READY: it keeps events until Elasticsearch takes them
-            resources=Resources(memory_bytes=512 * 1024 * 1024),
+            resources=Resources(memory_bytes=768 * 1024**2),  # several of the largest events at a time
             stop_grace=30.0,
         ),
     )
