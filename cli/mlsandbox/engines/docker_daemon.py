@@ -191,7 +191,7 @@ class Daemon:
             images = self.api.images(filters=filters)
         return (
             *(Kept("volume", each["Name"]) for each in sorted(volumes, key=lambda volume: volume["Name"])),
-            *(Kept("image", _image_name(each), each["Size"]) for each in images),
+            *(Kept("image", name, each["Size"]) for each in images for name in _image_names(each)),
         )
 
     def remove_kept(self, each: Kept) -> bool:
@@ -234,8 +234,9 @@ class Daemon:
             self.api.remove_container(identity, force=True)
 
 
-def _image_name(image: Mapping[str, Any]) -> str:
-    return str(next(iter(image.get("RepoTags") or ()), image["Id"]))
+def _image_names(image: Mapping[str, Any]) -> list[str]:
+    """All names of an image: it is gone when the last one is; without any, its id."""
+    return [name for name in image.get("RepoTags") or () if not name.startswith("<none>")] or [image["Id"]]
 
 
 @contextlib.contextmanager

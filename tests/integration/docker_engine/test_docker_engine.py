@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import signal
 import socket
 import socketserver
 import subprocess
@@ -19,9 +21,9 @@ import pytest
 
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Action, Result, Undone
+from mlsandbox.engines.base import Action, Change, Result, Undone
 from mlsandbox.errors import CommandFailed, EngineUnavailable, StackNameTaken
-from mlsandbox.stack.spec import Condition, ConfigPath, Resources, SecretFile, ServiceSpec
+from mlsandbox.stack.spec import Condition, ConfigPath, DataFolder, Resources, SecretFile, ServiceSpec
 from mlsandbox.supervise.transition import State
 from support.leaks import assert_nothing_left, containers_of
 from support.toy_stack import ToyStack
@@ -394,3 +396,76 @@ def test_memory_exceeded(stack: ToyStack) -> None:
 
     assert (outcome.result, outcome.service) == (Result.CRASHED, "a")
     assert "memory" in outcome.reason
+
+
+def test_interrupted_change_goes_back(stack: ToyStack) -> None:
+    """An interrupt in the middle of a change must come through, and what ran before must come back."""
+    good = toy("a", stack.ports[0])
+    stack.up(good)
+
+    def interrupt(change: Change) -> None:
+        if change.state is State.STARTING:
+            raise KeyboardInterrupt
+
+    plan = stack.engine.plan(stack.desired(toy("a", stack.ports[0], TOY="never")), stack.engine.observe())
+    with pytest.raises(KeyboardInterrupt):
+        stack.engine.apply(plan, interrupt, timeout=30)
+
+    wait_for(lambda: stack.engine.observe().is_ready, timeout=20, what="the former stack is ready")
+    assert not stack.engine.plan(stack.desired(good), stack.engine.observe()).changes
+
+
+def test_output_after_a_restart_is_followed(stack: ToyStack) -> None:
+    """Who follows a container that is killed and started again must see what it writes then, and nothing twice."""
+    stack.up(toy("a", stack.ports[0]))
+    lines = stack.engine.logs(["a"], lines=0, follow=True)
+    found: list[str] = []
+
+    def read() -> None:
+        found.extend(line.text for line in itertools.islice(lines, 2))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    for _ in range(2):
+        _kill(stack, "a")
+
+    reader.join(20)
+    assert found == ["hello from a, mode ready"] * 2
+
+
+def test_images_of_a_project(stack: ToyStack, tmp_path: Path) -> None:
+    """Images that were built for a project must be told with their size, and be removed by every name; others stay."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {stack.image.reference}\nLABEL org.mlsandbox.root={json.dumps(str(stack.root))}\n")
+    names = [f"sandbox-test/{stack.project}:{tag}" for tag in ("v1", "v2")]
+    docker("build", "--quiet", *(f"--tag={name}" for name in names), str(tmp_path))
+
+    kept = stack.engine.kept()
+
+    assert sorted(each.name for each in kept) == names
+    assert all(each.kind == "image" and each.size_bytes for each in kept)
+    assert sorted(each.name for each in stack.engine.remove_kept()) == names
+    assert docker("image", "ls", "--quiet", stack.image.reference)
+
+
+def test_what_is_used_is_kept(stack: ToyStack) -> None:
+    """A volume that a container uses must stay, and not be told as removed."""
+    stack.up(toy("a", stack.ports[0], TOY_DATA=DataFolder("toys", "/data")))
+
+    assert stack.engine.remove_kept() == ()
+
+    assert [each.kind for each in stack.engine.kept()] == ["volume"]
+    assert stack.engine.observe().is_ready
+
+
+def _kill(stack: ToyStack, name: str) -> None:
+    """Kill a service's process from outside, and wait until it is back."""
+    before = stack.engine.observe().service(name)
+    assert before is not None
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = stack.engine.observe().service(name)
+        return now is not None and now.state is State.READY and now.restarts > before.restarts
+
+    wait_for(is_back, timeout=20, what=f"{name} is back")
