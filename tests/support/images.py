@@ -71,3 +71,10 @@ def inside(image: str, *command: str) -> str:
         *("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108
         *("--network", "none", "--entrypoint", entrypoint, image, *rest),
     )
+
+
+def remove_images(root: Path) -> None:
+    """Remove the images of a project's models."""
+    ids = docker("image", "ls", "--quiet", "--filter", f"label=org.mlsandbox.root={root}").split()
+    if ids:
+        docker("image", "rm", "--force", *sorted(set(ids)))

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-PACKAGES = ("docker.io", "docker-cli", "docker-compose", "docker-buildx", "mmdebstrap")
+PACKAGES = ("docker.io", "docker-cli", "docker-compose", "docker-buildx", "docker-registry", "mmdebstrap")
 """Debian's names; docker-compose is the Compose plugin of the second generation."""
 _PID_FILE = Path("/var/run/docker.pid")
 _LOG = Path("/var/log/dockerd-sandbox-test.log")

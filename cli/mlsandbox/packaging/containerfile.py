@@ -14,7 +14,9 @@ from typing import Final
 from mlsandbox.errors import ImageBuildFailed
 
 USER: Final = "bentoml"
-"""Who runs in a model's image (uid 1034)."""
+"""Who runs in a model's image."""
+_UID: Final = 1034
+"""The same as a number: only so can an orchestrator tell that it is not root."""
 DATA_FOLDERS: Final = ("/var/lib/sandbox/spool", "/var/lib/sandbox/metrics", "/var/lib/sandbox/log-store")
 """Where volumes are mounted: a new volume takes its owner from the image."""
 _BENTOML_FOLDERS: Final = tuple(f"/home/{USER}/{name}" for name in ("bentos", "models", "envs", "tmp"))
@@ -84,7 +86,7 @@ def _edits(base: str, *, authorities: bool) -> tuple[_Edit, ...]:
             "installing uv",
             r"^RUN +command -v uv >/dev/null \|\| pip install uv$",
             f"RUN {_MOUNTS} command -v uv >/dev/null || \\\n"
-            f"    {{ {_USE_SETTINGS} python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r {UV_LOCK}; }}",
+            f"    {{ {_USE_SETTINGS} python3 -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r {UV_LOCK}; }}",
         ),
         _edit(
             "making the environment",
@@ -105,7 +107,7 @@ def _edits(base: str, *, authorities: bool) -> tuple[_Edit, ...]:
         _edit(
             "the user",
             rf"^USER {USER}$",
-            f"RUN mkdir -p {folders} && chown -R {USER}:{USER} {folders}\n\nUSER {USER}",
+            f"RUN mkdir -p {folders} && chown -R {USER}:{USER} {folders}\n\nUSER {_UID}:{_UID}",
         ),
     )
 

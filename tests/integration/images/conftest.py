@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from mlsandbox.packaging.package import Package
 from support.docker_rig import DockerRig
 from support.docker_stack import docker
-from support.images import PROJECT
+from support.images import PROJECT, remove_images
 from support.packages import package_project
 from support.sandbox import CACHE
 
@@ -50,7 +50,7 @@ def train(tmp_path_factory: pytest.TempPathFactory, docker_rig: DockerRig) -> It
         return package_project(root)
 
     yield fit
-    _remove(f"label=org.mlsandbox.root={root}")
+    remove_images(root)
 
 
 @pytest.fixture
@@ -70,9 +70,3 @@ def unique_base(docker_rig: DockerRig, tmp_path: Path) -> Iterator[Callable[[str
     yield make
     for name in made:
         docker("image", "rm", "--force", name)
-
-
-def _remove(selection: str) -> None:
-    ids = docker("image", "ls", "--quiet", "--filter", selection).split()
-    if ids:
-        docker("image", "rm", "--force", *sorted(set(ids)))

@@ -84,7 +84,7 @@ def test_it_is_found_by_what_it_is_made_of(
 def test_an_index_with_a_password_leaves_no_trace(
     distributions: Path, unique_base: Callable[[str], str], built: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A private index on loopback must give all packages to a base without uv, and neither its address nor its password stay in the image."""
+    """A private index on loopback must give a base without uv all packages, and neither address nor password stay in the image."""
     base = unique_base(BASE_WITH_PIP)
     with package_index(distributions) as index:
         monkeypatch.setenv("PIP_INDEX_URL", index.url)
