@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +143,16 @@ def test_made_once(docker_rig: DockerRig) -> None:
     rig_images.build(said.append)
 
     assert said == []
+
+
+def test_tags_follow_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed stand-in must get a new tag alone; a changed base must give every image one."""
+    monkeypatch.setattr(rig_images, "RIG", shutil.copytree(rig_images.RIG, tmp_path / "rig"))
+    first = rig_images.references()
+    (tmp_path / "rig/standins/grafana_standin/settings.py").write_text("changed", encoding="utf-8")
+    second = rig_images.references()
+    (tmp_path / "rig/images/python/import.changes").write_text("ENV A=b", encoding="utf-8")
+    third = rig_images.references()
+
+    assert [key for key in first if first[key] != second[key]] == ["grafana"]
+    assert [key for key in first if second[key] == third[key]] == []
