@@ -47,7 +47,7 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
     except (DockerException, OSError) as error:
         raise EngineUnavailable(
             "Docker does not answer",
-            why=str(error),
+            why=f"{where or f'unix://{_USUAL_SOCKET}'}: {error}",
             fix="start it and look: docker info   or run without it: sandbox up --engine embedded",
             details={"endpoint": where},
         ) from error

@@ -10,7 +10,7 @@ from typing import Final
 from mlsandbox.doctor.base import Examined, Finding, Verdict, machine
 from mlsandbox.doctor.docker_facts import look_at_docker
 from mlsandbox.doctor.docker_judge import Needs, judge
-from mlsandbox.engines.remembered import remembered_engine
+from mlsandbox.engines.remembered import remembered_engine, remembered_state
 from mlsandbox.errors import SandboxError
 from mlsandbox.packaging.image_recipes import FluentdRecipe
 from mlsandbox.packaging.image_store import local_images
@@ -28,19 +28,19 @@ class DockerCheck:
 
     def run(self, examined: Examined) -> Iterator[Finding]:
         stack = _stack(examined)
-        running = _running_on(examined.root)
-        if stack.engine == _EMBEDDED or (stack.engine == "auto" and running == _EMBEDDED):
+        name, running = _last_engine(examined.root)
+        if stack.engine == _EMBEDDED or (stack.engine == "auto" and name == _EMBEDDED and running):
             yield machine("docker", Verdict.INFO, "not needed: the stack runs as child processes (engine embedded)")
             return
-        for finding in _findings(stack, running=running == _DOCKER):
+        for finding in _findings(stack, ran=name == _DOCKER, running=name == _DOCKER and running):
             # Where there is no project nothing depends on it yet.
             mild = examined.root is None and finding.verdict is Verdict.PROBLEM
             yield replace(finding, verdict=Verdict.WARNING) if mild else finding
 
 
-def _findings(stack: StackConfig, *, running: bool) -> Iterator[Finding]:
+def _findings(stack: StackConfig, *, ran: bool, running: bool) -> Iterator[Finding]:
     facts = look_at_docker()
-    needs = Needs(stack.profile, named=stack.engine == _DOCKER, running=running)
+    needs = Needs(stack.profile, named=stack.engine == _DOCKER, ran=ran, running=running)
     try:
         here, missing = ((), ()) if facts.problem else _images(stack)
     except SandboxError as error:  # an image that sandbox.toml names wrongly
@@ -86,10 +86,14 @@ def _stack(examined: Examined) -> StackConfig:
         return StackConfig()
 
 
-def _running_on(root: Path | None) -> str | None:
-    """The engine that runs the project's stack now; None when it does not run."""
+def _last_engine(root: Path | None) -> tuple[str | None, bool]:
+    """The engine that the project's stack ran on last, and whether it runs now."""
+    name = None
     try:
-        engine = None if root is None else remembered_engine(root)
-        return engine.name if engine is not None and engine.observe().running else None
-    except SandboxError:
-        return None
+        if root is not None and remembered_state(root).engine is not None:
+            engine = remembered_engine(root)
+            name = engine.name
+            return name, engine.observe().running
+    except SandboxError:  # it does not answer, or what it remembers is of a later version
+        pass
+    return name, False

@@ -66,7 +66,7 @@ def look_at_docker(environ: Mapping[str, str] | None = None) -> DockerFacts:
     try:
         client = connect(timeout=_SECONDS)
     except EngineUnavailable as error:
-        return DockerFacts(where, context, error.why or error.what, client=_has_client())
+        return DockerFacts(where, context, str(error.__cause__ or error.why), client=_has_client())
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 

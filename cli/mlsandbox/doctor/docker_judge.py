@@ -32,6 +32,8 @@ class Needs:
     profile: str = "full"
     named: bool = False
     """The settings name the docker engine, so that nothing else will do."""
+    ran: bool = False
+    """The project's stack ran on it last: what of it there is, is there."""
     running: bool = False
     """The stack runs: what it needs it has."""
     images: tuple[tuple[str, ...], tuple[str, ...]] | None = None
@@ -49,7 +51,7 @@ def judge(facts: DockerFacts, needs: Needs) -> Iterator[Finding]:
     yield from elsewhere
     if facts.problem:
         if not elsewhere:
-            yield unanswered(facts, named=needs.named)
+            yield unanswered(facts, named=needs.named, ran=needs.ran)
         return
     yield engine(facts)
     yield compose(facts)
@@ -59,9 +61,9 @@ def judge(facts: DockerFacts, needs: Needs) -> Iterator[Finding]:
     yield from proxy(facts, needs)
 
 
-def unanswered(facts: DockerFacts, *, named: bool) -> Finding:
-    """It does not answer: a problem only for who insists on it."""
-    if not named:
+def unanswered(facts: DockerFacts, *, named: bool, ran: bool = False) -> Finding:
+    """It does not answer: a problem for who insists on it, and a pity for whom it ran the stack before."""
+    if not named and not ran:
         found = "does not answer" if facts.client else "not installed"
         return machine("docker", Verdict.INFO, f"{found}, and not needed: stacks run as child processes then (engine embedded)")
     if facts.remedy:
@@ -73,7 +75,8 @@ def unanswered(facts: DockerFacts, *, named: bool) -> Finding:
     else:
         remedy = f"start it: {'open -a Docker' if sys.platform == 'darwin' else 'sudo systemctl start docker'}   or {_EMBEDDED}"
     where = f"no engine answers at {facts.endpoint}: " if facts.endpoint else ""
-    return machine("docker", Verdict.PROBLEM, f"{where}{_plainly(facts.problem)}", remedy)
+    before = "" if named else "; the stack ran on it before"
+    return machine("docker", Verdict.PROBLEM if named else Verdict.WARNING, f"{where}{_plainly(facts.problem)}{before}", remedy)
 
 
 def engine(facts: DockerFacts) -> Finding:

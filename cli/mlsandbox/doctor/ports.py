@@ -39,8 +39,9 @@ class PortsCheck:
 
 
 def _expected(loaded: Project) -> Iterator[Finding]:
-    """The ports that the first `up` would choose for containers; child processes need some of them."""
-    parts = chosen_parts("docker", loaded.stack.profile, exclude=loaded.stack.exclude, programs=())
+    """The ports that the first `up` would choose; where either engine may run it, those of containers."""
+    engine = "embedded" if loaded.stack.engine == "embedded" else "docker"
+    parts = chosen_parts(engine, loaded.stack.profile, exclude=loaded.stack.exclude, programs=())
     entry = Entry(loaded.name, str(loaded.root.resolve()), loaded.stack.engine, loaded.stack.host, {})
     names = port_names(tuple(loaded.models), parts)
     chosen = Registry().choose(entry, names, pinned=loaded.stack.ports, running={}, machine=this_machine())

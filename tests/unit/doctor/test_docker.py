@@ -131,6 +131,15 @@ def test_no_answer(problem: str, words: str, remedy: str) -> None:
     assert (mild.verdict, mild.remedy) == (Verdict.INFO, None)
 
 
+def test_no_answer_where_the_stack_ran() -> None:
+    """When Docker ran the project's stack before, its silence must be a warning with a remedy."""
+    (finding,) = judge(replace(FACTS, problem="Connection refused"), replace(NEEDS, ran=True))
+
+    assert finding.verdict is Verdict.WARNING
+    assert finding.message.endswith("nothing listens there; the stack ran on it before")
+    assert "start it" in (finding.remedy or "")
+
+
 def test_an_installation_that_is_missing() -> None:
     """Without the command the remedy must be to install it."""
     (finding,) = judge(replace(FACTS, problem="No such file or directory", client=False), replace(NEEDS, named=True))
