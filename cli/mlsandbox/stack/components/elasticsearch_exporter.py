@@ -20,7 +20,7 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
             ports=(PortSpec(NAME, 9114),),
             metrics=Scrape(NAME),
             readiness=Probe(NAME, "/healthz", identified=False),  # it shows metrics, too, when Elasticsearch does not answer
-            needs={elasticsearch.NAME: Condition.STARTED},
+            needs={elasticsearch.NAME: Condition.READY},  # it asks for the name of the cluster once, when it starts
             resources=Resources(memory_bytes=128 * 1024 * 1024),
         ),
     )
