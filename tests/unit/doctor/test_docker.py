@@ -75,7 +75,7 @@ def test_what_is_not_fit(facts: dict[str, Any], check: str, verdict: Verdict, wo
     [
         ("unix:///run/user/1000/docker.sock", False),
         ("tcp://127.0.0.1:2375", False),
-        ("tcp://10.0.0.5:2376", True),
+        ("tcp://docker.example.org:2376", True),
         ("ssh://me@example.org", True),
     ],
 )
