@@ -38,8 +38,8 @@ class Bench:
         self.changes: list[Change] = []
         self.image = image
         self.project = f"toys-{sha256(str(root).encode()).hexdigest()[:8]}"
-        self.soon = 1.0 if image is None else 6.0
-        """Seconds in which a toy that becomes ready is ready."""
+        self.soon = 1.0 if image is None else 3.0
+        """Seconds in which a toy is started."""
 
     def desired(self, *services: ServiceSpec) -> Desired:
         return desired(*services, project=self.project, image=self.image)
@@ -200,7 +200,10 @@ def test_failed_change_goes_back(bench: Bench, fault: str) -> None:
 
 def test_timeout_leaves_the_stack(bench: Bench) -> None:
     """A stack that is not ready in time must name the service and be left to be looked at."""
-    outcome = bench.up(toy("a", bench.ports[0]), toy("b", bench.ports[1], TOY="never"), timeout=bench.soon)
+    a, b = toy("a", bench.ports[0]), toy("b", bench.ports[1], TOY="never")
+    bench.up(a)
+
+    outcome = bench.up(a, b, timeout=bench.soon)
 
     assert (outcome.result, outcome.service, outcome.undone) == (Result.TIMEOUT, "b", Undone.NOTHING)
     assert bench.states() == {"a": State.READY, "b": State.STARTING}

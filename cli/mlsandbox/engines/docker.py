@@ -49,6 +49,9 @@ from mlsandbox.supervise.transition import State
 _RESTORE_TIMEOUT: Final = 120.0
 _GRACE: Final = 30.0
 """Seconds that a container of a stack that is undone gets to end by itself, if it was made with more."""
+_MAIN: Final = (COMPOSE_FILE, OVERRIDE, RECORD)
+"""What a stack is made from, but for the configuration of its services, which the record names."""
+_NO_OVERRIDE: Final = "services: {}\n"
 _NAME: Final = re.compile(r'^name: "?([a-z0-9][a-z0-9_-]*)"?$', re.MULTILINE)
 
 
@@ -87,7 +90,12 @@ class DockerEngine:
         config = render_container_config(spec, places)
         record = record_of(spec, container_digests(spec, places, config), container_recipes(spec, places, config))
         steps = plan_services([Wanted(name, each.digest, each.recipe) for name, each in record.items()], observed)
-        files = (render_compose(spec, places, config), record_file(record), *config)
+        files = (
+            render_compose(spec, places, config),
+            RenderedFile(OVERRIDE, override or _NO_OVERRIDE, 0o600),
+            record_file(record),
+            *config,
+        )
         return Plan(_renamed(steps, _project_of(self._written()), spec.project), files, (), spec.secret_names)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
@@ -192,7 +200,7 @@ class DockerEngine:
             self._remove_all(seconds=_GRACE)
             return Undone.STOPPED
         now = {file.path: file.text for file in plan.files}
-        if not former or all(now.get(file.path) == file.text for file in former if file.path in {COMPOSE_FILE, RECORD}):
+        if not former or all(now.get(file.path) == file.text for file in former if file.path in _MAIN):
             return Undone.NOTHING
         write_tree(self._folder, former)
         compose, record = self._compose(former), read_record(self._folder)
@@ -240,13 +248,12 @@ class DockerEngine:
     def _compose(self, files: Sequence[RenderedFile]) -> Compose | None:
         """For the Compose file among these; None when there is none."""
         project = _project_of(files)
-        return None if project is None else Compose(self._folder, project, self._root / OVERRIDE)
+        return None if project is None else Compose(self._folder, project)
 
     def _written(self) -> tuple[RenderedFile, ...]:
         """The files that the stack was made from last; none when the Compose file is gone."""
-        paths = (self._folder / COMPOSE_FILE, self._folder / RECORD, *sorted((self._folder / CONFIG_FOLDER).rglob("*")))
         files = []
-        for path in paths:
+        for path in (*(self._folder / name for name in _MAIN), *sorted((self._folder / CONFIG_FOLDER).rglob("*"))):
             with suppress(OSError, UnicodeDecodeError):
                 if path.is_file():
                     relative = path.relative_to(self._folder).as_posix()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from mlsandbox.render.compose import COMPOSE_FILE
 from mlsandbox.run import run
 
 OVERRIDE: Final = "compose.override.yaml"
-"""The user's own, beside sandbox.toml."""
+"""The user's own, beside sandbox.toml; what was used of it last is beside the rendered file, so that it can be gone back to."""
 
 _OLDEST: Final = (2, 20)
 """The first version that knows `start_interval` of health checks."""
@@ -30,15 +30,9 @@ class Compose:
     """The stack of one project."""
 
     folder: Path
-    """Where the rendered file lies."""
+    """Where the rendered files lie."""
     project: str
     """Compose's name of the stack."""
-    override: Path
-    """The user's own file, where there is one."""
-
-    @property
-    def is_written(self) -> bool:
-        return (self.folder / COMPOSE_FILE).is_file()
 
     def check(self) -> None:
         """Find out whether Compose is there.
@@ -83,6 +77,6 @@ class Compose:
         self._run("down", "--remove-orphans", *given, what="stopping the stack")
 
     def _run(self, *words: str, what: str, meanwhile: Callable[[], None] | None = None) -> None:
-        files: Sequence[str | Path] = ("-f", self.folder / COMPOSE_FILE, *(("-f", self.override) if self.override.is_file() else ()))
-        argv = ("docker", "compose", "--project-directory", self.folder, *files, "-p", self.project, *words)
+        files = [f"--file={path}" for path in (self.folder / COMPOSE_FILE, self.folder / OVERRIDE) if path.is_file()]
+        argv = ("docker", "compose", f"--project-directory={self.folder}", *files, f"--project-name={self.project}", *words)
         run(argv, env=_SURROUNDINGS, what=what, meanwhile=meanwhile)

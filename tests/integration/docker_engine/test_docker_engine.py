@@ -325,6 +325,20 @@ def test_own_compose_file(stack: ToyStack) -> None:
     assert not docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={stack.project}")
 
 
+def test_own_compose_file_that_breaks_it(stack: ToyStack) -> None:
+    """A change of the user's own file that does not work must give way to what ran before, with what it was made from then."""
+    a = toy("a", stack.ports[0])
+    override = stack.root / "compose.override.yaml"
+    override.write_text("services: {a: {environment: {TOY_COLOUR: blue}}}\n")
+    stack.up(a)
+    override.write_text("services: {a: {environment: {TOY: crash}}}\n")
+
+    outcome = stack.up(a)
+
+    assert (outcome.result, outcome.undone) == (Result.CRASHED, Undone.RESTORED)
+    assert docker("exec", stack.container("a"), "printenv", "TOY_COLOUR") == "blue\n"
+
+
 def test_nothing_to_do_is_fast(stack: ToyStack) -> None:
     """Looking and planning must not be felt, and what is as it should be is not touched by Compose."""
     services = [toy(name, port) for name, port in zip("abc", stack.ports, strict=True)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlsandbox.errors import StateTooNew
-from mlsandbox.secrets import ensure_secret
+from mlsandbox.secrets import SHARED, ensure_secret
 from mlsandbox.state import LoadedState, State, load_state, save_state, set_aside
 
 
@@ -78,3 +78,14 @@ def test_secret(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert ensure_secret(tmp_path, "hash-key").read_text("utf-8") == first
+
+
+def test_secret_for_containers(tmp_path: Path) -> None:
+    """A container's user needs the group's permission; the key is the same, and no engine takes the other's permission away."""
+    first = ensure_secret(tmp_path, "hash-key").read_text("utf-8")
+
+    shared = ensure_secret(tmp_path, "hash-key", mode=SHARED)
+
+    assert (shared.stat().st_mode & 0o777, shared.parent.stat().st_mode & 0o777) == (0o640, 0o700)
+    assert ensure_secret(tmp_path, "hash-key").stat().st_mode & 0o777 == 0o640
+    assert shared.read_text("utf-8") == first
