@@ -68,7 +68,7 @@ def inside(image: str, *command: str) -> str:
     """What a command writes in a container as the stack runs one: read-only, with no capabilities, as the image's user."""
     entrypoint, *rest = command
     return docker(
-        *("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108
+        *("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),  # noqa: S108 - inside a container
         *("--network", "none", "--entrypoint", entrypoint, image, *rest),
     )
 

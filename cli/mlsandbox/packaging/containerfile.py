@@ -27,6 +27,8 @@ UV_LOCK: Final = "env/docker/uv.txt"
 """uv with its hashes, for base images without it."""
 WHEELS: Final = "wheels"
 """Name of a second build context: distributions that only this machine has."""
+CACHE: Final = "/var/cache/sandbox"
+"""Where a build keeps distributions for the next one; no part of the image."""
 SECRETS: Final = ("install", "authorities", "client", "netrc", "uv-toml")
 """Build secrets; all but the first may be absent."""
 
@@ -57,7 +59,7 @@ def adapt(instructions: str, *, base: str, authorities: bool) -> str:
         ImageBuildFailed: a line that is to be changed is not there.
     """
     for edit in _edits(base, authorities=authorities):
-        instructions, count = edit.lines.subn(lambda _, edit=edit: edit.instead, instructions)  # type: ignore[misc]
+        instructions, count = edit.lines.subn(edit.instead.replace("\\", r"\\"), instructions)
         if count != 1:
             raise ImageBuildFailed(
                 f"BentoML's instructions for the image are not as expected: {edit.what} is there {count} times instead of once",
@@ -95,8 +97,8 @@ def _edits(base: str, *, authorities: bool) -> tuple[_Edit, ...]:
         ),
         _edit(
             "mounts of the installation",
-            r"^RUN +--mount=type=cache,sharing=locked,target=/root/\.cache/ if \[ -d \./src \]; \\$",
-            f"RUN --mount=type=cache,sharing=locked,target=/root/.cache/ --mount=type=bind,from={WHEELS},target=/run/{WHEELS} \\\n"
+            r"^RUN +--mount=type=cache,sharing=locked,target=\S+/\.cache/ if \[ -d \./src \]; \\$",
+            f"RUN --mount=type=cache,sharing=locked,target={CACHE} --mount=type=bind,from={WHEELS},target=/run/{WHEELS} \\\n"
             f"    {_MOUNTS} \\\n    {_USE_SETTINGS} if [ -d ./src ]; \\",
         ),
         _edit(

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from mlsandbox.errors import ImageBuildFailed
-from mlsandbox.packaging.containerfile import WHEELS
+from mlsandbox.packaging.containerfile import CACHE, WHEELS
 from mlsandbox.packaging.pip_settings import UvSettings, read_pip_options, uv_settings
 
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -100,7 +100,7 @@ def write_secrets(access: BuildAccess, folder: Path, *, authorities: Path | None
         folder: new, and readable by us alone.
         authorities: `stack.ca`: trusted besides what pip is set to.
     """
-    variables = {**access.variables, "UV_LINK_MODE": "copy"}
+    variables = {**access.variables, "UV_LINK_MODE": "copy", "UV_CACHE_DIR": f"{CACHE}/uv"}
     files = dict(access.files)
     own = files.get("authorities")
     if own is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mlsandbox.errors import ImageBuildFailed
 from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
 from mlsandbox_serving.contract import Env
@@ -68,7 +69,7 @@ def served(image: str, package: Package) -> Iterator[str]:
         *("--security-opt", "no-new-privileges", "--publish", f"127.0.0.1:{port}:3000"),
         *("--volume", "/var/lib/sandbox/spool", "--volume", "/var/lib/sandbox/metrics"),
         *(word for key, value in variables.items() for word in ("--env", f"{key}={value}")),
-        *("--entrypoint", "python", image, "-m", "bentoml", "serve", "/home/bentoml/bento", "--host", "0.0.0.0", "--port", "3000"),  # noqa: S104
+        *("--entrypoint", "python", image, "-m", "bentoml", "serve", "/home/bentoml/bento", "--host", "0.0.0.0", "--port", "3000"),  # noqa: S104 - inside a container
     )
     try:
         yield f"http://127.0.0.1:{port}"
@@ -151,8 +152,6 @@ def test_another_model_reuses_the_layer_of_the_packages(image: str, train: Train
 
 def test_a_base_with_another_python_is_explained(package: Package, docker_rig: DockerRig, unique_base: Callable[[str], str]) -> None:
     """When the base lacks the model's Python, the error must say so, with the log, and leave no image behind."""
-    from mlsandbox.errors import ImageBuildFailed  # noqa: PLC0415
-
     base = unique_base("RUN rm -f /usr/bin/python3.11 /usr/bin/python3")
     with pytest.raises(ImageBuildFailed, match=r"(?s)3\.11.*\[stack\.images\] python") as failed:
         build(package, docker_rig, python=base)

@@ -12,6 +12,7 @@ import pytest
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.errors import ImagePullFailed
 from mlsandbox.packaging.images import find_images, supply_images
+from mlsandbox.packaging.images_catalog import catalog
 from mlsandbox.stack.spec import ProgramEnvironment
 from support.bento import free_port
 from support.docker_rig import DockerRig
@@ -46,8 +47,6 @@ def pushed(docker_rig: DockerRig, tmp_path: Path) -> Iterator[Callable[..., str]
 
 def test_images_come_by_way_of_a_mirror_with_progress(pushed: Callable[..., str], tmp_path: Path) -> None:
     """Missing images must be pulled from `stack.registry`, be told of, and then be found without another look at the registry."""
-    from mlsandbox.packaging.images_catalog import catalog  # noqa: PLC0415
-
     told = Told()
     with registry(tmp_path / "registry") as mirror:
         names = [pushed(mirror, catalog()[key].image) for key in ("prometheus", "grafana")]

@@ -13,7 +13,7 @@ from mlsandbox.packaging.image_pull import Transfer, pull_error, registry_of
 
 PULLS = [
     (
-        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
+        'Get "https://registry.example.org/v2/": dial tcp: lookup registry.example.org: no such host',
         "does not reach docker.io",
         "sandbox pull",
     ),
@@ -23,7 +23,11 @@ PULLS = [
     ('Head "http://r/v2/x/manifests/1": no basic auth credentials', "denies it", "docker login"),
     ("pull access denied for x/y, repository does not exist or may require 'docker login'", "denies it", "docker login"),
     ("toomanyrequests: You have reached your pull rate limit.", "no more pulls", "docker login"),
-    ('Get "https://r/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority', "does not trust", "certs.d"),
+    (
+        'Get "https://registry.example.org/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+        "does not trust",
+        "certs.d",
+    ),
     ("failed to register layer: write /usr/lib/x: no space left on device", "disk", "docker system df"),
 ]
 
