@@ -61,6 +61,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
 
     Raises:
         ConfigInvalid: a file that sandbox.toml names is not there.
+        EngineUnavailable: the engine does not answer.
         CheckFailed: the project or this machine is not as it must be.
         UntrustedModel, CaptureStale, PackagingFailed, …: a model cannot be packaged.
         PackageTampered, UntrustedModel: a package is not what was packaged.
@@ -76,11 +77,11 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         return planned_up(project, engine, models, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
         remembered = _remembered(project, report)
+        runner = ENGINES[engine](project.root)
+        observed = runner.observe()  # first, so that an engine that is not there ends it at once
         packages = [_packaged(model, project, report) for model in models]
         rows = examples_of(packages, options.example, remembered.examples)
-        runner = ENGINES[engine](project.root)
         _leave(project, remembered, engine, report)
-        observed = runner.observe()
         versions = {package.model: package.version for package in packages}
         given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
         parts = parts_of(project, engine, programs_on_path())

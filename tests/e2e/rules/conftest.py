@@ -15,13 +15,13 @@ PROJECT = 'name = "churn"\n\n[models.churn]\npath = "predict.py:Predictor"\n'
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Sandbox:
-    """A project that was never up."""
+    """A project that was never up, where no Docker answers."""
     root = tmp_path / "churn"
     root.mkdir()
     (root / "sandbox.toml").write_text(PROJECT)
     (root / "predict.py").write_text("class Predictor:\n    def predict(self, frame):\n        return frame.iloc[:, 0]\n")
     (tmp_path / "home").mkdir()
-    return Sandbox(root, tmp_path / "home")
+    return Sandbox(root, tmp_path / "home", extra={"DOCKER_HOST": "unix:///no/docker.sock"})
 
 
 @pytest.fixture(scope="module")

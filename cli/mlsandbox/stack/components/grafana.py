@@ -31,7 +31,7 @@ from mlsandbox.stack.spec import (
     ServiceSpec,
     Value,
 )
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Env, Port
 
 NAME: Final = "grafana"
 PASSWORD: Final = SecretFile("grafana-admin")
@@ -112,7 +112,7 @@ def _sources(inputs: StackInputs) -> Mapping[str, Value]:
     if parts.PROMETHEUS in inputs.parts:
         found["SANDBOX_PROMETHEUS_URL"] = Joined(("http://", Address(prometheus.NAME, Port.PROMETHEUS)))
     if parts.ELASTICSEARCH in inputs.parts:
-        found["SANDBOX_ELASTICSEARCH_URL"] = elasticsearch.URL
+        found[Env.ELASTICSEARCH_URL] = elasticsearch.URL
     return found
 
 
