@@ -101,6 +101,20 @@ def test_an_index_with_a_password_leaves_no_trace(
     assert PASSWORD not in log
 
 
+def test_a_local_folder_can_be_enough(
+    distributions: Path, unique_base: Callable[[str], str], built: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Distributions that only a folder of this machine has must reach the build, which needs no index then."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(distributions))
+    image = built(unique_base(""))
+
+    assert inside(image, "python", "-c", "import msgpack, os; print(os.path.isdir('/run/wheels') and os.listdir('/run/wheels'))") in {
+        "False\n",
+        "[]\n",
+    }
+
+
 def test_further_authorities_are_trusted(tmp_path: Path, unique_base: Callable[[str], str], built: Callable[..., str]) -> None:
     """A certificate of `stack.ca` must be among the authorities of the image, beside the usual ones."""
     ca = tmp_path / "ca.pem"
