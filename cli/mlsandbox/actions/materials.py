@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
+from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.project_stack import image_settings, programs_on_path
 from mlsandbox.docker_host import ImageRef
@@ -15,9 +15,6 @@ from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
-
-DOCKER: Final = "docker"
-"""The name of the engine that runs containers."""
 
 
 def supplied(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec, report: Report) -> Desired:
