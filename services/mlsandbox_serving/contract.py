@@ -68,6 +68,8 @@ class Route:
     """HTTP routes of a model service (design: what a request goes through)."""
 
     PREDICT: Final = "/predict"
+    FEEDBACK: Final = "/feedback"
+    """Takes labels: what predictions should have been."""
     SCHEMA: Final = "/schema"
     OPENAPI: Final = "/docs.json"
     LIVE: Final = "/livez"
@@ -195,9 +197,12 @@ class Field:
     EVENT_DATASET: Final = "event.dataset"
     EVENT_OUTCOME: Final = "event.outcome"
     EVENT_DURATION: Final = "event.duration"
+    EVENT_SEQUENCE: Final = "event.sequence"
+    """Of feedback: the label's place in its request."""
     SERVICE_NAME: Final = "service.name"
     SERVICE_VERSION: Final = "service.version"
     REQUEST_ID: Final = "http.request.id"
+    """Of feedback: the request whose prediction is labelled."""
     METHOD: Final = "http.request.method"
     STATUS: Final = "http.response.status_code"
     PATH: Final = "url.path"
@@ -214,7 +219,11 @@ class Field:
     INPUTS: Final = "sandbox.inputs"
     PREDICTIONS: Final = "sandbox.predictions"
     PROBABILITIES: Final = "sandbox.probabilities"
+    CLASSES: Final = "sandbox.classes"
+    """Of a classifier: its classes in the order of the probabilities; empty when they are not known, or too many to repeat."""
     TRUNCATED: Final = "sandbox.truncated"
+    FEEDBACK_ROW: Final = "sandbox.feedback.row"
+    FEEDBACK_LABEL: Final = "sandbox.feedback.label"
 
 
 ECS_VERSION: Final = "9.0.0"
@@ -282,6 +291,7 @@ class ErrorCode:
     TOO_MANY_ROWS: Final = "TOO_MANY_ROWS"  # 413
     UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"  # 415
     SCHEMA_MISMATCH: Final = "SCHEMA_MISMATCH"  # 422
+    FEEDBACK_INVALID: Final = "FEEDBACK_INVALID"  # 422: an item of /feedback is no label of a row
     MODEL_REJECTED_INPUT: Final = "MODEL_REJECTED_INPUT"  # 422: ValueError or TypeError raised by the model on schema-valid rows
     MODEL_FAILED: Final = "MODEL_FAILED"  # 500: anything else raised by the model; the traceback is in the event, never in the answer
     INTERNAL: Final = "INTERNAL"  # 500: a fault of the service itself

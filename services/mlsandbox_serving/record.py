@@ -11,7 +11,7 @@ import json
 import time
 import traceback
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +22,8 @@ _HASH_BYTES: Final = 16
 _LONGEST_PATH: Final = 256
 _LONGEST_STACK: Final = 20_000
 _LONGEST_MESSAGE: Final = 2_000
+_REPEATED_CLASSES: Final = 100
+"""More classes are not repeated in each event, unless it has as many probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,21 @@ class Privacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What a prediction should have been.
+
+    Args:
+        request_id: of the request that was answered with the prediction.
+        row: of that request, from 0.
+        value: a class or a number.
+    """
+
+    request_id: str
+    row: int
+    value: str | float | bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a request was not answered with a prediction, in words that may be written."""
 
@@ -116,6 +133,7 @@ def prediction_event(
     probabilities: list[Any] | None,
     privacy: Privacy,
     max_rows: int,
+    classes: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
     """The event of an answered prediction.
 
@@ -128,6 +146,7 @@ def prediction_event(
         probabilities: one list per row; None when the model has none.
         privacy: what of the input may be written.
         max_rows: rows past this number are left out, and the event marked as truncated.
+        classes: of a classifier, empty when they are not known; None when the model predicts something else.
     """
     event = _common(identity, facts, Dataset.PREDICTION, "success", 200)
     event[Field.ROWS] = rows
@@ -136,8 +155,24 @@ def prediction_event(
     event[Field.PREDICTIONS] = predictions[:max_rows]
     if probabilities is not None:
         event[Field.PROBABILITIES] = probabilities[:max_rows]
+    if classes is not None:
+        event[Field.CLASSES] = classes if probabilities is not None or len(classes) <= _REPEATED_CLASSES else []
     event[Field.TRUNCATED] = rows > max_rows
     return event
+
+
+def feedback_events(identity: Identity, facts: Facts, labels: Sequence[Label]) -> list[dict[str, Any]]:
+    """The events of labels that came with one request, one for each, in their order."""
+    return [
+        {
+            **_common(identity, facts, Dataset.FEEDBACK, "success", 202),
+            Field.EVENT_SEQUENCE: place,
+            Field.REQUEST_ID: label.request_id,
+            Field.FEEDBACK_ROW: label.row,
+            Field.FEEDBACK_LABEL: label.value,
+        }
+        for place, label in enumerate(labels)
+    ]
 
 
 def error_event(identity: Identity, facts: Facts, failure: Failure) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,15 @@ class StandInSpool:
 
     def append(self, record: Mapping[str, object], timestamp: float) -> None:
         json.dumps([record, timestamp])
-        self.events.append(dict(record))
-        self.written += 1
+        self.append_many([(record, timestamp)])
+
+    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
+        if self.reason is not None:
+            self.dropped["disk_full"] = self.dropped.get("disk_full", 0) + len(events)
+            return 0
+        self.events += [dict(record) for record, _ in events]
+        self.written += len(events)
+        return len(events)
 
     def writable(self) -> str | None:
         return self.reason

@@ -33,6 +33,8 @@ def event_text(event: Mapping[str, Any], paint: Paint) -> str:
 def _what(event: Mapping[str, Any]) -> str:
     if event.get(Field.EVENT_DATASET) == Dataset.ERROR:
         return f"{event.get(Field.ERROR_CODE, '')}: {event.get(Field.ERROR_MESSAGE, '')}"
+    if event.get(Field.EVENT_DATASET) == Dataset.FEEDBACK:
+        return f"label of row {event.get(Field.FEEDBACK_ROW)}: {event.get(Field.FEEDBACK_LABEL)}"
     rows, predictions = event.get(Field.ROWS), event.get(Field.PREDICTIONS)
     if rows == 1 and predictions:
         return f"1 row -> {predictions[0]}"

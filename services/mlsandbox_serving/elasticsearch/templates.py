@@ -31,6 +31,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.EVENT_DATASET: _KEYWORD,
     Field.EVENT_OUTCOME: _KEYWORD,
     Field.EVENT_DURATION: _LONG,
+    Field.EVENT_SEQUENCE: _LONG,
     Field.SERVICE_NAME: _KEYWORD,
     Field.SERVICE_VERSION: _KEYWORD,
     Field.REQUEST_ID: _KEYWORD,
@@ -50,7 +51,10 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.INPUTS: {"type": "flattened", "ignore_above": 1024},  # one field, however many columns
     Field.PREDICTIONS: _KEPT,
     Field.PROBABILITIES: _KEPT,
+    Field.CLASSES: _KEPT,
     Field.TRUNCATED: {"type": "boolean"},
+    Field.FEEDBACK_ROW: _LONG,
+    Field.FEEDBACK_LABEL: _KEYWORD,  # words and numbers alike
 }
 
 _LETTER_FIELDS: Final[dict[str, dict[str, Any]]] = {

@@ -59,6 +59,7 @@ class App:
         self._render_metrics = render_metrics
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             Route.PREDICT: (("POST",), self._predict),
+            Route.FEEDBACK: (("POST",), self._feedback),
             Route.SCHEMA: (_GET, self._schema),
             Route.OPENAPI: (_GET, self._openapi),
             Route.LIVE: (_GET, self._live),
@@ -118,6 +119,12 @@ class App:
 
     async def _predict(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> Answer:
         self._runtime.refuse_unless_served()
+        return await self._runtime.predict(facts, await self._body(headers, receive))
+
+    async def _feedback(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> Answer:
+        return await self._runtime.feedback(facts, await self._body(headers, receive))
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         _refuse_other_content(headers)
         limit = self._runtime.settings.max_body
         body = await read_body(receive, headers, limit)
@@ -130,7 +137,7 @@ class App:
                 details={"limit": limit},
                 headers={"connection": "close"},
             )
-        return await self._runtime.predict(facts, body)
+        return body
 
     async def _schema(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
         identity = self._runtime.identity

@@ -7,11 +7,10 @@ import re
 from collections import Counter
 from typing import Any, Final, NoReturn
 
-import msgspec
-
 from mlsandbox_serving.contract import ENVELOPES, ErrorCode
 from mlsandbox_serving.schema import Columns, Fault, Schema, SchemaMismatch
 from mlsandbox_serving.schema.faults import Faults, shortened
+from mlsandbox_serving.service.json_body import parse
 from mlsandbox_serving.service.refusal import RequestRefused
 
 _KEY_END: Final = re.compile(rb'"\s*:')
@@ -27,7 +26,7 @@ def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
         RequestRefused: 400 for what is not JSON, 413 for too many rows.
         SchemaMismatch: it is JSON, but not what the model takes.
     """
-    content = _parse(body)
+    content = parse(body, _FORMS)
     if not isinstance(content, dict):
         _refuse_form(content, _FORMS)
     envelope = next((name for name in ENVELOPES if content.keys() == {name}), None)
@@ -49,24 +48,6 @@ def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
     _refuse_many(len(inner), max_rows)
     _refuse_duplicates(body, inner, 1)
     return schema.check_rows(inner)
-
-
-def _parse(body: bytes) -> Any:
-    if not body.strip():
-        raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, f"the body is empty; it must be JSON: {_FORMS}")
-    try:
-        return msgspec.json.decode(body)
-    except UnicodeDecodeError as error:
-        raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, f"the body is not UTF-8 (byte {error.start})") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        hint = "; JSON has no NaN or Infinity: send null where the model knows missing values" if _has_nan(body) else ""
-        raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, f"the body cannot be read as JSON: {error}{hint}") from None
-    except RecursionError:
-        raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, "the body cannot be read as JSON: it is nested too deeply") from None
-
-
-def _has_nan(body: bytes) -> bool:
-    return re.search(rb"[\[:,]\s*(NaN|-?Infinity|nan|-?inf)\b", body) is not None
 
 
 def _refuse_form(content: Any, expected: str) -> NoReturn:

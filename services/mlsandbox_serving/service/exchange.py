@@ -59,9 +59,14 @@ def facts_of(scope: Message, headers: Mapping[str, str]) -> Facts:
     return Facts(
         method=scope["method"],
         path=scope["path"],
-        request_id=sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex,
+        request_id=sent if is_request_id(sent) else uuid.uuid4().hex,
         trace_id=trace_id_of(headers.get(Header.TRACEPARENT, "")),
     )
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a request may have this id."""
+    return _REQUEST_ID.fullmatch(text) is not None
 
 
 def trace_id_of(traceparent: str) -> str | None:

@@ -18,7 +18,7 @@ _CLASSES: Final = 20
 _OTHER: Final = "other"
 _FROM_THE_START: Final = ("200", "500", "503")
 """Codes counted from 0: a rate sees the first failures only when it saw that there were none."""
-_ROUTES: Final = frozenset({Route.PREDICT, Route.SCHEMA, Route.OPENAPI, Route.LIVE, Route.READY, Route.METRICS})
+_ROUTES: Final = frozenset({Route.PREDICT, Route.FEEDBACK, Route.SCHEMA, Route.OPENAPI, Route.LIVE, Route.READY, Route.METRICS})
 
 
 class Spooled(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mlsandbox_serving.contract import ENVELOPES, Route
+from mlsandbox_serving.service.feedback import LONGEST_LABEL
 from mlsandbox_serving.service.package import Package
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
@@ -43,13 +44,14 @@ def document(package: Package) -> dict[str, Any]:
         "info": {"title": identity.model, "version": identity.version},
         "paths": {
             Route.PREDICT: {"post": predict},
+            Route.FEEDBACK: {"post": _feedback()},
             Route.SCHEMA: {"get": _read("schema", "The model's signature.")},
             Route.LIVE: {"get": _read("livez", "Whether the process lives.")},
             Route.READY: {"get": _read("readyz", "Whether predictions are answered (200), and if not (503) why.")},
             Route.METRICS: {"get": {**_read("metrics", "Prometheus metrics."), "responses": {"200": {"description": "Text."}}}},
         },
         "components": {
-            "schemas": {"Row": _row(schema), "Predictions": _predictions(schema), "Error": _ERROR},
+            "schemas": {"Row": _row(schema), "Predictions": _predictions(schema), "Label": _label(schema), "Error": _ERROR},
         },
     }
 
@@ -127,6 +129,40 @@ def _predictions(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def _feedback() -> dict[str, Any]:
+    label = {"$ref": "#/components/schemas/Label"}
+    labels = {"type": "array", "items": label}
+    envelope = {"type": "object", "properties": {"labels": labels}, "required": ["labels"], "additionalProperties": False}
+    errors = {**_ERRORS, "422": "An item is no label.", "503": "The labels cannot be kept."}
+    return {
+        "operationId": "feedback",
+        "summary": "Hand in what predictions should have been, any time later.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [label, labels, envelope]}}}},
+        "responses": {
+            "202": _answer("The labels are kept.", _ACCEPTED),
+            **{status: _answer(text, {"$ref": "#/components/schemas/Error"}) for status, text in errors.items()},
+        },
+    }
+
+
+def _label(schema: Mapping[str, Any]) -> dict[str, Any]:
+    output = schema["output"]
+    classes = output.get("classes") if output["type"] == "class" else None
+    value: dict[str, Any] = {"type": ["string", "number", "boolean"], "maxLength": LONGEST_LABEL}
+    if classes:
+        value["examples"] = list(classes[:2])
+    return {
+        "type": "object",
+        "properties": {
+            "request_id": {"type": "string", "minLength": 1, "maxLength": 128, "description": "of the answer that held the prediction"},
+            "row": {"type": "integer", "minimum": 0, "default": 0, "description": "of that request, from 0"},
+            "label": value,
+        },
+        "required": ["request_id", "label"],
+        "additionalProperties": False,
+    }
+
+
 def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
@@ -140,6 +176,16 @@ _ROWS: Final[dict[str, Any]] = {
     "properties": {"rows": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Row"}}},
     "required": ["rows"],
     "additionalProperties": False,
+}
+_ACCEPTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "accepted": {"type": "integer", "description": "labels"},
+        "model": {"type": "string"},
+        "version": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+    "required": ["accepted", "model", "version", "request_id"],
 }
 _ERROR: Final[dict[str, Any]] = {
     "type": "object",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlsandbox_serving.contract import ErrorCode, NotReady
-from mlsandbox_serving.record import Facts, Failure, Privacy, described, error_event, prediction_event, stack_trace
+from mlsandbox_serving.record import Facts, Failure, Privacy, described, error_event, feedback_events, prediction_event, stack_trace
 from mlsandbox_serving.service.exchange import Answer, json_answer
+from mlsandbox_serving.service.feedback import decode_feedback
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.model_thread import ModelThread
 from mlsandbox_serving.service.package import Package
@@ -39,6 +40,9 @@ class Spool(Protocol):
 
     def append(self, record: Mapping[str, object], timestamp: float) -> None:
         """Write one event, or count it as dropped."""
+
+    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
+        """Write events, or count them as dropped; how many are written."""
 
     def writable(self) -> str | None:
         """None, or why events cannot be written."""
@@ -86,8 +90,9 @@ class Runtime:
             hashed=frozenset(package.manifest.get("hashed") or ()),
             inputs=settings.log_inputs,
         )
-        self._by_class = package.schema.get("output", {}).get("type") == "class"
-        measures.name_classes(package.schema.get("output", {}).get("classes") or ())
+        output = package.schema.get("output", {})
+        self._classes = list(output.get("classes") or ()) if output.get("type") == "class" else None
+        measures.name_classes(output.get("classes") or ())
 
     def start(self) -> None:
         """Begin to load the model; returns at once. Needs a running event loop."""
@@ -141,6 +146,14 @@ class Runtime:
         self.refuse_unless_served()
         return await self._thread.run(lambda: self._predict(facts, body))
 
+    async def feedback(self, facts: Facts, body: bytes) -> Answer:
+        """Take labels; their events are in the spool when this returns.
+
+        Raises:
+            RequestRefused: these are no labels, or they cannot be kept.
+        """
+        return await asyncio.to_thread(self._feedback, facts, body)
+
     def failed(self, facts: Facts, failure: Failure) -> None:
         """Write the event of a request that gets no prediction."""
         self._append(error_event(self.identity, facts, failure), facts.timestamp)
@@ -162,10 +175,24 @@ class Runtime:
             probabilities=predicted.probabilities,
             privacy=self._privacy,
             max_rows=self.settings.max_rows_per_event,
+            classes=self._classes,
         )
         self._append(event, facts.timestamp)
-        self.measures.predicted(predicted.predictions, predicted.scores, by_class=self._by_class)
+        self.measures.predicted(predicted.predictions, predicted.scores, by_class=self._classes is not None)
         return answer
+
+    def _feedback(self, facts: Facts, body: bytes) -> Answer:
+        labels = decode_feedback(body, max_items=self.settings.max_rows)
+        if self._spool is None:
+            raise _unkept("the service keeps no events", final=True)
+        events = feedback_events(self.identity, facts, labels)
+        written = self._spool.append_many([(event, facts.timestamp) for event in events])
+        self.measures.spooled(self._spool)
+        if written < len(events):
+            reason = self._spool.writable() or "the spool did not take them"
+            raise _unkept(f"{written} of {len(events)} labels are kept, send all of them again: {reason}", final=False)
+        content = {"accepted": written, "model": self.identity.model, "version": self.identity.version, "request_id": facts.request_id}
+        return json_answer(202, content)
 
     def _append(self, event: Mapping[str, object], timestamp: float) -> None:
         if self._spool is not None:
@@ -194,6 +221,11 @@ class Runtime:
         predicting = import_module("mlsandbox_serving.service.predicting")
         served: Served = predicting.prepare(self.package, self._model_folder(), self._privacy)
         return served
+
+
+def _unkept(message: str, *, final: bool) -> RequestRefused:
+    details = {"code": NotReady.SPOOL_UNWRITABLE, "final": final}
+    return RequestRefused(503, ErrorCode.NOT_READY, message, details=details, headers={} if final else {"retry-after": _RETRY_SECONDS})
 
 
 def _read_key(file: Path | None) -> bytes:

@@ -73,9 +73,10 @@ class SpoolWriter:
         """
         self.append_many([(record, timestamp)])
 
-    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> None:
-        """Append events with one write per segment they go to."""
+    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
+        """Append events with one write per segment they go to; how many are written."""
         frames = [encoded for record, timestamp in events if (encoded := self._frame(record, timestamp)) is not None]
+        whole = 0
         with self._lock:
             while frames:
                 count, size = 1, len(frames[0])
@@ -83,7 +84,8 @@ class SpoolWriter:
                     size += len(frames[count])
                     count += 1
                 batch, frames = frames[:count], frames[count:]
-                self._append(batch, size)
+                whole += self._append(batch, size)
+        return whole
 
     def writable(self) -> str | None:
         """None when events can be written, else the reason with the system's own words; tries it anew on each call."""
@@ -116,7 +118,7 @@ class SpoolWriter:
             return None
         return segment.frame(payload)
 
-    def _append(self, frames: list[bytes], size: int) -> None:
+    def _append(self, frames: list[bytes], size: int) -> int:
         written = 0
         try:
             descriptor = self._segment_for(size)
@@ -129,6 +131,7 @@ class SpoolWriter:
         self.written += whole
         if whole < len(frames):
             self._drop(_reason(self._failure), len(frames) - whole)
+        return whole
 
     def _write(self, descriptor: int, data: bytes) -> int:
         written = os.write(descriptor, data)

@@ -25,6 +25,7 @@ ECS = {
     "event.id": "keyword",
     "event.kind": "keyword",
     "event.outcome": "keyword",
+    "event.sequence": "long",
     "http.request.id": "keyword",
     "http.request.method": "keyword",
     "http.response.status_code": "long",
