@@ -10,7 +10,7 @@ from typing import Final
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.render.config import FOLDER, config_files
 from mlsandbox.render.processes import deciding
-from mlsandbox.render.proxies import proxy_variables
+from mlsandbox.render.proxies import NO_PROXIES, proxy_variables
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.spec import (
     Address,
@@ -79,7 +79,7 @@ def container_environment(spec: StackSpec, service: ServiceSpec, places: Contain
     resolver = ContainerResolver(spec, service)
     stated = {name: resolver.text(value) for name, value in service.env.items()}
     if isinstance(service.environment, ProgramEnvironment):
-        return stated
+        return {**stated, **NO_PROXIES}
     return {
         **{name: value for name, value in sorted(deciding(places.environ).items()) if name not in _OF_THIS_MACHINE},
         **proxy_variables(places.environ, places.proxy, [each.name for each in spec.services]),

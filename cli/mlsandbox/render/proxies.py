@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+NO_PROXIES: Final = {name: "" for each in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY") for name in (each, each.lower())}
+"""For programs that ask nobody but the stack, and for their health checks: to a container that does not say otherwise Compose gives
+the proxies of Docker's own settings (`proxies` in ~/.docker/config.json), which reach nothing of a private network."""
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 

@@ -13,6 +13,7 @@ import yaml
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.render.compose import container_digests, container_recipes, render_compose
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
+from mlsandbox.render.proxies import NO_PROXIES
 from mlsandbox.stack.spec import (
     Address,
     Condition,
@@ -127,7 +128,16 @@ def test_programs_of_others() -> None:
     """An official image must be run as its makers mean it: its own entry point, and no variable of ours."""
     store = _document()["services"]["store"]
 
-    assert not {"entrypoint", "environment", "init"} & set(store)
+    assert not {"entrypoint", "init"} & set(store)
+    assert set(store["environment"]) == set(NO_PROXIES)
+
+
+def test_programs_of_others_use_no_proxy() -> None:
+    """What asks the stack alone must not be led out of it by the proxies of Docker's own settings, under any of their names."""
+    store = _document()["services"]["store"]
+
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        assert store["environment"][name] == ""
 
 
 def test_environment() -> None:
