@@ -186,7 +186,7 @@ class DockerEngine:
         spent = [each for each in before if each.service.name in anew and (not each.running or _is_of(each, record))]
         self._daemon.remove([*renamed, *(each for each in spent if each not in renamed)])
         if renamed:
-            self._daemon.remove_networks()
+            self._daemon.remove_networks({each.project for each in renamed})
 
     def _start_at_once(self, compose: Compose) -> None:
         """Start everything without waiting for anything: what cannot work yet is started again by the engine until it can."""
@@ -243,7 +243,7 @@ class DockerEngine:
             with suppress(CommandFailed, ProgramMissing):
                 compose.down(seconds if short else None)
         self._daemon.remove_rest(str(self._folder), seconds=seconds)
-        self._daemon.remove_networks()
+        self._daemon.remove_networks({each.project for each in there})
 
     def _compose(self, files: Sequence[RenderedFile]) -> Compose | None:
         """For the Compose file among these; None when there is none."""

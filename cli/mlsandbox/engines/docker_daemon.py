@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,12 +139,17 @@ class Daemon:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda each: self._remove(each, seconds), rest))
 
-    def remove_networks(self) -> None:
-        """Remove the stack's networks, once no container uses them."""
+    def remove_networks(self, projects: Collection[str] = ()) -> None:
+        """Remove the stack's networks, as far as no container uses them.
+
+        Args:
+            projects: Compose's names of it: the user's own Compose file may have added some that do not bear our label.
+        """
         with _answering():
-            for each in self.api.networks(filters={"label": [f"{Label.ROOT}={self._root}"]}):
-                with _absence(), _refusal():
-                    self.api.remove_network(each["Id"])
+            for label in (f"{Label.ROOT}={self._root}", *(f"{PROJECT}={each}" for each in projects)):
+                for each in self.api.networks(filters={"label": [label]}):
+                    with _absence(), _refusal():
+                        self.api.remove_network(each["Id"])
 
     def first_end(self, container: Container, *, since: datetime) -> End | None:
         """How a container ended for the first time after `since`; None when the engine does not know any more."""

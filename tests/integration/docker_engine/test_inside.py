@@ -1,0 +1,114 @@
+"""What containers are given, what they write, and what they leave."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from mlsandbox.stack.spec import ConfigPath, DataFolder, SecretFile
+from mlsandbox.supervise.transition import State
+from support.docker_stack import docker
+from support.toy_stack import ToyStack
+from support.toys import toy
+from support.waiting import wait_for
+
+
+def test_secret(stack: ToyStack) -> None:
+    """A generated key must be readable in the container, for its user, and on this machine in its owner's folder alone."""
+    stack.up(toy("a", stack.ports[0], TOY_KEY=SecretFile("hash-key")))
+
+    read = list(stack.engine.run_in("a", ("-c", "import os; print(open(os.environ['TOY_KEY']).read().strip(), os.getuid())"), ""))
+
+    path = stack.root / ".sandbox/secrets/hash-key"
+    assert read == [f"{path.read_text().strip()} 1000"]
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o640, 0o700)
+
+
+def test_configuration(stack: ToyStack) -> None:
+    """A service must read its configuration whatever the umask, and be made anew when it is another."""
+    before = os.umask(0o077)
+    try:
+        a = replace(toy("a", stack.ports[0], TOY_CONFIG=ConfigPath("toy/colour.txt")), files={"toy/colour.txt": "red"})
+        stack.up(a)
+        show = ("-c", "import os; print(open(os.environ['TOY_CONFIG']).read())")
+        assert list(stack.engine.run_in("a", show, "")) == ["red"]
+
+        changed = replace(a, files={"toy/colour.txt": "blue"})
+        plan = stack.engine.plan(stack.desired(changed), stack.engine.observe())
+        assert plan.steps[0].why.startswith("changed: configuration ")
+        stack.up(changed)
+        assert list(stack.engine.run_in("a", show, "")) == ["blue"]
+    finally:
+        os.umask(before)
+
+
+def test_output_is_plain(stack: ToyStack) -> None:
+    """Colours and cursor movements that a program writes must not be in its lines."""
+    code = r"print('\x1b[2K\x1b[31mred\x1b[0m and \x1b]0;title\x07plain'); import time; time.sleep(600)"
+    a = replace(toy("a", stack.ports[0]), args=("-c", code), readiness=None)
+    stack.up(a)
+
+    lines = wait_for(lambda: list(stack.engine.logs(["a"], lines=5, follow=False)), timeout=10, what="it has written")
+
+    assert [line.text for line in lines] == ["red and plain"]
+
+
+def test_output_after_a_restart_is_followed(stack: ToyStack) -> None:
+    """Who follows a container that is killed and started again must see what it writes then, and nothing twice."""
+    stack.up(toy("a", stack.ports[0]))
+    lines = stack.engine.logs(["a"], lines=0, follow=True)
+    found: list[str] = []
+
+    def read() -> None:
+        found.extend(line.text for line in itertools.islice(lines, 2))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    for _ in range(2):
+        _kill(stack, "a")
+
+    reader.join(20)
+    assert found == ["hello from a, mode ready"] * 2
+
+
+def test_images_of_a_project(stack: ToyStack, tmp_path: Path) -> None:
+    """Images that were built for a project must be told with their size, and be removed by every name; others stay."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {stack.image.reference}\nLABEL org.mlsandbox.root={json.dumps(str(stack.root))}\n")
+    names = [f"sandbox-test/{stack.project}:{tag}" for tag in ("v1", "v2")]
+    docker("build", "--quiet", *(f"--tag={name}" for name in names), str(tmp_path))
+
+    kept = stack.engine.kept()
+
+    assert sorted(each.name for each in kept) == names
+    assert all(each.kind == "image" and each.size_bytes for each in kept)
+    assert sorted(each.name for each in stack.engine.remove_kept()) == names
+    assert docker("image", "ls", "--quiet", stack.image.reference)
+
+
+def test_what_is_used_is_kept(stack: ToyStack) -> None:
+    """A volume that a container uses must stay, and not be told as removed."""
+    stack.up(toy("a", stack.ports[0], TOY_DATA=DataFolder("toys", "/data")))
+
+    assert stack.engine.remove_kept() == ()
+
+    assert [each.kind for each in stack.engine.kept()] == ["volume"]
+    assert stack.engine.observe().is_ready
+
+
+def _kill(stack: ToyStack, name: str) -> None:
+    """Kill a service's process from outside, and wait until it is back."""
+    before = stack.engine.observe().service(name)
+    assert before is not None
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = stack.engine.observe().service(name)
+        return now is not None and now.state is State.READY and now.restarts > before.restarts
+
+    wait_for(is_back, timeout=20, what=f"{name} is back")
