@@ -90,6 +90,7 @@ def _template(name: str, fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "index_patterns": [f"{name}-*"],
         "priority": PRIORITY,
         "version": _VERSION,
+        "allow_auto_create": True,  # elasticsearch.yml forbids it to all others: before this template is there, no index is made
         "template": {
             "settings": {
                 "index": {

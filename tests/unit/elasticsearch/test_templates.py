@@ -112,6 +112,20 @@ def test_service() -> None:
     assert setup.env[Env.LOG_RETENTION_SECONDS] == "60"
 
 
+@pytest.mark.parametrize("template", [templates.event_template(), templates.dead_letter_template()])
+def test_no_index_without_its_template(template: dict[str, Any]) -> None:
+    """What is written before the templates are there must make no index: its types would be guessed, and it would never be deleted."""
+    settings = yaml.safe_load(asset("compose/elasticsearch/elasticsearch.yml"))
+
+    assert settings["action.auto_create_index"] is False
+    assert template["allow_auto_create"] is True
+
+
+def test_events_before_the_templates_are_kept() -> None:
+    """Fluentd must keep what Elasticsearch has no index for, instead of taking it for a bad document."""
+    assert '"index_not_found_exception"' in asset("fluentd/elasticsearch.conf").split("unrecoverable_error_types")[1]
+
+
 def test_settings() -> None:
     """One node, nothing downloaded, bounds by free space, and no kernel setting needed."""
     settings = yaml.safe_load(asset("compose/elasticsearch/elasticsearch.yml"))
