@@ -283,7 +283,7 @@ def _elasticsearch() -> Row:
             ),
             time_series(
                 "Disk in use",
-                "Share of Elasticsearch's disk that is in use; from 95 % on it takes no more events.",
+                "Share of Elasticsearch's disk that is in use; with less than 500 MB free it takes no more events.",
                 "percentunit",
                 Target(f"1 - {total(free)} / {total(size)}", "disk"),
                 empty=_NO_ELASTICSEARCH,

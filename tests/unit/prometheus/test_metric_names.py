@@ -21,8 +21,9 @@ EXPRESSIONS = {
 OTHERS = {
     "up": "Prometheus itself",
     "fluentd_output_status_buffer_available_space_ratio": "fluent-plugin-prometheus: prometheus_output_monitor",
+    "fluentd_output_status_buffer_total_bytes": "fluent-plugin-prometheus: prometheus_output_monitor",
+    "fluentd_output_status_num_errors": "fluent-plugin-prometheus: prometheus_output_monitor",
     "elasticsearch_filesystem_data_available_bytes": "elasticsearch_exporter: node statistics",
-    "elasticsearch_filesystem_data_size_bytes": "elasticsearch_exporter: node statistics",
 }
 DRIFT = {
     "sandbox_drift_detected",
