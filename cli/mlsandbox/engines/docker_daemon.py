@@ -22,7 +22,6 @@ from mlsandbox.engines.docker_observe import (
     container_of,
     current,
     exit_code,
-    moment,
     with_body,
 )
 from mlsandbox.errors import EngineUnavailable
@@ -168,13 +167,12 @@ class Daemon:
                     memory_exceeded = True
         return None
 
-    def tail(self, container: Container, lines: int, *, until: float | None = None) -> list[str]:
-        """The last lines that a container wrote since its last start, or until a moment (epoch seconds)."""
-        since = moment(container.started).timestamp() if until is None and not container.started.startswith("0001-") else None
+    def tail(self, container: Container, lines: int, *, since: float | None = None, until: float | None = None) -> tuple[str, ...]:
+        """The last lines that a container wrote between two moments (epoch seconds)."""
         with _answering(), _absence():
             raw = self.api.logs(container.id, tail=lines, since=since, until=until)
-            return bytes(raw).decode("utf-8", "replace").splitlines()[-lines:]
-        return []
+            return tuple(bytes(raw).decode("utf-8", "replace").splitlines()[-lines:])
+        return ()
 
     def written(self, identity: str, lines: int) -> list[str]:
         """The last lines that a container wrote, each behind its time."""

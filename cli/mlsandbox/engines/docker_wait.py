@@ -9,7 +9,7 @@ from typing import Final
 
 from mlsandbox.engines.base import Outcome, Result
 from mlsandbox.engines.docker_daemon import Daemon
-from mlsandbox.engines.docker_observe import Container, Recorded, ended
+from mlsandbox.engines.docker_observe import Container, Recorded, ended, moment
 from mlsandbox.supervise.control import Tell
 from mlsandbox.supervise.transition import State
 
@@ -17,6 +17,8 @@ _CRASH_LINES: Final = 20
 _TIMEOUT_LINES: Final = 15
 _SIGNALS_ENOUGH: Final = 3
 """A container that was ended by a signal this often would be again; once may have been somebody's doing."""
+_LATE_SECONDS: Final = 0.5
+"""The engine writes down a start when the process runs already, and may have written something."""
 _EVERY: Final = 0.25
 
 
@@ -87,7 +89,7 @@ class Watch:
             if late is None:
                 return Outcome(Result.TIMEOUT, name, "its container was not made yet")
             if late.service.state is not State.READY:
-                lines = tuple(self._daemon.tail(late, _TIMEOUT_LINES))
+                lines = self._last_lines(late, _TIMEOUT_LINES)
                 return Outcome(Result.TIMEOUT, name, late.service.reason or late.service.state, late.service.probe, None, lines)
         return Outcome(Result.TIMEOUT, next(iter(self._record), ""))
 
@@ -101,13 +103,18 @@ class Watch:
     def _obstacle(self, container: Container) -> Outcome | None:
         service = container.service
         if service.state is State.REFUSED:
-            lines = tuple(self._daemon.tail(container, _CRASH_LINES))
+            lines = self._last_lines(container, _CRASH_LINES)
             return Outcome(Result.REFUSED, service.name, service.reason, service.probe, None, lines)
         if service.state in {State.FAILED, State.STOPPED}:
-            lines = tuple(self._daemon.tail(container, _CRASH_LINES))
+            lines = self._last_lines(container, _CRASH_LINES)
             return Outcome(Result.CRASHED, service.name, service.reason, None, service.exit_code, lines)
         begins_again = service.state is State.BACKOFF or (service.restarts > 0 and service.state is not State.READY)
         return self._ended(container) if begins_again and container.id not in self._were_ready else None
+
+    def _last_lines(self, container: Container, lines: int, *, until: float | None = None) -> tuple[str, ...]:
+        """Of this start: all that a new container wrote is of it."""
+        began = moment(container.started).timestamp() - _LATE_SECONDS  # negative when it never was started
+        return self._daemon.tail(container, lines, since=began if container.id in self._old and began > 0 else None, until=until)
 
     def _ended(self, container: Container) -> Outcome | None:
         """It ended before it was ever ready; the engine starts it again, and it would end again."""
@@ -117,6 +124,6 @@ class Watch:
         memory_exceeded = container.memory_exceeded if end is None else end.memory_exceeded
         if code is not None and code < 0 and not memory_exceeded and service.restarts < _SIGNALS_ENOUGH:
             return None
-        lines = tuple(self._daemon.tail(container, _CRASH_LINES, until=None if end is None else end.time))
+        lines = self._last_lines(container, _CRASH_LINES, until=None if end is None else end.time)
         reason = service.reason if code is None else ended(code, memory_exceeded=memory_exceeded)
         return Outcome(Result.CRASHED, service.name, reason, None, code, lines)
