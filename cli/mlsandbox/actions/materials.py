@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +14,24 @@ from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.environments import service_environment, service_python
 from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.store import package_model
 from mlsandbox.project import Project
+from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
+
+
+def packaged(model: ModelConfig, root: Path, report: Report) -> Package:
+    """The package of a model as it is now, and what was done about it told.
+
+    Raises:
+        UntrustedModel, CaptureStale, PackagingFailed, …: see `package_model`.
+    """
+    began = time.monotonic()
+    report.step(f"Packaging {model.name}")
+    package = package_model(model, root=root, report=report.note)
+    detail = package.digest[:19] if package.created else "unchanged"
+    report.done(f"Packaged {model.name} {package.version}", detail, time.monotonic() - began)
+    return package
 
 
 def supplied(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec, report: Report) -> Desired:

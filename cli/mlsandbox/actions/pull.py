@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlsandbox.actions.materials import planned, supplied
+from mlsandbox.actions.materials import packaged, planned, supplied
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of
 from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.package import Package
-from mlsandbox.packaging.store import find_package, package_model
+from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.settings import ModelConfig
@@ -67,18 +67,9 @@ def pull(project: Project, engine: str, report: Report, *, trust: bool = False, 
     if dry_run:
         return PullResult(project.name, engine, plan=_plan(project, engine, models), dry_run=True)
     with project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")):
-        packages = [_packaged(model, project, report) for model in models]
+        packages = [packaged(model, project.root, report) for model in models]
         desired = supplied(project, engine, packages, _stack(project, engine, packages), report)
     return PullResult(project.name, engine, _supplies(desired), elapsed=time.monotonic() - began)
-
-
-def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
-    began = time.monotonic()
-    report.step(f"Packaging {model.name}")
-    package = package_model(model, root=project.root, report=report.note, base_image=project.stack.images.get("python"))
-    text = f"Packaged {model.name} {package.version}"
-    report.done(text, package.digest[:19] if package.created else "unchanged", time.monotonic() - began)
-    return package
 
 
 def _plan(project: Project, engine: str, models: Sequence[ModelConfig]) -> tuple[PlannedStep, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mlsandbox.actions.materials import supplied
+from mlsandbox.actions.materials import packaged, supplied
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.sight import Sight, look
@@ -28,11 +28,9 @@ from mlsandbox.engines.base import Action, Change, Engine, Observed, Plan, Resul
 from mlsandbox.errors import CheckFailed, ConfigInvalid, PortInUse, SandboxError
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.package import Package
-from mlsandbox.packaging.store import package_model
 from mlsandbox.project import FILE_NAME, Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.registry import Entry, Registry
-from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.components.grafana import PASSWORD
@@ -79,7 +77,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         remembered = _remembered(project, report)
         runner = ENGINES[engine](project.root)
         observed = runner.observe()  # first, so that an engine that is not there ends it at once
-        packages = [_packaged(model, project, report) for model in models]
+        packages = [packaged(model, project.root, report) for model in models]
         rows = examples_of(packages, options.example, remembered.examples)
         _leave(project, remembered, engine, report)
         versions = {package.model: package.version for package in packages}
@@ -147,15 +145,6 @@ def _check(project: Project) -> None:
             fix=f"{first.remedy}   (all checks: sandbox doctor)",
             details={"checks": [each.check for each in problems]},
         )
-
-
-def _packaged(model: ModelConfig, project: Project, report: Report) -> Package:
-    began = time.monotonic()
-    report.step(f"Packaging {model.name}")
-    package = package_model(model, root=project.root, report=report.note, base_image=project.stack.images.get("python"))
-    text = f"Packaged {model.name} {package.version}"
-    report.done(text, package.digest[:19] if package.created else "unchanged", time.monotonic() - began)
-    return package
 
 
 def _ports(entry: Entry, names: Sequence[str], project: Project, observed: Observed, report: Report) -> Mapping[str, int]:

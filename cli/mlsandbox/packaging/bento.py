@@ -42,7 +42,6 @@ class BentoInput:
         package: text files of the package: path below the bento's `src/` -> text.
         code: the user's own modules: path below package/code -> file to copy.
         python: Python's minor version.
-        base_image: the image that a container of this bento starts from.
     """
 
     name: str
@@ -52,7 +51,6 @@ class BentoInput:
     package: Mapping[str, str]
     code: Mapping[str, Path]
     python: str
-    base_image: str
 
 
 def served_code() -> Path:
@@ -121,7 +119,7 @@ def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: P
             "name": bento.name,
             "version": bento.version,
             "python": bento.python,
-            "base_image": bento.base_image,
+            "base_image": f"python:{bento.python}-slim",  # what plain BentoML would start a container from; ours are told another one
             "requirements": PackageFile.LOCK,
             "model": {"tag": bento.model_tag, "files": {} if stored else {name: str(path) for name, path in bento.files.items()}},
         }

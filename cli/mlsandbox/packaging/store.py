@@ -36,14 +36,13 @@ __all__ = ["Package", "ensure_package_environment", "list_packages", "package_mo
 Report = Callable[[str], None]
 
 
-def package_model(model: ModelConfig, *, root: Path, report: Report, base_image: str | None = None) -> Package:
+def package_model(model: ModelConfig, *, root: Path, report: Report) -> Package:
     """The package of a model as it is now.
 
     Args:
         model: its settings.
         root: the project's folder.
         report: told, in one line each, what takes time and where the environment comes from.
-        base_image: what a container of the package starts from; default: python:<minor>-slim.
 
     Raises:
         UntrustedModel, CaptureStale, OriginUnknown, PythonMissing, NotLockable, LockConflict, PackagesUnreachable, PackagingFailed.
@@ -68,7 +67,7 @@ def package_model(model: ModelConfig, *, root: Path, report: Report, base_image:
         report(lock.origin)
         for moved in lock.moved:
             report(f"{moved.name} {moved.captured} became {moved.locked}: serving needs it")
-        return _create(ingredients, capture, root=root, report=report, base_image=base_image)
+        return _create(ingredients, capture, root=root, report=report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def _near(model: ModelConfig, capture: Mapping[str, Any] | None) -> Path | None:
     return model.python if capture is None else None
 
 
-def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root: Path, report: Report, base_image: str | None) -> Package:
+def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root: Path, report: Report) -> Package:
     model, lock = ingredients.model, ingredients.lock
     verify_stored_model(root, ingredients.model_tag, ingredients.files)
     scratch = _empty_scratch(root)
@@ -133,7 +132,6 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
             package=texts,
             code=code_sources(model),
             python=lock.python,
-            base_image=base_image or f"python:{lock.python}-slim",
         )
         home = scratch / "bentoml"
         home.mkdir()

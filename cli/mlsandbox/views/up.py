@@ -46,7 +46,11 @@ def _pages(result: UpResult, paint: Paint) -> list[str]:
     programs = [name for name in result.links if name in OF_SERVICES]
     dashboards = [urlsplit(url).path for name, url in result.links.items() if name not in OF_SERVICES]
     more = {Port.GRAFANA.value: f"also {', '.join(dashboards)}" if dashboards else ""}
-    return [f"  {name.capitalize():<11} {paint.hint(result.links[name]):<40} {more.get(name, '')}".rstrip() for name in programs]
+    labels = {Port.ALERTMANAGER.value: "Alerts"}
+    return [
+        f"  {labels.get(name, name.capitalize()):<11} {paint.hint(result.links[name]):<40} {more.get(name, '')}".rstrip()
+        for name in programs
+    ]
 
 
 def _plan(result: UpResult) -> str:

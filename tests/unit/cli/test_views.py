@@ -64,6 +64,17 @@ def test_a_new_stack() -> None:
     )
 
 
+def test_pages_of_a_stack() -> None:
+    """`up` must show where dashboards, Prometheus and alerts are, and name every dashboard."""
+    grafana = "http://127.0.0.1:7312"
+    pages = {"grafana": f"{grafana}/d/sandbox-overview", "drift": f"{grafana}/d/sandbox-drift", "alertmanager": "http://127.0.0.1:7314"}
+
+    lines = up_text(replace(UP, links=pages), PLAIN).splitlines()
+
+    assert f"  Grafana     {grafana}/d/sandbox-overview also /d/sandbox-drift" in lines
+    assert "  Alerts      http://127.0.0.1:7314" in lines
+
+
 def test_a_stack_that_was_not_waited_for() -> None:
     """Nothing may be called up before it has answered a prediction."""
     text = up_text(replace(UP, smoke=None, golden=None, curl=None), PLAIN)
