@@ -42,7 +42,7 @@ def supplied(project: Project, engine: str, packages: Sequence[Package], spec: S
     """
     by_tag = {package.tag: package for package in packages}
     if engine == DOCKER:
-        return _containers(spec, by_tag, supply_images(spec, by_tag, image_settings(project), report))
+        return _containers(spec, by_tag, supply_images(spec, by_tag, image_settings(project), report), project.stack.proxy)
     return _processes(spec, by_tag, lambda service: service_environment(service, report=report.note))
 
 
@@ -51,12 +51,12 @@ def planned(project: Project, engine: str, packages: Sequence[Package], spec: St
     by_tag = {package.tag: package for package in packages}
     if engine == DOCKER:
         found = find_images(spec, by_tag, image_settings(project))
-        return found.missing or _containers(spec, by_tag, found.images)
+        return found.missing or _containers(spec, by_tag, found.images, project.stack.proxy)
     return _processes(spec, by_tag, service_python)
 
 
-def _containers(spec: StackSpec, packages: Mapping[str, Package], images: Mapping[Environment, ImageRef]) -> Desired:
-    return Desired(spec, {}, _folders(packages), images=images)
+def _containers(spec: StackSpec, packages: Mapping[str, Package], images: Mapping[Environment, ImageRef], proxy: str) -> Desired:
+    return Desired(spec, {}, _folders(packages), images=images, proxy=proxy)
 
 
 def _processes(spec: StackSpec, packages: Mapping[str, Package], service_python: Callable[[str], Path]) -> Desired:
