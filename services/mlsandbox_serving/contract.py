@@ -62,6 +62,23 @@ class Env:
     """Where Elasticsearch answers, "http://elasticsearch:9200"; set in stacks that have it."""
     LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
     """Age at which the log store deletes events, and the shipper drops what no sink took."""
+    DRIFT_PORT: Final = "SANDBOX_DRIFT_PORT"
+    """Port of the drift service's /livez, /readyz, /metrics, /status, /report and /report.html; FORWARD_PORT is where it takes events."""
+    DRIFT_DIR: Final = "SANDBOX_DRIFT_DIR"
+    """Folder of the drift service's state, and of predictions and labels."""
+    DRIFT_PROFILES: Final = "SANDBOX_DRIFT_PROFILES"
+    """Where reference profiles are: "model/version=folder", comma-separated; of the models and versions that are served now."""
+    DRIFT_ENGINES: Final = "SANDBOX_DRIFT_ENGINES"
+    """What looks for drift, comma-separated."""
+    DRIFT_ROWS_BETWEEN_FALSE_ALARMS: Final = "SANDBOX_DRIFT_ROWS_BETWEEN_FALSE_ALARMS"
+    DRIFT_LEARN_ROWS: Final = "SANDBOX_DRIFT_LEARN_ROWS"
+    """Without a reference profile so many live rows become it."""
+    DRIFT_CHECK_SECONDS: Final = "SANDBOX_DRIFT_CHECK_SECONDS"
+    """From one check to the next."""
+    DRIFT_MAX_PREDICTIONS: Final = "SANDBOX_DRIFT_MAX_PREDICTIONS"
+    """Predicted rows that are kept to be joined with labels."""
+    DRIFT_MAX_AGE_SECONDS: Final = "SANDBOX_DRIFT_MAX_AGE_SECONDS"
+    """Age at which these are forgotten."""
 
 
 class Route:
@@ -77,6 +94,12 @@ class Route:
     METRICS: Final = "/metrics"
     ALERTS: Final = "/alerts"
     """Of the shipper: takes Alertmanager's webhook."""
+    STATUS: Final = "/status"
+    """Of the drift service: the verdicts as JSON."""
+    REPORT: Final = "/report"
+    """Of the drift service: the verdicts and the shares of every column, as JSON."""
+    REPORT_PAGE: Final = "/report.html"
+    """Of the drift service: the same as a page."""
 
 
 class Header:
@@ -99,6 +122,9 @@ class Port(StrEnum):
     SHIPPER = "shipper"
     LOG_STORE = "log-store"
 
+
+DRIFT_FORWARD: Final = "drift-forward"
+"""Name of the port on which the drift service takes events; it has no slot in the block."""
 
 FIRST_PORT: Final = 7310
 BLOCK_SIZE: Final = 10
@@ -124,6 +150,9 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _ROWS: Final = (1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0)
 _SCORES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _MODEL: Final = ("model", "version")
+_ENGINE: Final = (*_MODEL, "engine")
+_KIND: Final = (*_ENGINE, "kind")
+_COLUMN: Final = (*_KIND, "column")
 
 
 class Metrics:
@@ -169,6 +198,49 @@ class Metrics:
     LOG_STORE_CORRUPTIONS: Final = Metric(
         "sandbox_log_store_corruptions_total", "counter", "Databases found damaged, moved aside and begun anew since the log store's start."
     )
+    DRIFT_SCORE: Final = Metric("sandbox_drift_score", "gauge", "Distance of a column from its reference, above the noise.", _COLUMN)
+    DRIFT_SEVERITY: Final = Metric("sandbox_drift_severity", "gauge", "0 none, 1 low, 2 medium, 3 high.", _COLUMN)
+    DRIFT_CERTAIN: Final = Metric("sandbox_drift_certain", "gauge", "1 when chance is ruled out.", _COLUMN)
+    DRIFT_DETECTED: Final = Metric(
+        "sandbox_drift_detected", "gauge", "1 when chance is ruled out and the change matters, until it is over.", _COLUMN
+    )
+    DRIFT_P_VALUE: Final = Metric(
+        "sandbox_drift_p_value", "gauge", "Probability of such a distance by chance, of engines that tell it.", _COLUMN
+    )
+    DRIFT_EVIDENCE: Final = Metric(
+        "sandbox_drift_evidence_ratio", "gauge", "Evidence of a change as a part of what raises an alarm; 1 raises it.", _KIND
+    )
+    DRIFT_LATCHED: Final = Metric(
+        "sandbox_drift_alarm", "gauge", "1 from an alarm until the change is over, whether it matters or not.", _KIND
+    )
+    DRIFT_ALARMS: Final = Metric("sandbox_drift_alarms_total", "counter", "Times that the evidence went over the budget.", _ENGINE)
+    DRIFT_ROWS: Final = Metric("sandbox_drift_rows_total", "counter", "Rows compared with the reference so far.", _MODEL)
+    DRIFT_WINDOW_ROWS: Final = Metric("sandbox_drift_window_rows", "gauge", "Rows that were compared.", _ENGINE)
+    DRIFT_REFERENCE_ROWS: Final = Metric(
+        "sandbox_drift_reference_rows", "gauge", "Rows of the reference; 0 while live rows become it.", (*_MODEL, "source")
+    )
+    DRIFT_ROW_SHARE: Final = Metric(
+        "sandbox_drift_row_ratio",
+        "gauge",
+        "Share of the recent rows with a value that is out of range, unseen or missing.",
+        (*_MODEL, "reason"),
+    )
+    DRIFT_LAST_CHECK: Final = Metric("sandbox_drift_last_check_timestamp_seconds", "gauge", "Unix time of the last check.", _ENGINE)
+    DRIFT_CHECK_INTERVAL: Final = Metric("sandbox_drift_check_interval_seconds", "gauge", "Seconds from one check to the next.", _ENGINE)
+    DRIFT_CHECK_SECONDS: Final = Metric("sandbox_drift_check_duration_seconds", "gauge", "How long the last check took.", _ENGINE)
+    DRIFT_CHECKS: Final = Metric("sandbox_drift_checks_total", "counter", "Checks by how they ended.", (*_ENGINE, "result"))
+    DRIFT_ENGINE_ERRORS: Final = Metric("sandbox_drift_engine_errors_total", "counter", "Rows that an engine failed on.", _ENGINE)
+    DRIFT_EVENTS: Final = Metric(
+        "sandbox_drift_events_total", "counter", "Events received by the drift service, by what became of them.", ("result",)
+    )
+    DRIFT_STATE_CORRUPTIONS: Final = Metric(
+        "sandbox_drift_state_corruptions_total", "counter", "States found damaged and begun anew since the drift service's start."
+    )
+    PERFORMANCE: Final = Metric("sandbox_performance", "gauge", "How well labels were predicted.", (*_MODEL, "window", "metric"))
+    PERFORMANCE_PREDICTIONS: Final = Metric(
+        "sandbox_performance_predictions", "gauge", "Predicted rows in a window of time.", (*_MODEL, "window")
+    )
+    PERFORMANCE_LABELS: Final = Metric("sandbox_performance_labels", "gauge", "Those of them that have a label.", (*_MODEL, "window"))
 
 
 def all_metrics() -> tuple[Metric, ...]:

@@ -7,18 +7,18 @@ from typing import Final
 from dashboards import variables
 from dashboards.frame import Json, Row
 from dashboards.frame import dashboard as frame
-from dashboards.metrics import Drift
 from dashboards.panels import NO_DATA, Target, stat, state_timeline, table, time_series
 from dashboards.promql import Selectors, largest, rate, total
+from mlsandbox_serving.contract import Metrics
 
 _STATES: Final = ("none", "low", "medium", "high")
 _COLOURS: Final = ("green", "yellow", "orange", "red")
 _VARIABLES: Final = (
     variables.data_source(),
-    *variables.targets(Drift.SEVERITY),
-    variables.label("model", "Model", Drift.SEVERITY),
-    variables.label("version", "Version", Drift.SEVERITY),
-    variables.label("engine", "Engine", Drift.SEVERITY),
+    *variables.targets(Metrics.DRIFT_SEVERITY),
+    variables.label("model", "Model", Metrics.DRIFT_SEVERITY),
+    variables.label("version", "Version", Metrics.DRIFT_SEVERITY),
+    variables.label("engine", "Engine", Metrics.DRIFT_SEVERITY),
 )
 _of = Selectors([each["name"] for each in _VARIABLES])
 _LEGEND: Final = "{{model}} {{column}}"
@@ -43,7 +43,7 @@ def _now() -> Row:
                 "Worst column",
                 "The worst column's drift from the reference.",
                 "none",
-                Target(largest(_of(Drift.SEVERITY)), instant=True),
+                Target(largest(_of(Metrics.DRIFT_SEVERITY)), instant=True),
                 limits={1: "yellow", 2: "orange", 3: "red"},
                 texts=_STATES,
                 empty=NO_DATA,
@@ -53,7 +53,7 @@ def _now() -> Row:
                 "Columns that certainly drifted",
                 "Columns for which chance is ruled out as the cause of their distance from the reference.",
                 "short",
-                Target(total(_of(Drift.CERTAIN)), instant=True),
+                Target(total(_of(Metrics.DRIFT_CERTAIN)), instant=True),
                 limits={1: "orange"},
                 empty=NO_DATA,
                 width=6,
@@ -62,7 +62,7 @@ def _now() -> Row:
                 "Last check",
                 "Time since the last check ended.",
                 "s",
-                Target(f"time() - {largest(_of(Drift.LAST_CHECK))}", instant=True),
+                Target(f"time() - {largest(_of(Metrics.DRIFT_LAST_CHECK))}", instant=True),
                 empty=NO_DATA,
                 width=6,
             ),
@@ -70,7 +70,7 @@ def _now() -> Row:
                 "Rows compared",
                 "Rows that the last check compared with the reference.",
                 "short",
-                Target(largest(_of(Drift.WINDOW_ROWS))),
+                Target(largest(_of(Metrics.DRIFT_WINDOW_ROWS))),
                 empty=NO_DATA,
                 width=6,
             ),
@@ -88,21 +88,21 @@ def _columns() -> Row:
                 "How strongly each column has moved away from the reference.",
                 _STATES,
                 _COLOURS,
-                Target(largest(_of(Drift.SEVERITY), "model, column"), _LEGEND),
+                Target(largest(_of(Metrics.DRIFT_SEVERITY), "model, column"), _LEGEND),
                 empty=NO_DATA,
             ),
             time_series(
                 "Distance from the reference",
                 "How far the values of a column are from those of the reference, above what chance explains.",
                 "none",
-                Target(largest(_of(Drift.SCORE), "model, column"), _LEGEND),
+                Target(largest(_of(Metrics.DRIFT_SCORE), "model, column"), _LEGEND),
                 empty=NO_DATA,
             ),
             table(
                 "Columns that moved most",
                 "The twenty columns that are farthest from the reference.",
                 "none",
-                Target(f"topk(20, {largest(_of(Drift.SCORE), column)})", instant=True, form="table"),
+                Target(f"topk(20, {largest(_of(Metrics.DRIFT_SCORE), column)})", instant=True, form="table"),
                 empty=NO_DATA,
             ),
             state_timeline(
@@ -110,7 +110,7 @@ def _columns() -> Row:
                 "Columns for which chance is ruled out as the cause.",
                 ("may be chance", "certain"),
                 ("green", "orange"),
-                Target(largest(_of(Drift.CERTAIN), "model, column"), _LEGEND),
+                Target(largest(_of(Metrics.DRIFT_CERTAIN), "model, column"), _LEGEND),
                 empty=NO_DATA,
                 width=12,
             ),
@@ -118,7 +118,7 @@ def _columns() -> Row:
                 "p-values",
                 "Probability of such a distance by chance alone, of the engines that tell it.",
                 "none",
-                Target(f"min by (model, column) ({_of(Drift.P_VALUE)})", _LEGEND),
+                Target(f"min by (model, column) ({_of(Metrics.DRIFT_P_VALUE)})", _LEGEND),
                 empty=NO_DATA,
             ),
         ),
@@ -133,7 +133,7 @@ def _checks() -> Row:
                 "Checks by result",
                 "Checks that ended per second.",
                 "ops",
-                Target(total(rate(_of(Drift.CHECKS)), "engine, result"), "{{engine}} {{result}}"),
+                Target(total(rate(_of(Metrics.DRIFT_CHECKS)), "engine, result"), "{{engine}} {{result}}"),
                 empty=NO_DATA,
                 width=8,
             ),
@@ -141,7 +141,7 @@ def _checks() -> Row:
                 "Time of a check",
                 "How long the last check took.",
                 "s",
-                Target(largest(_of(Drift.CHECK_SECONDS), "model, engine"), "{{model}} {{engine}}"),
+                Target(largest(_of(Metrics.DRIFT_CHECK_SECONDS), "model, engine"), "{{model}} {{engine}}"),
                 empty=NO_DATA,
                 width=8,
             ),
@@ -149,7 +149,7 @@ def _checks() -> Row:
                 "Age of the last check",
                 "Time since the last check ended; it grows when checks stop.",
                 "s",
-                Target(f"time() - {largest(_of(Drift.LAST_CHECK), 'model, engine')}", "{{model}} {{engine}}"),
+                Target(f"time() - {largest(_of(Metrics.DRIFT_LAST_CHECK), 'model, engine')}", "{{model}} {{engine}}"),
                 empty=NO_DATA,
                 width=8,
             ),

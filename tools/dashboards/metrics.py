@@ -1,4 +1,4 @@
-"""Metrics that dashboards query and the contract does not hold: those of other programs, and of the drift service.
+"""Metrics that dashboards query and the contract does not hold: those of other programs.
 
 The type says how a metric behaves, which is what a query must respect: Fluentd's plugin declares all of its own as gauges, and
 those that only ever grow are counters here.
@@ -11,8 +11,6 @@ from typing import Final
 from mlsandbox_serving.contract import Metric
 
 _PLUGIN: Final = ("plugin_id", "type")
-_COLUMN: Final = ("model", "version", "engine", "column")
-_ENGINE: Final = ("model", "version", "engine")
 
 
 class Prometheus:
@@ -75,20 +73,7 @@ class Elasticsearch:
     HEAP_MAX_BYTES: Final = Metric("elasticsearch_jvm_memory_max_bytes", "gauge", "Heap that may be used.", ("area",))
 
 
-class Drift:
-    """Of the drift service, which is not part of the stack yet: its dashboard is ready for it."""
-
-    SCORE: Final = Metric("sandbox_drift_score", "gauge", "Distance of a column from its reference, above the noise.", _COLUMN)
-    SEVERITY: Final = Metric("sandbox_drift_severity", "gauge", "0 none, 1 low, 2 medium, 3 high.", _COLUMN)
-    CERTAIN: Final = Metric("sandbox_drift_certain", "gauge", "1 when chance is ruled out.", _COLUMN)
-    P_VALUE: Final = Metric("sandbox_drift_p_value", "gauge", "Probability of such a distance by chance.", _COLUMN)
-    WINDOW_ROWS: Final = Metric("sandbox_drift_window_rows", "gauge", "Rows that were compared.", _ENGINE)
-    LAST_CHECK: Final = Metric("sandbox_drift_last_check_timestamp_seconds", "gauge", "Unix time of the last check.", _ENGINE)
-    CHECK_SECONDS: Final = Metric("sandbox_drift_check_duration_seconds", "gauge", "How long the last check took.", _ENGINE)
-    CHECKS: Final = Metric("sandbox_drift_checks_total", "counter", "Checks by how they ended.", (*_ENGINE, "result"))
-
-
 def other_metrics() -> tuple[Metric, ...]:
     """All of the above."""
-    groups = (Prometheus, Process, Recorded, Alertmanager, Fluentd, Elasticsearch, Drift)
+    groups = (Prometheus, Process, Recorded, Alertmanager, Fluentd, Elasticsearch)
     return tuple(value for group in groups for value in vars(group).values() if isinstance(value, Metric))

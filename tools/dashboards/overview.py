@@ -7,7 +7,7 @@ from typing import Final
 from dashboards import variables
 from dashboards.frame import Json, Row
 from dashboards.frame import dashboard as frame
-from dashboards.metrics import Drift, Prometheus
+from dashboards.metrics import Prometheus
 from dashboards.panels import NO_DATA, Target, bar_gauge, heatmap, stat, time_series
 from dashboards.promql import Selectors, grown, largest, quantile, rate, share, total
 from mlsandbox_serving.contract import Metrics, Route
@@ -105,7 +105,7 @@ def _now() -> Row:
                 "Drift",
                 "The worst column's drift from the reference.",
                 "none",
-                Target(largest(_of(Drift.SEVERITY)), instant=True),
+                Target(largest(_of(Metrics.DRIFT_SEVERITY)), instant=True),
                 limits={1: "yellow", 2: "orange", 3: "red"},
                 texts=_DRIFT,
                 empty=NO_DATA,
