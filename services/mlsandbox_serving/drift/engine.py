@@ -1,0 +1,241 @@
+"""The engine: a profile, and all that is known of the rows that came after it. Rows go in, counts stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlsandbox_serving.drift.cells import Ints, Role
+from mlsandbox_serving.drift.explain import Explainer
+from mlsandbox_serving.drift.latch import Latch
+from mlsandbox_serving.drift.layout import OUTLIER_COUNTS, Layout
+from mlsandbox_serving.drift.measures import Measures
+from mlsandbox_serving.drift.profile.definition import Profile
+from mlsandbox_serving.drift.sequential import KINDS
+from mlsandbox_serving.drift.settings import Settings
+from mlsandbox_serving.drift.severity import Severity
+from mlsandbox_serving.drift.streams import Kind
+from mlsandbox_serving.drift.values import Floats, Values
+from mlsandbox_serving.drift.verdict import ColumnFinding, Histogram, KindVerdict, OutlierRates
+from mlsandbox_serving.drift.window import BLOCK_ROWS, Window
+
+_SLICE: Final = 2_000
+"""Rows that are turned into cells at once, which bounds the memory of a large request."""
+_BLAME: Final = 0.01
+"""Part of the budget from which a stream has its share in an alarm."""
+_INVOLVED: Final = 0.1
+"""Part of the budget from which a kind has."""
+_WORST: Final = 5
+_NOT_STATIONARY: Final = "the reference is not stationary: its last fifth differs from the rest in "
+_REQUESTS: Final = "requests"
+_FEEDBACK: Final = "feedback"
+
+
+class Engine:
+    """Watches the streams of a profile."""
+
+    def __init__(self, profile: Profile, settings: Settings) -> None:
+        self._profile = profile
+        self._budget = settings.rows_between_false_alarms
+        self._layout = Layout(profile.streams, profile.pairs[: settings.pairs], profile.rows, profile.stride)
+        self._evidence = self._layout.evidence()
+        self._measures = Measures(self._layout)
+        self._explainer = Explainer(self._layout, self._measures)
+        self._windows = {clock: Window(self._layout.cells + OUTLIER_COUNTS) for clock in (_REQUESTS, _FEEDBACK)}
+        self._rows = dict.fromkeys(self._windows, 0)
+        self._threshold = self._budget
+        self._peaks: Floats = np.zeros((len(self._layout.streams) + len(self._layout.pairs), len(KINDS)))
+        self._latches = {kind: Latch() for kind in Kind if self._measures.members[kind].any()}
+        self._examples: dict[tuple[int, Role], str] = {}
+        self.alarms = 0
+        self.last_alarm: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of requests so far."""
+        return self._rows[_REQUESTS]
+
+    @property
+    def statistic(self) -> float:
+        """The evidence of all kinds together."""
+        return self._evidence.total
+
+    def add(self, values: Mapping[int, Values], rows: int, *, feedback: bool = False) -> None:
+        """Add rows.
+
+        Args:
+            values: of each stream, by its position; streams that are not there are not counted.
+            rows: how many values each has.
+            feedback: whether these are labels of rows that were added before.
+        """
+        clock = _FEEDBACK if feedback else _REQUESTS
+        for start in range(0, rows, _SLICE):
+            part = {position: held[start : start + _SLICE] for position, held in values.items()}
+            cells = self._cells(part, min(_SLICE, rows - start))
+            for chunk in self._chunks(cells, clock):
+                self._add_chunk(chunk, clock)
+
+    def verdicts(self) -> tuple[KindVerdict, ...]:
+        """One per kind that is watched."""
+        psi, excess = self._measured()
+        now = self._evidence.by_stream()
+        return tuple(self._verdict(kind, now, psi, excess) for kind in self._latches)
+
+    def outliers(self) -> OutlierRates:
+        """Of the recent rows."""
+        counts, rows = self._windows[_REQUESTS].recent()
+        return OutlierRates(*(counts[-OUTLIER_COUNTS:] / max(rows, 1)).tolist())
+
+    def histograms(self) -> tuple[Histogram, ...]:
+        """Reference beside recent rows, of every stream."""
+        counts = self._recent()
+        return tuple(self._explainer.histogram(position, counts) for position in range(len(self._layout.streams)))
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All that the rows have changed, as a JSON document and arrays."""
+        arrays = {f"evidence/{index}": values for index, values in enumerate(self._evidence.values)}
+        arrays["peaks"] = self._peaks
+        for clock, window in self._windows.items():
+            arrays |= {f"{clock}/{name}": array for name, array in window.state().items()}
+        document = {
+            "rows": dict(self._rows),
+            "threshold": self._threshold,
+            "alarms": self.alarms,
+            "last_alarm": self.last_alarm,
+            "latches": {kind.value: [latch.since, latch.alarms, latch.page, latch.calm] for kind, latch in self._latches.items()},
+            "examples": [[position, role, text] for (position, role), text in self._examples.items()],
+        }
+        return document, arrays
+
+    def restore(self, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            KeyError: a part is missing.
+            TypeError: one has another type.
+            ValueError: one does not fit the profile or the settings.
+        """
+        self._evidence.values = [arrays[f"evidence/{index}"] for index in range(len(self._evidence.values))]
+        if arrays["peaks"].shape != self._peaks.shape:
+            raise ValueError("of other streams")
+        self._peaks = arrays["peaks"].astype(np.float64)
+        for clock, window in self._windows.items():
+            window.restore({name: arrays[f"{clock}/{name}"] for name in window.state()})
+        self._rows = {clock: int(document["rows"][clock]) for clock in self._windows}
+        self._threshold = float(document["threshold"])
+        self.alarms = int(document["alarms"])
+        self.last_alarm = document["last_alarm"]
+        self._latches = {kind: Latch(*document["latches"][kind.value]) for kind in self._latches}
+        self._examples = {(int(position), role): text for position, role, text in document["examples"]}
+
+    def _cells(self, values: Mapping[int, Values], rows: int) -> Ints:
+        cells: Ints = np.full((rows, len(self._layout.streams)), -1, dtype=np.int64)
+        for position, held in values.items():
+            of = self._layout.streams[position].cells
+            cells[:, position] = of.read(held)
+            for role, cell in of.roles.items():
+                if role != "missing":
+                    found = np.flatnonzero(cells[:, position] == cell)
+                    if len(found):
+                        self._examples[position, role] = of.example(role, [held[row] for row in found.tolist()])
+        return cells
+
+    def _chunks(self, cells: Ints, clock: str) -> Iterator[Ints]:
+        """Cut so that every block of the window is filled exactly."""
+        start = 0
+        while start < len(cells):
+            end = start + self._windows[clock].room
+            yield cells[start:end]
+            start = end
+
+    def _add_chunk(self, cells: Ints, clock: str) -> None:
+        stride = 1 if clock == _FEEDBACK else self._layout.stride
+        used = slice(-self._rows[clock] % stride, None, stride)
+        counted = self._layout.count(cells, used)
+        self._rows[clock] += len(cells)
+        self._evidence.update(counted.used, stride)
+        full = self._windows[clock].add(counted.all, len(cells))
+        if self._evidence.total >= self._threshold:
+            self._alarm()
+        if full and any(latch.since is not None for latch in self._latches.values()):
+            self._look(clock)
+
+    def _alarm(self) -> None:
+        """Latch the kinds that are involved, and begin anew with what went over the budget.
+
+        The evidence of streams and kinds that had no part in it stays, so that one change that lasts cannot hide a slower one; the
+        next alarm then needs so much more, which keeps the rows between two false ones.
+        """
+        parts = self._evidence.by_stream()
+        by_kind = parts.sum(axis=0)
+        involved = by_kind >= min(_INVOLVED * self._budget, by_kind.max())
+        for kind, is_involved in zip(KINDS, involved.tolist(), strict=True):
+            if is_involved and self._latches[kind].alarm(self.rows):
+                for window in self._windows.values():
+                    window.mark()
+        self._peaks = np.maximum(self._peaks, np.where(involved, parts, 0.0))
+        small = np.where(involved, parts * (parts < _BLAME * self._budget), 0.0)
+        everything = small.sum() > _INVOLVED * self._budget
+        self._evidence.restart(involved & (everything | (parts >= _BLAME * self._budget)))
+        self._threshold = self._budget + self._evidence.total
+        self.alarms += 1
+        self.last_alarm = self.rows
+
+    def _look(self, clock: str) -> None:
+        psi, excess = self._measured()
+        for kind, latch in self._latches.items():
+            own = _FEEDBACK if kind is Kind.PERFORMANCE else _REQUESTS
+            if own == clock and latch.look(
+                self._measures.severity(kind, psi, excess), BLOCK_ROWS, may_page=self._informational(kind) is None
+            ):
+                self._peaks[:, KINDS.index(kind)] = 0.0
+
+    def _recent(self) -> Ints:
+        """Counts of the recent rows of both clocks, which share no cells."""
+        counts: Ints = self._windows[_REQUESTS].recent()[0] + self._windows[_FEEDBACK].recent()[0]
+        return counts
+
+    def _measured(self) -> tuple[Floats, Floats]:
+        counts = self._recent()[: self._layout.cells]
+        return self._measures.psi(counts), self._measures.excess(counts)
+
+    def _informational(self, kind: Kind) -> str | None:
+        columns = self._profile.self_check.unsteady.get(kind)
+        return None if columns is None else _NOT_STATIONARY + (", ".join(columns) or "several columns")
+
+    def _verdict(self, kind: Kind, now: Floats, psi: Floats, excess: Floats) -> KindVerdict:
+        latch = self._latches[kind]
+        severity = self._measures.severity(kind, psi, excess)
+        informational = self._informational(kind)
+        certain = latch.since is not None
+        column = KINDS.index(kind)
+        statistics = np.maximum(now[:, column], self._peaks[:, column])
+        return KindVerdict(
+            kind=kind,
+            severity=severity,
+            certain=certain,
+            page=certain and informational is None and (latch.page or severity >= Severity.MEDIUM),
+            informational=informational,
+            statistic=float(now[:, column].sum()),
+            since=latch.since,
+            alarms=latch.alarms,
+            worst=self._worst(kind, statistics, psi, excess, certain=certain),
+        )
+
+    def _worst(self, kind: Kind, statistics: Floats, psi: Floats, excess: Floats, *, certain: bool) -> tuple[ColumnFinding, ...]:
+        """Those that the evidence points at before those that only look different; of an alert, no others."""
+        size = excess if kind is Kind.OUTLIERS else psi
+        blamed = statistics >= _BLAME * self._budget
+        members = np.flatnonzero(self._measures.members[kind])
+        ordered = sorted(members.tolist(), key=lambda one: (not blamed[one], -size[one], -statistics[one], one))
+        counts = self._recent()[: self._layout.cells]
+        found = [
+            self._explainer.finding(
+                one, kind, counts, self._examples, statistic=float(statistics[one]), psi=float(psi[one]), excess=float(excess[one])
+            )
+            for one in ordered[:_WORST]
+        ]
+        return tuple(one for one, position in zip(found, ordered, strict=False) if not certain or blamed[position] or one.severity > 0)

@@ -1,0 +1,48 @@
+"""Alerts that stay: once raised, one alert per kind holds until the change is over, instead of one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mlsandbox_serving.drift.severity import Severity
+from mlsandbox_serving.drift.window import WINDOW_ROWS
+
+_CALM_ROWS: Final = 2 * WINDOW_ROWS
+
+
+@dataclass(slots=True)
+class Latch:
+    """The alert of one kind.
+
+    Args:
+        since: the row at which it was raised; None while there is none.
+        alarms: how often the evidence went over the budget since.
+        page: whether it was severe enough at any time since.
+        calm: rows since it last was severe at all, or went over the budget.
+    """
+
+    since: int | None = None
+    alarms: int = 0
+    page: bool = False
+    calm: int = 0
+
+    def alarm(self, row: int) -> bool:
+        """The evidence went over the budget; whether that raises the alert."""
+        raised = self.since is None
+        if raised:
+            self.since = row
+        self.alarms += 1
+        self.calm = 0
+        return raised
+
+    def look(self, severity: Severity, rows: int, *, may_page: bool) -> bool:
+        """Take in the severity after so many more rows; whether that clears the alert."""
+        if self.since is None:
+            return False
+        self.page |= may_page and severity >= Severity.MEDIUM
+        self.calm = self.calm + rows if severity < Severity.LOW else 0
+        if self.calm < _CALM_ROWS:
+            return False
+        self.since, self.alarms, self.page, self.calm = None, 0, False, 0
+        return True

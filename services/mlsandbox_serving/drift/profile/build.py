@@ -1,0 +1,181 @@
+"""Build a profile of reference rows: cells and counts of each column, and what the rows have to do with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from mlsandbox_serving.drift.answers import ERROR, LABEL, LOSS, SCORE, error_column, loss_column, prediction_columns, score_column
+from mlsandbox_serving.drift.bets import FEWEST_ROWS
+from mlsandbox_serving.drift.cells import Cells, Ints, category_cells, number_cells
+from mlsandbox_serving.drift.profile.definition import Profile, SelfCheck, ValueType
+from mlsandbox_serving.drift.profile.dependence import pairs_of, stride_of
+from mlsandbox_serving.drift.profile.refuse import reason_to_refuse
+from mlsandbox_serving.drift.profile.self_check import unsteady_kinds
+from mlsandbox_serving.drift.streams import Kind, Stream
+from mlsandbox_serving.drift.values import Values, instants, key, numbers, padded, sequence
+from mlsandbox_serving.schema.definition import Definition
+
+_REPLAYED: Final = 0.2
+_TYPES: Final[Mapping[str, ValueType]] = {
+    "float": "number",
+    "integer": "number",
+    "boolean": "boolean",
+    "string": "text",
+    "category": "text",
+    "datetime": "date",
+}
+
+
+def build_profile(
+    columns: Mapping[str, Any],
+    schema: Definition | None = None,
+    *,
+    predictions: Any = None,
+    scores: Any = None,
+    labels: Any = None,
+    private: Collection[str] = (),
+    hashed: Collection[str] = (),
+) -> Profile:
+    """Describe reference rows.
+
+    Args:
+        columns: name to values, in time order; JSON values, arrays, or anything that numpy makes an array of.
+        schema: of the model; without one, types are read off the values.
+        predictions: the model's, of the same rows: one value or one list of values per row.
+        scores: probabilities (a list per row) or one number per row.
+        labels: what was right, of the same rows.
+        private: columns that no event holds and that are left out here.
+        hashed: columns whose values are the hashes that events hold in their place; they are categories, whatever the schema says.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    types = value_types(schema, hashed)
+    return profile_of(columns, types, predictions=predictions, scores=scores, labels=labels, private=private)
+
+
+def value_types(schema: Definition | None, hashed: Collection[str] = ()) -> dict[str, ValueType]:
+    """What a schema says about each column, as far as cells are concerned."""
+    types = {column.name: _TYPES[column.type] for column in schema.columns} if schema is not None else {}
+    return types | dict.fromkeys(hashed, "text")
+
+
+def profile_of(
+    columns: Mapping[str, Any],
+    types: Mapping[str, ValueType],
+    *,
+    predictions: Any = None,
+    scores: Any = None,
+    labels: Any = None,
+    private: Collection[str] = (),
+) -> Profile:
+    """As `build_profile`, with the types given one by one; a column without one has the type of its values."""
+    given = {name: sequence(values) for name, values in columns.items() if name not in private}
+    answers = _answers(predictions, scores)
+    rows = max((len(values) for values in [*given.values(), *answers.values()] if values is not None), default=0)
+    if rows == 0:
+        raise ValueError("the reference has no rows: build the profile of a sample of the training inputs")
+    left_out = {name: "private" for name in columns if name in private}
+    kept: list[tuple[str, Kind, Values, ValueType]] = []
+    for name, values in given.items():
+        held = padded(values, rows)
+        of = types.get(name) or type_of(held)
+        refused = reason_to_refuse(held, of)
+        if refused is None:
+            kept.append((name, Kind.FEATURES, held, of))
+        else:
+            left_out[name] = refused
+    kept += [(name, Kind.PREDICTION, padded(values, rows), type_of(values)) for name, values in answers.items()]
+    kept += [(name, Kind.PERFORMANCE, padded(values, rows), type_of(values)) for name, values in _performance(answers, labels).items()]
+    streams = tuple(stream_of(*entry) for entry in kept)
+    cells = cells_of(streams, [values for _, _, values, _ in kept], rows)
+    watched = [position for position, stream in enumerate(streams) if stream.kind is not Kind.PERFORMANCE]
+    stride = stride_of([streams[position] for position in watched], cells[:, watched])
+    return Profile(
+        rows=rows,
+        streams=streams,
+        pairs=pairs_of(streams, cells) if rows >= FEWEST_ROWS else (),
+        stride=stride,
+        self_check=_self_check(kept, rows, stride),
+        left_out=left_out,
+    )
+
+
+def type_of(values: Values) -> ValueType:
+    """What a column holds, judged by its values."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biufM":
+        return "boolean" if values.dtype.kind == "b" else "date" if values.dtype.kind == "M" else "number"
+    found = {type(value) for value in values if value is not None}
+    if found and found <= {bool, np.bool_}:
+        return "boolean"
+    numeric = all(issubclass(one, int | float | np.number) and one is not bool for one in found)
+    return "number" if found and numeric else "text"
+
+
+def stream_of(name: str, kind: Kind, values: Values, of: ValueType) -> Stream:
+    """One column as a stream."""
+    found = numbers(values) if of == "number" else instants(values) if of == "date" else None
+    cells: Cells | None = None if found is None else number_cells(found, dates=of == "date")
+    sd, singletons = 0.0, 0
+    if cells is None:
+        plain = found.tolist() if found is not None else values.tolist() if isinstance(values, np.ndarray) else values
+        keys = [key(value) for value in plain]
+        cells = category_cells(keys, of)
+        _, frequencies = np.unique([one for one in keys if one is not None], return_counts=True)
+        singletons = int(np.count_nonzero(frequencies == 1))
+    elif found is not None:
+        sd = _deviation(found[np.isfinite(found)])
+    counts: Ints = np.bincount(cells.read(values), minlength=cells.size)
+    return Stream(name, kind, cells, counts, singletons, sd)
+
+
+def cells_of(streams: tuple[Stream, ...], values: list[Values], rows: int) -> Ints:
+    """Rows by streams."""
+    cells: Ints = np.empty((rows, len(streams)), dtype=np.int64)
+    for position, (stream, held) in enumerate(zip(streams, values, strict=True)):
+        cells[:, position] = stream.cells.read(held)
+    return cells
+
+
+def _answers(predictions: Any, scores: Any) -> dict[str, Values]:
+    answers = prediction_columns(predictions)
+    score = score_column(scores)
+    if score is not None:
+        answers[SCORE] = score
+    return answers
+
+
+def _performance(answers: Mapping[str, Values], labels: Any) -> dict[str, Values]:
+    """The labels, and the loss beside a single prediction per row."""
+    held = sequence(labels)
+    if held is None:
+        return {}
+    found: dict[str, Values] = {LABEL: held}
+    prediction = answers.get("prediction")
+    if prediction is not None:
+        held = padded(held, len(prediction))
+        if type_of(prediction) == "number" and len(np.unique(numbers(prediction))) > 20:
+            found[LOSS] = loss_column(prediction, held)
+        else:
+            found[ERROR] = error_column(prediction, held)
+    return found
+
+
+def _self_check(kept: list[tuple[str, Kind, Values, ValueType]], rows: int, stride: int) -> SelfCheck:
+    """Replay the last fifth against a profile of the rest."""
+    first = rows - int(rows * _REPLAYED)
+    if first < FEWEST_ROWS:
+        return SelfCheck(0, {})
+    streams = tuple(stream_of(name, kind, values[:first], of) for name, kind, values, of in kept)
+    cells = cells_of(streams, [values[first:] for _, _, values, _ in kept], rows - first)
+    return SelfCheck(rows - first, unsteady_kinds(streams, cells, first, stride))
+
+
+def _deviation(found: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """Standard deviation; of numbers so large that their squares overflow, 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sd = float(found.std())
+    return sd if np.isfinite(sd) else 0.0

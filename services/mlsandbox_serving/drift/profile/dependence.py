@@ -1,0 +1,84 @@
+"""What rows and columns of the reference have to do with each other: the stride, and the pairs worth watching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+
+from mlsandbox_serving.drift.bets import normal_scores
+from mlsandbox_serving.drift.cells import Ints, NumberCells
+from mlsandbox_serving.drift.streams import GROUPS, PAIR_CELLS, Kind, Pair, Stream, association, pair_cells
+from mlsandbox_serving.drift.values import Floats
+
+MOST_PAIRS: Final = 200
+LONGEST_STRIDE: Final = 50
+_INDEPENDENT: Final = 0.05
+_CHANCE: Final = 3.0
+"""Standard errors of an autocorrelation that are taken for chance; only with few rows that is more than _INDEPENDENT."""
+_MOST_ROWS: Final = 20_000
+_WORTHWHILE: Final = 0.05
+
+
+def stride_of(streams: Sequence[Stream], cells: Ints) -> int:
+    """The first lag at which each stream's autocorrelation is negligible, at most 50.
+
+    Args:
+        streams: columns and predictions.
+        cells: rows in time order by streams.
+    """
+    recent = cells[-_MOST_ROWS:]
+    return max((_stride(stream, recent[:, position]) for position, stream in enumerate(streams)), default=1)
+
+
+def pairs_of(streams: Sequence[Stream], cells: Ints) -> tuple[Pair, ...]:
+    """Pairs of input columns that have to do with each other, the strongest first, at most 200.
+
+    Args:
+        streams: all of them.
+        cells: rows by streams.
+    """
+    columns = [position for position, stream in enumerate(streams) if stream.kind is Kind.FEATURES]
+    if len(columns) < 2:
+        return ()
+    groups = np.stack([streams[position].groups[cells[:, position]] for position in columns], axis=1)
+    sample = groups[:: -(-len(groups) // _MOST_ROWS)]
+    present = (sample[:, :, None] == np.arange(GROUPS)).reshape(len(sample), -1).astype(np.float32)
+    joint = np.asarray(present.T @ present, dtype=np.float64).reshape(len(columns), GROUPS, len(columns), GROUPS)
+    strengths = [(association(joint[one, :, other, :]), one, other) for one, other in combinations(range(len(columns)), 2)]
+    chosen = sorted((entry for entry in strengths if entry[0] >= _WORTHWHILE), key=lambda entry: (-entry[0], entry[1], entry[2]))
+    return tuple(_pair(streams, columns, groups, one, other) for _, one, other in chosen[:MOST_PAIRS])
+
+
+def _pair(streams: Sequence[Stream], columns: Sequence[int], groups: Ints, one: int, other: int) -> Pair:
+    cells = pair_cells(groups[:, one], groups[:, other])
+    counts = np.bincount(cells[cells >= 0], minlength=PAIR_CELLS)
+    numeric = all(isinstance(streams[columns[position]].cells, NumberCells) for position in (one, other))
+    return Pair(columns[one], columns[other], counts, association(counts.astype(np.float64)), numeric)
+
+
+def _stride(stream: Stream, cells: Ints) -> int:
+    bound = max(_INDEPENDENT, _CHANCE / float(np.sqrt(len(cells))))
+    longest = min(LONGEST_STRIDE, len(cells) - 1)
+    numeric = isinstance(stream.cells, NumberCells)
+    scores = normal_scores(stream)[cells] if numeric else np.empty(0)
+    for lag in range(1, longest):
+        if abs(_correlation(scores, lag) if numeric else _agreement(cells, lag)) < bound:
+            return lag
+    return max(longest, 1)
+
+
+def _correlation(scores: Floats, lag: int) -> float:
+    centred = scores - scores.mean()
+    square = float(centred @ centred)
+    return float(centred[lag:] @ centred[:-lag]) / square if square > 0 else 0.0
+
+
+def _agreement(cells: Ints, lag: int) -> float:
+    """How much more often than by chance two rows have the same category: 0 for independent ones, 1 for always."""
+    shares = np.bincount(cells) / len(cells)
+    chance = float((shares**2).sum())
+    same = float(np.mean(cells[lag:] == cells[:-lag]))
+    return (same - chance) / (1.0 - chance) if chance < 1.0 else 0.0

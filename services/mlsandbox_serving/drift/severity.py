@@ -1,0 +1,132 @@
+"""How large a change is, in the measures that practitioners know; how certain it is says `sequential`.
+
+PSI is that of about ten groups, less what a window of that size shows without any change: (groups - 1) * (1/w + 1/n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from mlsandbox_serving.drift.cells import Ints, NumberCells
+from mlsandbox_serving.drift.streams import Pair, Stream
+from mlsandbox_serving.drift.values import Floats
+
+_GROUPS: Final = 10
+_PSI: Final = (0.05, 0.1, 0.25)
+_EXCESS: Final = (0.005, 0.01, 0.05)
+
+
+class Severity(IntEnum):
+    """Size of a change. MEDIUM is where an alert may page."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+def of_psi(psi: float) -> Severity:
+    """Severity of a population stability index, its noise floor taken off."""
+    return Severity(sum(psi >= border for border in _PSI))
+
+
+def of_excess(excess: float) -> Severity:
+    """Severity of a rate's excess over the reference; one point is medium."""
+    return Severity(sum(excess >= border for border in _EXCESS))
+
+
+class Grouping:
+    """The cells of all streams, brought into a few groups each.
+
+    Args:
+        shares: of the reference, of all streams one after the other.
+        groups: the group of each cell, likewise, counted through from 0.
+        starts: the first group of each stream.
+        rows: rows of the reference behind each stream.
+    """
+
+    def __init__(self, shares: Floats, groups: Ints, starts: Ints, rows: Floats) -> None:
+        self._groups = groups
+        self._starts = starts
+        self._sizes = np.diff(np.append(starts, groups.max() + 1))
+        self._reference: Floats = np.bincount(groups, weights=shares).astype(np.float64)
+        self._rows = rows
+
+    def psi(self, counts: Ints) -> Floats:
+        """PSI of each stream, less its noise floor and never below 0; 0 for a stream without rows."""
+        grouped = np.bincount(self._groups, weights=counts)
+        window = np.add.reduceat(grouped, self._starts)
+        spread = np.repeat(window, self._sizes)
+        expected = spread * self._reference
+        live = (grouped + self._reference) / (spread + 1.0)  # one row's worth of the reference, so that no share is 0
+        psi = np.add.reduceat((live - self._reference) * np.log(live / self._reference), self._starts)
+        # A group in which hardly a row is expected adds less noise than a whole degree of freedom.
+        freedom = np.add.reduceat(np.minimum(expected, 1.0), self._starts) - 1.0
+        floor = np.maximum(freedom, 0.0) * (1.0 / np.maximum(window, 1.0) + 1.0 / self._rows)
+        return np.where(window > 0, np.maximum(psi - floor, 0.0), 0.0)
+
+    def of_stream(self, counts: Ints, stream: int) -> tuple[Ints, Floats, Floats]:
+        """One stream: the group of each of its cells, counted from 0; rows per group; reference shares per group."""
+        first, size = int(self._starts[stream]), int(self._sizes[stream])
+        cells = np.flatnonzero((self._groups >= first) & (self._groups < first + size))
+        local = self._groups[cells] - first
+        grouped: Floats = np.bincount(local, weights=counts[cells], minlength=size).astype(np.float64)
+        return local, grouped, self._reference[first : first + size]
+
+
+def contributions(grouped: Floats, reference: Floats) -> Floats:
+    """What each group adds to PSI."""
+    live = (grouped + reference) / (grouped.sum() + 1.0)
+    parts: Floats = (live - reference) * np.log(live / reference)
+    return parts
+
+
+def grouping(streams: Sequence[Stream], pairs: Sequence[Pair], rows_of_pairs: int) -> Grouping:
+    """Group the cells of streams, then of pairs, which stay as they are."""
+    shares = [stream.shares for stream in streams] + [pair.shares for pair in pairs]
+    local = [_groups(stream) for stream in streams] + [np.arange(len(pair.counts)) for pair in pairs]
+    sizes = [int(groups.max()) + 1 for groups in local]
+    starts = np.cumsum([0, *sizes[:-1]])
+    rows = np.array([stream.rows for stream in streams] + [rows_of_pairs] * len(pairs), dtype=np.float64)
+    groups = np.concatenate([groups + start for groups, start in zip(local, starts, strict=True)])
+    return Grouping(np.concatenate(shares), groups, starts, rows)
+
+
+def jensen_shannon(live: Floats, reference: Floats) -> float:
+    """Jensen-Shannon distance to the base 2: from 0, the same, to 1, nothing in common."""
+    middle = (live + reference) / 2
+    return float(np.sqrt(max((_divergence(live, middle) + _divergence(reference, middle)) / 2, 0.0)))
+
+
+def wasserstein(cells: NumberCells, live: Floats, reference: Floats, sd: float) -> float:
+    """Wasserstein distance of two shares over number cells, in standard deviations; what is out of range counts as at its border."""
+    if sd <= 0:
+        return 0.0
+    borders = np.concatenate([[cells.minimum], cells.edges, [cells.maximum]])
+    present_live, present = live[:-1].sum(), reference[:-1].sum()
+    if present_live <= 0:
+        return 0.0
+    ahead = np.abs(np.cumsum(live[:-1]) / present_live - np.cumsum(reference[:-1]) / present)[:-1]
+    between = (ahead[:-1] + ahead[1:]) / 2
+    return float((between * np.diff(borders)).sum() / sd)
+
+
+def _divergence(one: Floats, other: Floats) -> float:
+    some = one > 0
+    return float((one[some] * np.log2(one[some] / other[some])).sum())
+
+
+def _groups(stream: Stream) -> Ints:
+    """Numbers: about ten groups of quantile cells, and the three special cells; categories: one each."""
+    if not isinstance(stream.cells, NumberCells):
+        return np.arange(stream.cells.size)
+    inner = stream.shares[1:-2]
+    middle = (np.cumsum(inner) - inner / 2) / inner.sum()
+    tenths = np.minimum((middle * _GROUPS).astype(np.int64), _GROUPS - 1)
+    _, dense = np.unique(tenths, return_inverse=True)
+    last = int(dense.max()) + 2
+    return np.concatenate([[0], dense + 1, [last, last + 1]])
