@@ -1,0 +1,99 @@
+"""Adds predictions and labels to the tables, each event once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from mlsandbox_serving.performance.reading import Label, Predictions
+
+_SOURCE: Final = """
+INSERT INTO sources (model, version, kind, classes) VALUES (?, ?, ?, ?)
+ON CONFLICT (model, version) DO UPDATE SET kind = excluded.kind, classes = COALESCE(excluded.classes, classes)
+"""
+_LABEL: Final = """
+INSERT INTO labels (request, row, model, label, time, sequence, event) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (request, row, model) DO UPDATE
+SET label = excluded.label, time = excluded.time, sequence = excluded.sequence, event = excluded.event
+WHERE (excluded.time, excluded.sequence, excluded.event) > (labels.time, labels.sequence, labels.event)
+"""
+
+
+class Added(NamedTuple):
+    """What became of a batch of events."""
+
+    predictions: int = 0
+    """Predicted rows that are new."""
+    labels: int = 0
+    """Labels that are new, whether they are the first of their row or not."""
+    repeated: int = 0
+    """Those of them whose row had the same label already."""
+    corrected: int = 0
+    """Those of them whose row had another label; of all labels of a row the last by event time holds."""
+    redelivered: int = 0
+    """Events that were there already."""
+    ignored: int = 0
+    """Events of no use here: errors, predictions that are not one value per row, what is malformed."""
+
+
+class Batch:
+    """Adds events within a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._sources: dict[tuple[str, str], int] = {}
+        self._counts: Counter[str] = Counter()
+
+    def add(self, read: Iterable[Predictions | Label | None]) -> Added:
+        """Add what was read of events, None for those of no use."""
+        for one in read:
+            if one is None:
+                self._counts["ignored"] += 1
+            elif not self._connection.execute("INSERT OR IGNORE INTO seen (event) VALUES (?)", (one.event,)).rowcount:
+                self._counts["redelivered"] += 1
+            elif isinstance(one, Label):
+                self._label(one)
+            else:
+                self._predictions(one)
+        return Added(**self._counts)
+
+    def _predictions(self, one: Predictions) -> None:
+        self._counts["predictions"] += len(one.values)
+        key = (one.request, self._source(one))
+        known = self._connection.execute("SELECT id, time, event FROM requests WHERE request = ? AND source = ?", key).fetchone()
+        if known is None:
+            request = self._connection.execute(
+                "INSERT INTO requests (request, source, time, event, rows) VALUES (?, ?, ?, ?, ?)",
+                (*key, one.time, one.event, len(one.values)),
+            ).lastrowid
+        elif (known[1], known[2]) > (one.time, one.event):
+            return  # a client used a request id twice: its last answer counts
+        else:
+            request = known[0]
+            self._connection.execute("DELETE FROM rows WHERE request = ?", (request,))
+            self._connection.execute(
+                "UPDATE requests SET time = ?, event = ?, rows = ? WHERE id = ?", (one.time, one.event, len(one.values), request)
+            )
+        scores: Sequence[bytes | None] = one.scores or [None] * len(one.values)
+        self._connection.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?)",
+            [(request, row, value, score) for row, (value, score) in enumerate(zip(one.values, scores, strict=True))],
+        )
+
+    def _label(self, one: Label) -> None:
+        self._counts["labels"] += 1
+        key = (one.request, one.row, one.model)
+        known = self._connection.execute("SELECT label FROM labels WHERE request = ? AND row = ? AND model = ?", key).fetchone()
+        if known is not None:
+            self._counts["repeated" if known[0] == one.value else "corrected"] += 1
+        self._connection.execute(_LABEL, (*key, one.value, one.time, one.sequence, one.event))
+
+    def _source(self, one: Predictions) -> int:
+        key = (one.model, one.version)
+        if key not in self._sources:
+            self._connection.execute(_SOURCE, (*key, one.kind, one.classes))
+            found = self._connection.execute("SELECT id FROM sources WHERE model = ? AND version = ?", key).fetchone()
+            self._sources[key] = found[0]
+        return self._sources[key]

@@ -1,0 +1,220 @@
+"""Predictions and labels, joined in whichever order they come, and how well each version predicts.
+
+Used from one thread at a time. An event counts once however often it is delivered, and what was added survives the death of the
+process and a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from mlsandbox_serving.performance.adding import Added, Batch
+from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, Database, is_damage
+from mlsandbox_serving.performance.joined import SECONDS, Joined, Window
+from mlsandbox_serving.performance.reading import Label, Predictions, read_event
+
+T = TypeVar("T")
+
+_NANOSECONDS: Final = 10**9
+_SEEN: Final = 2
+"""Times the bound of predictions: so many events are remembered."""
+_EVICTED: Final = 500
+"""Requests that are looked at in one go when there are too many."""
+_DROPPED: Final = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was added since the store was begun, and what is kept now."""
+
+    added: Added
+    dropped: int
+    """Labels without a prediction that were dropped because there were too many."""
+    kept: int
+    """Predicted rows that are kept."""
+    labels: int
+    """Labels that are kept."""
+    unmatched: int
+    """Those of them whose prediction is not, or not yet, here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How well one version of a model predicted in one window."""
+
+    model: str
+    version: str
+    window: Window
+    """Of the time of the prediction, not of the label."""
+    predictions: int
+    """Predicted rows."""
+    labels: int
+    """Those of them that have a label."""
+    unusable: int
+    """Those of the labels that cannot be compared with the prediction: a text and a number, or a prediction that is missing."""
+    metrics: Mapping[str, float]
+    """By the names in `metrics`; what is not defined for these labels is not there."""
+
+    @property
+    def coverage(self) -> float | None:
+        """The part of the predictions that has a label; None without predictions."""
+        return self.labels / self.predictions if self.predictions else None
+
+
+class PerformanceStore:
+    """Predictions and labels in a folder.
+
+    Args:
+        folder: made (mode 0700) when it is absent.
+        max_predictions: predicted rows that are kept, over all models; past it the oldest requests go with their labels. As many labels
+            are kept; past it the oldest without a prediction go.
+        max_age: seconds after which predictions and labels go.
+        clock: epoch seconds now.
+
+    Raises:
+        sqlite3.Error, OSError: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, max_predictions: int, max_age: float, clock: Callable[[], float] = time.time) -> None:
+        self._database = Database(folder)
+        self._max_predictions = max_predictions
+        self._max_age = max_age
+        self._clock = clock
+        self._database.opened()
+
+    @property
+    def moved_aside(self) -> int:
+        """Databases found damaged and begun anew so far."""
+        return self._database.moved_aside
+
+    def add(self, events: Iterable[tuple[int, Mapping[str, Any]]]) -> Added:
+        """Add events; when this returns they are on disk.
+
+        Args:
+            events: epoch nanoseconds and fields of each, as `forward.messages.Event` has them.
+
+        Raises:
+            sqlite3.Error, OSError: nothing was added.
+        """
+        read = [read_event(when, record) for when, record in events]
+        return self._recovered(lambda: self._add(read))
+
+    def summary(self, now: float) -> tuple[Performance, ...]:
+        """Every version that has predictions, by model and version, in each window.
+
+        Args:
+            now: epoch seconds.
+
+        Raises:
+            sqlite3.Error, OSError: the database cannot be read.
+        """
+        return self._recovered(lambda: tuple(self._summary(int(now * _NANOSECONDS))))
+
+    def totals(self) -> Totals:
+        """Counts over the store's life, and of what is kept.
+
+        Raises:
+            sqlite3.Error, OSError: the database cannot be read.
+        """
+        return self._recovered(self._totals)
+
+    def close(self) -> None:
+        """Close the database; the next use opens it again."""
+        self._database.close()
+
+    def _recovered(self, work: Callable[[], T]) -> T:
+        """The work's result; when the database turns out to be damaged, that of a new one."""
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._database.move_aside(str(error))
+            return work()
+
+    def _add(self, read: list[Predictions | Label | None]) -> Added:
+        with self._database.transaction() as connection:
+            counts = Batch(connection).add(read)
+            dropped = self._bound(connection)
+            connection.executemany(
+                "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                [(f"added.{name}", count) for name, count in counts._asdict().items()] + [(_DROPPED, dropped)],
+            )
+        return counts
+
+    def _bound(self, connection: sqlite3.Connection) -> int:
+        """Let go what is too old or too much; how many labels went for being too many."""
+        oldest = int((self._clock() - self._max_age) * _NANOSECONDS)
+        gone = connection.execute("DELETE FROM requests WHERE time < ?", (oldest,)).rowcount
+        connection.execute("DELETE FROM labels WHERE time < ?", (oldest,))
+        while (excess := _counter(connection, KEPT) - self._max_predictions) > 0 and (evicted := _evict(connection, excess)):
+            gone += evicted
+        if gone:
+            connection.execute("DELETE FROM sources WHERE NOT EXISTS (SELECT 1 FROM requests WHERE source = sources.id)")
+        connection.execute("DELETE FROM seen WHERE number <= (SELECT MAX(number) FROM seen) - ?", (max(_SEEN * self._max_predictions, 1),))
+        excess = _counter(connection, LABELS) - self._max_predictions
+        if excess <= 0:
+            return 0
+        return connection.execute(
+            "DELETE FROM labels WHERE (request, row, model) IN "  # noqa: S608 - a condition of our own
+            f"(SELECT request, row, model FROM labels WHERE NOT {MATCHED} ORDER BY time, sequence LIMIT ?)",
+            (excess + self._max_predictions // 100,),
+        ).rowcount
+
+    def _summary(self, now: int) -> Iterable[Performance]:
+        connection = self._database.opened()
+        cutoff = now - int(self._max_age * _NANOSECONDS)
+        starts = {window: max(now - SECONDS[window] * _NANOSECONDS if window in SECONDS else cutoff, cutoff) for window in Window}
+        sources = connection.execute("SELECT id, model, version, kind, classes FROM sources ORDER BY model, version").fetchall()
+        for source, model, version, kind, classes in sources:
+            joined = Joined(kind, json.loads(classes) if classes else [], connection.execute(_JOIN, (source, model)))
+            for window, start in starts.items():
+                (predictions,) = connection.execute(
+                    "SELECT TOTAL(rows) FROM requests WHERE source = ? AND time >= ?", (source, start)
+                ).fetchone()
+                labels, unusable = joined.count(start), joined.unusable(start)
+                yield Performance(model, version, window, int(predictions), labels, unusable, joined.scores(start))
+
+    def _totals(self) -> Totals:
+        connection = self._database.opened()
+        counters: dict[str, int] = dict(connection.execute("SELECT name, value FROM counters"))
+        (unmatched,) = connection.execute(f"SELECT COUNT(*) FROM labels WHERE NOT {MATCHED}").fetchone()  # noqa: S608
+        return Totals(
+            added=Added(**{name: counters.get(f"added.{name}", 0) for name in Added._fields}),
+            dropped=counters.get(_DROPPED, 0),
+            kept=counters[KEPT],
+            labels=counters[LABELS],
+            unmatched=unmatched,
+        )
+
+
+# CROSS JOIN keeps the order: labels are the fewest.
+_JOIN: Final = """
+SELECT requests.time, rows.prediction, rows.scores, labels.label FROM labels
+CROSS JOIN requests ON requests.request = labels.request AND requests.source = ?
+CROSS JOIN rows ON rows.request = requests.id AND rows.row = labels.row
+WHERE labels.model = ?
+"""
+
+
+def _evict(connection: sqlite3.Connection, excess: int) -> int:
+    """Delete the oldest requests until so many rows are gone, or a part of them; how many requests."""
+    chosen: list[tuple[int]] = []
+    for request, rows in connection.execute("SELECT id, rows FROM requests ORDER BY time, id LIMIT ?", (_EVICTED,)):
+        if excess <= 0:
+            break
+        chosen.append((request,))
+        excess -= rows
+    connection.executemany("DELETE FROM requests WHERE id = ?", chosen)
+    return len(chosen)
+
+
+def _counter(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()[0]
+    return value
