@@ -158,7 +158,7 @@ def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, st
         case ProgramEnvironment(command=str(command)):
             program = places.programs[command]
             args = service.args if service.native_args is None else service.native_args
-            cwd = places.sandbox
+            cwd = resolver.path(ConfigPath()) if service.files else places.sandbox
         case ProgramEnvironment(image=image):
             raise KeyError(f"{service.name} runs in containers only ({image})")
         case _:

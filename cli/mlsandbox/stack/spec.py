@@ -187,7 +187,7 @@ class ServiceSpec:
     args: tuple[Value, ...]
     """Arguments after the environment's Python, e.g. ("-m", "mlsandbox_serving.spool.shipper"), or after the program."""
     native_args: tuple[Value, ...] | None = None
-    """Those of a program that runs as a child process, when they are others than in its image."""
+    """Those of a program that runs as a child process, in the folder of its configuration, when they are others than in its image."""
     env: Mapping[str, Value] = field(default_factory=dict)
     files: Mapping[str, Asset | Value] = field(default_factory=dict)
     """Its configuration: path below `ConfigPath()` -> text; read-only for the service."""

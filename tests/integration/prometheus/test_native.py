@@ -77,7 +77,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "alertmanager": program(request, "alertmanager", "prometheus-alertmanager"),
     }
     folder = tmp_path_factory.mktemp("native")
-    root = folder / "Büro Projekt"
+    root = folder / "Büro [Projekt] #2 = $HOME"
     root.mkdir()
     made = Stack(root, monitored(folder, programs))
     try:

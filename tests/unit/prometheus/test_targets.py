@@ -10,17 +10,21 @@ import pytest
 import yaml
 
 from mlsandbox.assets import asset_path
-from mlsandbox.render.processes import Places, render_config
+from mlsandbox.render.processes import Places, render_config, render_processes
 from mlsandbox.stack import parts
 from mlsandbox.stack.build import build_stack
+from mlsandbox.stack.components.elasticsearch_exporter import TIMEOUT_SECONDS
 from mlsandbox.stack.components.objectives import latency_bucket
 from mlsandbox.stack.components.prometheus import RULES
+from mlsandbox.stack.spec import StackSpec
 from support.monitoring import PARTS, inputs, model
+
+PLACES = Places(Path("/p q [v2]/.sandbox"), {}, {}, {"prometheus": Path("/usr/bin/prometheus")}, Path("/served"))
 
 
 def _rendered(*models: Any, chosen: frozenset[str] = PARTS) -> dict[str, str]:
     spec = build_stack(inputs(*models, chosen=chosen))
-    return {file.path: file.text for file in render_config(spec, Places(Path("/p q/.sandbox"), {}, {}, {}, Path("/served")))}
+    return {file.path: file.text for file in render_config(spec, PLACES)}
 
 
 def _targets(rendered: dict[str, str], name: str = "services") -> dict[str, dict[str, str]]:
@@ -60,6 +64,18 @@ def test_all_rule_files_are_handed_over() -> None:
     assert {name for name in rendered if "/rules/" in name} == {f"config/prometheus/rules/{name}.yml" for name in (*RULES, "objectives")}
 
 
+def test_a_folder_with_brackets_is_no_pattern() -> None:
+    """As a child process Prometheus must find its rules and targets whatever the project's folder is called: by relative names."""
+    (service,) = [each for each in build_stack(inputs()).services if each.name == parts.PROMETHEUS]
+    (process,) = render_processes(StackSpec("p", "127.0.0.1", (service,)), PLACES, {}, ())
+
+    assert process.cwd == "/p q [v2]/.sandbox/stack/config/prometheus"
+    assert process.argv[:2] == ("/usr/bin/prometheus", "--config.file=prometheus.yml")
+    configuration = yaml.safe_load(asset_path("prometheus/prometheus.yml").read_text("utf-8"))
+    found = configuration["scrape_configs"][0]["file_sd_configs"] + configuration["alerting"]["alertmanagers"][0]["file_sd_configs"]
+    assert not [path for path in (*configuration["rule_files"], *(file for each in found for file in each["files"])) if path[0] == "/"]
+
+
 def test_what_models_promise_becomes_constants() -> None:
     """Objectives and limits must be rendered with their numbers, for each model and each service that has some."""
     text = _rendered(model("wine", availability=0.99, latency_p95_seconds=0.04), model("churn"))["config/prometheus/rules/objectives.yml"]
@@ -87,7 +103,14 @@ def test_alertmanager_is_told_where_the_shipper_is() -> None:
     configuration = yaml.safe_load(rendered["config/alertmanager/alertmanager.yml"])
     (webhook,) = configuration["receivers"][0]["webhook_configs"]
 
-    assert webhook["url_file"] == "/p q/.sandbox/stack/config/alertmanager/webhook-url"
+    assert webhook["url_file"] == "/p q [v2]/.sandbox/stack/config/alertmanager/webhook-url"
     address = rendered["config/alertmanager/webhook-url"]
     assert address.startswith("http://127.0.0.1:")
     assert address.endswith("/alerts")
+
+
+def test_the_exporter_gives_up_before_prometheus() -> None:
+    """An Elasticsearch that hangs must not make its exporter count as gone: that waits for less time than its scrape may take."""
+    configuration = yaml.safe_load(asset_path("prometheus/prometheus.yml").read_text("utf-8"))
+
+    assert int(configuration["global"]["scrape_timeout"].removesuffix("s")) > TIMEOUT_SECONDS

@@ -9,6 +9,7 @@ from mlsandbox.stack.components.base import Component, StackInputs
 from mlsandbox.stack.spec import Condition, PortSpec, Probe, ProgramEnvironment, Resources, Scrape, ServiceSpec
 
 NAME = "elasticsearch-exporter"
+TIMEOUT_SECONDS = 3
 
 
 def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -16,7 +17,8 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
         ServiceSpec(
             name=NAME,
             environment=ProgramEnvironment(NAME),
-            args=(f"--es.uri={elasticsearch.URL}", "--es.all", "--es.indices", "--es.timeout=8s"),
+            # Shorter than Prometheus's scrape_timeout: when Elasticsearch hangs, it is not the exporter that counts as gone.
+            args=(f"--es.uri={elasticsearch.URL}", "--es.all", "--es.indices", f"--es.timeout={TIMEOUT_SECONDS}s"),
             ports=(PortSpec(NAME, 9114),),
             metrics=Scrape(NAME),
             readiness=Probe(NAME, "/healthz", identified=False),  # it shows metrics, too, when Elasticsearch does not answer

@@ -35,17 +35,19 @@ _MEMORY: Final = 512 * 1024 * 1024
 
 
 def _services(inputs: StackInputs, others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    options = (
+        Joined(("--storage.tsdb.path=", DataFolder(NAME, "/prometheus"))),
+        # Whichever comes first: a sandbox is no archive.
+        "--storage.tsdb.retention.time=15d",
+        "--storage.tsdb.retention.size=1GB",
+        Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
+    )
     itself = ServiceSpec(
         name=NAME,
         environment=ProgramEnvironment(NAME, command="prometheus"),
-        args=(
-            Joined(("--config.file=", ConfigPath("prometheus.yml"))),
-            Joined(("--storage.tsdb.path=", DataFolder(NAME, "/prometheus"))),
-            # Whichever comes first: a sandbox is no archive.
-            "--storage.tsdb.retention.time=15d",
-            "--storage.tsdb.retention.size=1GB",
-            Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
-        ),
+        args=(Joined(("--config.file=", ConfigPath("prometheus.yml"))), *options),
+        # Relative: it takes the names of its rules and targets, with the folder before them, for patterns; folders have brackets.
+        native_args=("--config.file=prometheus.yml", *options),
         env={"GOMEMLIMIT": str(_MEMORY * 9 // 10)},  # it tidies up in time, instead of being stopped at its limit
         ports=(inputs.port(Port.PROMETHEUS, Reach.MACHINE),),
         metrics=Scrape(Port.PROMETHEUS),
