@@ -50,6 +50,8 @@ class Client:
         if address.scheme != "http" or not address.hostname:
             raise ValueError(f"{url!r} is no address like http://elasticsearch:9200")
         self.url: Final = url
+        self.answer_bytes = 0
+        """Size of the last answer."""
         self._address = (address.hostname, address.port or 9200)
         self._timeout = timeout
         self._max_bytes = max_bytes
@@ -73,6 +75,7 @@ class Client:
             raise Unreachable(f"{self.url} does not answer: {type(error).__name__} {error}") from error
         finally:
             connection.close()
+        self.answer_bytes = len(answer)
         if len(answer) > self._max_bytes:
             raise AnswerTooLarge(f"{self.url} answered with more than {self._max_bytes} bytes")
         return self._decoded(response.status, answer)

@@ -15,7 +15,10 @@ from mlsandbox_serving.elasticsearch.templates import EVENTS
 from mlsandbox_serving.finding import Conditions, FindFailed, run_finder
 
 _SEARCH: Final = f"/{EVENTS}-*/_search"
-_PAGE: Final = 500
+_FIRST_PAGE: Final = 10
+_LARGEST_PAGE: Final = 500
+_PAGE_BYTES: Final = 16 * 1024**2
+"""About as much as is asked for at a time: Elasticsearch holds all of a page in its heap, and one event may have megabytes."""
 _POLL_SECONDS: Final = 1.0
 """As often as Elasticsearch makes new events visible."""
 _SETTLE_SECONDS: Final = 5.0
@@ -108,8 +111,8 @@ class _Following:
 
 
 def _hits(client: Client, query: dict[str, Any], *, limit: int | None, newest_first: bool) -> Iterator[Hit]:
-    """Page after page, until the limit or the end; where events are large, the pages are small."""
-    size, after, left = _PAGE, None, limit
+    """Page after page, until the limit or the end; each as large as the events of the one before suggest."""
+    size, after, left = _FIRST_PAGE, None, limit
     while left is None or left > 0:
         asked = size if left is None else min(size, left)
         try:
@@ -123,6 +126,7 @@ def _hits(client: Client, query: dict[str, Any], *, limit: int | None, newest_fi
         yield from hits
         if len(hits) < asked:
             return
+        size = max(min(_PAGE_BYTES * len(hits) // client.answer_bytes, _LARGEST_PAGE), 1)
         after = hits[-1]["sort"]
         left = None if left is None else left - asked
 

@@ -12,6 +12,8 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from mlsandbox_serving.contract import Dataset, Field, Finder, LogTable
+from mlsandbox_serving.elasticsearch.client import Client
+from mlsandbox_serving.elasticsearch.find import find
 from mlsandbox_serving.finding import Conditions
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.log_store.find import find as find_in_file
@@ -86,6 +88,33 @@ def test_many(url: str, client: Elasticsearch) -> None:
     store(client, many)
 
     assert [each[Field.EVENT_ID] for each in found(url, Conditions(limit=1_234))] == [f"e{number:04}" for number in range(66, 1_300)]
+
+
+class Recording(Client):
+    """Remembers how many events it asked for at a time."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.sizes: list[int] = []
+
+    def request(self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None) -> Any:
+        self.sizes.append(body["size"])
+        return super().request(method, path, body, params=params)
+
+
+@pytest.mark.parametrize(("padding", "page"), [(0, 500), (512 * 1024, 32)])
+def test_pages_fit_the_events(padding: int, page: int, url: str, client: Elasticsearch) -> None:
+    """Small events must come in large pages, large ones in small pages, so that no search fills Elasticsearch's memory."""
+    set_up(url)
+    store(client, [event(number, {Field.MESSAGE: "x" * padding}) for number in range(50)])
+    recording = Recording(url)
+
+    events = list(find(recording, Conditions(limit=1_000)))
+
+    assert len(events) == 50
+    assert recording.sizes[0] == 10
+    assert max(recording.sizes) <= page
+    assert recording.sizes[1] > page * 0.9
 
 
 def test_nothing_logged(url: str) -> None:
