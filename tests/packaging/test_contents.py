@@ -16,6 +16,7 @@ PLACES = {
     "cli/mlsandbox/": "mlsandbox/",
     "services/mlsandbox_serving/": "mlsandbox_serving/",
     "services/requirements/": "mlsandbox/_assets/requirements/",
+    **{f"{name}/": f"mlsandbox/_assets/{name}/" for name in ("compose", "fluentd", "grafana", "prometheus")},
 }
 
 
@@ -58,7 +59,7 @@ def test_sdist_has_no_strays(built: Built) -> None:
         names = {name.partition("/")[2] for name in archive.getnames() if not archive.getmember(name).isdir()}
 
     assert names - {"PKG-INFO"} <= set(tracked("*"))
-    assert {"pyproject.toml", "README.md", "LICENSE", *tracked("cli/*", "services/*")} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", *tracked(*(f"{place}*" for place in PLACES))} <= names
 
 
 def test_metadata(built: Built) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from support.docker_rig import DockerRig
+from support.docker_stack import DockerSandbox
 from support.repository import ROOT
 from support.sandbox import Sandbox, post
 
@@ -47,5 +49,20 @@ def test_up(installed: Path, tmp_path: Path) -> None:
         status, answer, _ = post(f"{sandbox.url}/predict", {"x": 9.0, "y": 0.0})
     finally:
         sandbox.down()
+
+    assert (status, answer["predictions"]) == (200, [1])
+
+
+def test_up_in_containers(installed: Path, tmp_path: Path, docker_rig: DockerRig) -> None:
+    """The installed wheel must bring all that containers are made and configured from."""
+    (tmp_path / "home").mkdir()
+    sandbox = DockerSandbox(tmp_path, tmp_path / "home", installed / "python", {"SANDBOX_PROFILE": "lite"}, installed / "sandbox")
+    sandbox.script(TRAIN)
+    sandbox.use_images(docker_rig.images, "installed-tiny")
+    try:
+        sandbox.run("up").ok()
+        status, answer, _ = post(f"{sandbox.url}/predict", {"x": 9.0, "y": 0.0})
+    finally:
+        sandbox.run("down", "--volumes", "--yes").ok()
 
     assert (status, answer["predictions"]) == (200, [1])
