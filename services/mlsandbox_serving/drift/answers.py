@@ -43,9 +43,13 @@ def score_column(scores: Any) -> Values | None:
     values = sequence(scores)
     if values is None:
         return None
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        return values
-    return [_score(value) for value in values]
+    try:
+        table = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):  # odd values among them
+        return [_score(value) for value in values]
+    if table.ndim == 2 and table.shape[1]:
+        return table[:, 1] if table.shape[1] == 2 else table.max(axis=1)
+    return table if table.ndim == 1 else [None] * len(values)
 
 
 def error_column(predictions: Values, labels: Values) -> list[bool | None]:

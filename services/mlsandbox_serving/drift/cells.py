@@ -22,7 +22,7 @@ CategoryKind = Literal["text", "number", "boolean", "date"]
 
 QUANTILES: Final = 64
 CATEGORIES: Final = 20
-_FEW: Final = 20
+FEW: Final = 20
 """A column of numbers with at most so many different values is one of categories."""
 _LONGEST_EXAMPLE: Final = 40
 _MISSING: Final[dict[CategoryKind, str]] = {"number": "missing or not a number", "date": "missing or not a date"}
@@ -171,7 +171,7 @@ def number_cells(reference: Floats, *, dates: bool = False) -> NumberCells | Non
     """
     present = np.sort(reference[np.isfinite(reference)])
     distinct, counts = np.unique(present, return_counts=True)
-    if len(distinct) <= _FEW:
+    if len(distinct) <= FEW:
         return None
     if len(distinct) <= QUANTILES:
         edges = distinct[1:]

@@ -40,7 +40,7 @@ class Engine:
     def __init__(self, profile: Profile, settings: Settings) -> None:
         self._profile = profile
         self._budget = settings.rows_between_false_alarms
-        self._layout = Layout(profile.streams, profile.pairs[: settings.pairs], profile.rows, profile.stride)
+        self._layout = Layout(profile.streams, profile.pairs[: settings.pairs], profile.rows)
         self._evidence = self._layout.evidence()
         self._measures = Measures(self._layout)
         self._explainer = Explainer(self._layout, self._measures)
@@ -78,11 +78,11 @@ class Engine:
             for chunk in self._chunks(cells, clock):
                 self._add_chunk(chunk, clock)
 
-    def verdicts(self) -> tuple[KindVerdict, ...]:
-        """One per kind that is watched."""
+    def verdicts(self, *, everything: bool = False) -> tuple[KindVerdict, ...]:
+        """One per kind that is watched, with the worst columns or all of them."""
         psi, excess = self._measured()
         now = self._evidence.by_stream()
-        return tuple(self._verdict(kind, now, psi, excess) for kind in self._latches)
+        return tuple(self._verdict(kind, now, psi, excess, everything=everything) for kind in self._latches)
 
     def outliers(self) -> OutlierRates:
         """Of the recent rows."""
@@ -152,11 +152,9 @@ class Engine:
             start = end
 
     def _add_chunk(self, cells: Ints, clock: str) -> None:
-        stride = 1 if clock == _FEEDBACK else self._layout.stride
-        used = slice(-self._rows[clock] % stride, None, stride)
-        counted = self._layout.count(cells, used)
+        counted = self._layout.count(cells, self._rows[clock])
         self._rows[clock] += len(cells)
-        self._evidence.update(counted.used, stride)
+        self._evidence.update(counted.used)
         full = self._windows[clock].add(counted.all, len(cells))
         if self._evidence.total >= self._threshold:
             self._alarm()
@@ -206,7 +204,7 @@ class Engine:
         columns = self._profile.self_check.unsteady.get(kind)
         return None if columns is None else _NOT_STATIONARY + (", ".join(columns) or "several columns")
 
-    def _verdict(self, kind: Kind, now: Floats, psi: Floats, excess: Floats) -> KindVerdict:
+    def _verdict(self, kind: Kind, now: Floats, psi: Floats, excess: Floats, *, everything: bool) -> KindVerdict:
         latch = self._latches[kind]
         severity = self._measures.severity(kind, psi, excess)
         informational = self._informational(kind)
@@ -222,20 +220,25 @@ class Engine:
             statistic=float(now[:, column].sum()),
             since=latch.since,
             alarms=latch.alarms,
-            worst=self._worst(kind, statistics, psi, excess, certain=certain),
+            worst=self._worst(kind, statistics, psi, excess, certain=certain, everything=everything),
         )
 
-    def _worst(self, kind: Kind, statistics: Floats, psi: Floats, excess: Floats, *, certain: bool) -> tuple[ColumnFinding, ...]:
+    def _worst(
+        self, kind: Kind, statistics: Floats, psi: Floats, excess: Floats, *, certain: bool, everything: bool
+    ) -> tuple[ColumnFinding, ...]:
         """Those that the evidence points at before those that only look different; of an alert, no others."""
         size = excess if kind is Kind.OUTLIERS else psi
         blamed = statistics >= _BLAME * self._budget
         members = np.flatnonzero(self._measures.members[kind])
+        members = members[(members < len(self._layout.streams)) | blamed[members]]  # a pair also looks different when a column of it does
         ordered = sorted(members.tolist(), key=lambda one: (not blamed[one], -size[one], -statistics[one], one))
         counts = self._recent()[: self._layout.cells]
         found = [
             self._explainer.finding(
                 one, kind, counts, self._examples, statistic=float(statistics[one]), psi=float(psi[one]), excess=float(excess[one])
             )
-            for one in ordered[:_WORST]
+            for one in (ordered if everything else ordered[:_WORST])
         ]
-        return tuple(one for one, position in zip(found, ordered, strict=False) if not certain or blamed[position] or one.severity > 0)
+        return tuple(
+            one for one, position in zip(found, ordered, strict=False) if everything or not certain or blamed[position] or one.severity > 0
+        )

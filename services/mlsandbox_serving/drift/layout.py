@@ -44,13 +44,11 @@ class Layout:
         streams: what is watched.
         pairs: of them.
         rows: of the reference.
-        stride: every how-manyth row counts as evidence.
     """
 
-    def __init__(self, streams: Sequence[Stream], pairs: Sequence[Pair], rows: int, stride: int) -> None:
+    def __init__(self, streams: Sequence[Stream], pairs: Sequence[Pair], rows: int) -> None:
         self.streams = tuple(streams)
         self.pairs = tuple(pairs)
-        self.stride = stride
         self.rows = rows
         sizes = [stream.cells.size for stream in streams] + [PAIR_CELLS] * len(pairs)
         self.starts: Ints = np.cumsum([0, *sizes])[:-1].astype(np.int64)
@@ -58,6 +56,9 @@ class Layout:
         self._pair_starts = self.starts[len(streams) :]
         self._first = np.array([pair.first for pair in pairs], dtype=np.int64)
         self._second = np.array([pair.second for pair in pairs], dtype=np.int64)
+        strides = [stream.stride for stream in streams]
+        self._strides: Ints = np.array(strides + [max(strides[pair.first], strides[pair.second]) for pair in pairs], dtype=np.int64)
+        self._strided = bool((self._strides > 1).any())
         self._groups: Ints = np.full(self.cells + 1, -1, dtype=np.int64)
         self._bits: Ints = np.zeros(self.cells + 1, dtype=np.int64)
         for start, stream in zip(self.starts.tolist(), streams, strict=False):
@@ -73,18 +74,19 @@ class Layout:
         wagers = []
         for start, stream in zip(self.starts.tolist(), self.streams, strict=False):
             weight = _BUDGET[stream.kind] / number[stream.kind]
-            wagers.append(Wager(start, stream.shares, stream_bets(stream), weight, stream.rows / self.stride, errors))
-        for start, pair in zip(self._pair_starts.tolist(), self.pairs, strict=True):
+            wagers.append(Wager(start, stream.shares, stream_bets(stream), weight, stream.rows, stream.stride, errors))
+        strides = self._strides[len(self.streams) :].tolist()
+        for start, pair, stride in zip(self._pair_starts.tolist(), self.pairs, strides, strict=True):
             weight = _BUDGET_OF_PAIRS / len(self.pairs)
-            wagers.append(Wager(start, pair.shares, pair_bets(pair), weight, self.rows / self.stride, errors))
+            wagers.append(Wager(start, pair.shares, pair_bets(pair), weight, self.rows, stride, errors))
         return Evidence(wagers, self.cells)
 
-    def count(self, cells: Ints, used: slice) -> Counted:
+    def count(self, cells: Ints, row: int) -> Counted:
         """Count a batch.
 
         Args:
             cells: rows by streams; -1 where a stream has no value to count.
-            used: the rows that count as evidence.
+            row: number of the first row, from which follows which ones a stream's stride leaves.
         """
         flat = np.where(cells < 0, self.cells, cells + self.starts[: len(self.streams)])
         everywhere = flat
@@ -95,8 +97,9 @@ class Layout:
         counts = np.bincount(everywhere.ravel(), minlength=self.cells + 1)
         counts[-1] = 0
         evidence = counts
-        if used != slice(0, None, 1):
-            evidence = np.bincount(everywhere[used].ravel(), minlength=self.cells + 1)
+        if self._strided:
+            left = (row + np.arange(len(cells)))[:, None] % self._strides == 0
+            evidence = np.bincount(everywhere[left], minlength=self.cells + 1)
             evidence[-1] = 0
         return Counted(np.concatenate([counts[:-1], self._outliers(flat)]), evidence.astype(np.float64))
 

@@ -20,11 +20,13 @@ class Learner:
     Args:
         rows: that are enough.
         types: of columns, where they are known.
+        of_answers: type of predictions, where it is known.
     """
 
-    def __init__(self, rows: int, types: Mapping[str, ValueType]) -> None:
+    def __init__(self, rows: int, types: Mapping[str, ValueType], of_answers: ValueType | None = None) -> None:
         self._wanted = rows
         self._types = dict(types)
+        self._of_answers = of_answers
         self._batches: list[_Batch] = []
         self.rows = 0
 
@@ -50,17 +52,18 @@ class Learner:
         """The profile of the rows."""
         names = dict.fromkeys(name for batch in self._batches for name in batch["columns"])
         columns = {name: self._joined(lambda batch, name=name: batch["columns"].get(name)) for name in names}
-        learned = profile_of(columns, self._types, predictions=self._answers("predictions"), scores=self._answers("scores"))
-        return Profile(learned.rows, learned.streams, learned.pairs, learned.stride, learned.self_check, learned.left_out, "live")
+        predictions, scores = self._answers("predictions"), self._answers("scores")
+        learned = profile_of(columns, self._types, self._of_answers, predictions=predictions, scores=scores)
+        return Profile(learned.rows, learned.streams, learned.pairs, learned.self_check, learned.left_out, "live")
 
     def state(self) -> dict[str, Any]:
         """All that it holds, for JSON."""
-        return {"types": self._types, "wanted": self._wanted, "batches": self._batches}
+        return {"types": self._types, "of_answers": self._of_answers, "wanted": self._wanted, "batches": self._batches}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Learner:
         """The learner that gave this state."""
-        learner = cls(int(state["wanted"]), state["types"])
+        learner = cls(int(state["wanted"]), state["types"], state["of_answers"])
         learner._batches = list(state["batches"])
         learner.rows = sum(batch["rows"] for batch in learner._batches)
         return learner

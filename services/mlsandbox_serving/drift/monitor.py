@@ -25,7 +25,7 @@ from mlsandbox_serving.drift.answers import (
 )
 from mlsandbox_serving.drift.engine import Engine
 from mlsandbox_serving.drift.learning import Learner
-from mlsandbox_serving.drift.profile.build import value_types
+from mlsandbox_serving.drift.profile.build import answer_type, value_types
 from mlsandbox_serving.drift.profile.definition import Profile
 from mlsandbox_serving.drift.settings import Settings
 from mlsandbox_serving.drift.state import Saved, StateUnreadable, fingerprint, pack, unpack
@@ -49,7 +49,7 @@ class Monitor:
 
     def __init__(self, profile: Profile | None, settings: Settings | None = None, *, schema: Definition | None = None) -> None:
         self._settings = settings or Settings()
-        self._learner = Learner(self._settings.learn_rows, value_types(schema)) if profile is None else None
+        self._learner = Learner(self._settings.learn_rows, value_types(schema), answer_type(schema)) if profile is None else None
         self._extra: dict[str, int] = {}
         self._without_inputs = 0
         self._watch(profile)
@@ -100,8 +100,12 @@ class Monitor:
         if values:
             self._engine.add(values, rows, feedback=True)
 
-    def verdict(self) -> Verdict:
-        """What is to be said now."""
+    def verdict(self, *, everything: bool = False) -> Verdict:
+        """What is to be said now.
+
+        Args:
+            everything: about all columns of each kind, the worst first, instead of the five worst.
+        """
         engine, learner = self._engine, self._learner
         return Verdict(
             rows=self.rows,
@@ -112,7 +116,7 @@ class Monitor:
             budget=self._settings.rows_between_false_alarms,
             alarms=self.alarms,
             last_alarm=None if engine is None else engine.last_alarm,
-            kinds=() if engine is None else engine.verdicts(),
+            kinds=() if engine is None else engine.verdicts(everything=everything),
             outliers=OutlierRates(0.0, 0.0, 0.0, 0.0) if engine is None else engine.outliers(),
             extra_columns=dict(self._extra),
             rows_without_inputs=self._without_inputs,

@@ -32,7 +32,8 @@ class Wager:
         shares: of the reference.
         bets: may be empty.
         weight: its part of the budget.
-        rows: independent rows of the reference.
+        rows: of the reference.
+        stride: rows from one to the next that are as good as independent.
         errors: standard errors that are discounted.
     """
 
@@ -40,7 +41,8 @@ class Wager:
     shares: Floats
     bets: Sequence[Bet]
     weight: float
-    rows: float
+    rows: int
+    stride: int
     errors: int
 
 
@@ -61,15 +63,14 @@ class Evidence:
         self._streams = len(wagers)
         self._banks = [_Bank([wagers[position] for position in chosen], chosen, cells, total) for _, chosen in sorted(by_size.items())]
 
-    def update(self, counts: Floats, rows_each: int) -> None:
+    def update(self, counts: Floats) -> None:
         """Add a batch.
 
         Args:
-            counts: rows per cell, of all streams; a last extra entry is 0. A stream without rows stays as it is.
-            rows_each: how many rows one counted row stands for (the stride).
+            counts: rows per cell that the strides leave, of all streams; a last extra entry is 0. A stream without rows stays as it is.
         """
         for bank in self._banks:
-            bank.update(counts, rows_each)
+            bank.update(counts)
 
     @property
     def total(self) -> float:
@@ -114,10 +115,11 @@ class _Bank:
         self._logs = np.zeros((len(wagers), size, most))
         self._weights = np.zeros((len(wagers), most))
         self._kinds = np.zeros((len(wagers), most), dtype=np.int64)
+        self._strides = np.array([[float(wager.stride)] for wager in wagers])
         for row, wager in enumerate(wagers):
             self._cells[row, : len(wager.shares)] = wager.start + np.arange(len(wager.shares))
             for column, bet in enumerate(wager.bets):
-                divisor = discount(bet.table, wager.shares, wager.rows, wager.errors)
+                divisor = discount(bet.table, wager.shares, wager.rows / wager.stride, wager.errors)
                 self._logs[row, : len(wager.shares), column] = np.log(bet.table / divisor)
                 self._weights[row, column] = wager.weight / total_weight / len(wager.bets)
                 self._kinds[row, column] = KINDS.index(bet.kind)
@@ -131,10 +133,10 @@ class _Bank:
     def restart(self, which: NDArray[np.bool_]) -> None:
         self.values[which[self._positions[:, None], self._kinds]] = 0.0
 
-    def update(self, counts: Floats, rows_each: int) -> None:
+    def update(self, counts: Floats) -> None:
         here = counts[self._cells]
         gains = np.matmul(here[:, None, :], self._logs)[:, 0, :]
-        new_rows = rows_each * here.sum(axis=1, keepdims=True)
+        new_rows = self._strides * here.sum(axis=1, keepdims=True)
         np.clip(gains, -_LARGEST_EXPONENT, _LARGEST_EXPONENT, out=gains)
         self.values = np.minimum((self.values + new_rows) * np.exp(gains), _MOST)
 

@@ -52,12 +52,14 @@ class Grouping:
     def __init__(self, shares: Floats, groups: Ints, starts: Ints, rows: Floats) -> None:
         self._groups = groups
         self._starts = starts
-        self._sizes = np.diff(np.append(starts, groups.max() + 1))
+        self._sizes = np.diff(np.append(starts, groups.max(initial=-1) + 1))
         self._reference: Floats = np.bincount(groups, weights=shares).astype(np.float64)
         self._rows = rows
 
     def psi(self, counts: Ints) -> Floats:
         """PSI of each stream, less its noise floor and never below 0; 0 for a stream without rows."""
+        if not len(self._starts):
+            return np.empty(0)
         grouped = np.bincount(self._groups, weights=counts)
         window = np.add.reduceat(grouped, self._starts)
         spread = np.repeat(window, self._sizes)
@@ -90,10 +92,10 @@ def grouping(streams: Sequence[Stream], pairs: Sequence[Pair], rows_of_pairs: in
     shares = [stream.shares for stream in streams] + [pair.shares for pair in pairs]
     local = [_groups(stream) for stream in streams] + [np.arange(len(pair.counts)) for pair in pairs]
     sizes = [int(groups.max()) + 1 for groups in local]
-    starts = np.cumsum([0, *sizes[:-1]])
+    starts: Ints = np.cumsum([0, *sizes])[:-1].astype(np.int64)
     rows = np.array([stream.rows for stream in streams] + [rows_of_pairs] * len(pairs), dtype=np.float64)
-    groups = np.concatenate([groups + start for groups, start in zip(local, starts, strict=True)])
-    return Grouping(np.concatenate(shares), groups, starts, rows)
+    groups: Ints = np.concatenate([np.empty(0, np.int64), *[groups + start for groups, start in zip(local, starts, strict=True)]])
+    return Grouping(np.concatenate([np.empty(0), *shares]), groups, starts, rows)
 
 
 def jensen_shannon(live: Floats, reference: Floats) -> float:

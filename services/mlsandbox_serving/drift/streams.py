@@ -42,6 +42,7 @@ class Stream:
         counts: rows of the reference in each cell.
         singletons: how many categories occur once in the reference.
         sd: standard deviation of the reference's numbers; 0 for categories.
+        stride: rows from one to the next that are as good as independent in this column.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Stream:
     counts: Ints
     singletons: int = 0
     sd: float = 0.0
+    stride: int = 1
 
     @property
     def rows(self) -> int:

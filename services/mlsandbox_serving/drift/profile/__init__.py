@@ -9,7 +9,6 @@ A saved profile is two files in a folder, read by `load_profile` of this and eve
 | `format` | "mlsandbox drift profile" |
 | `version` | 1; a reader refuses a later one |
 | `rows` | rows of the reference |
-| `stride` | rows from one to the next that are as good as independent |
 | `source` | "given", or "live" when it was made of the first rows that came |
 | `self_check` | `{"rows": n, "unsteady": {kind: [column, …]}}`: the last fifth, replayed against the rest |
 | `left_out` | `{column: reason}` |
@@ -17,6 +16,7 @@ A saved profile is two files in a folder, read by `load_profile` of this and eve
 | `pairs` | `[{"first": i, "second": j, "association": Cramér's V, "numeric": bool}, …]`, positions in `streams` |
 
 An entry of `streams`: `name`; `kind` ("features", "prediction", "performance"); `singletons` (categories that occur once); `sd`;
+`stride` (rows from one to the next that are as good as independent);
 `cells`, which is either `{"type": "number", "minimum": x, "maximum": y, "dates": bool, "edges": n}` (cells in order: below the minimum,
 n + 1 cells between the edges, above the maximum, missing) or `{"type": "category", "of": "text" | "number" | "boolean" | "date",
 "top": [key, …], "rest": n}` (cells in order: the top ones, the rest of the known ones, unseen, missing).

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from mlsandbox_serving.drift.answers import ERROR, LABEL, LOSS, SCORE, error_column, loss_column, prediction_columns, score_column
+from mlsandbox_serving.drift.answers import (
+    ERROR,
+    LABEL,
+    LOSS,
+    PREDICTION,
+    SCORE,
+    error_column,
+    loss_column,
+    prediction_columns,
+    score_column,
+)
 from mlsandbox_serving.drift.bets import FEWEST_ROWS
-from mlsandbox_serving.drift.cells import Cells, Ints, category_cells, number_cells
+from mlsandbox_serving.drift.cells import FEW, Cells, Ints, category_cells, number_cells
 from mlsandbox_serving.drift.profile.definition import Profile, SelfCheck, ValueType
 from mlsandbox_serving.drift.profile.dependence import pairs_of, stride_of
 from mlsandbox_serving.drift.profile.refuse import reason_to_refuse
@@ -54,7 +65,8 @@ def build_profile(
         ValueError: there are no rows.
     """
     types = value_types(schema, hashed)
-    return profile_of(columns, types, predictions=predictions, scores=scores, labels=labels, private=private)
+    answers = answer_type(schema)
+    return profile_of(columns, types, answers, predictions=predictions, scores=scores, labels=labels, private=private)
 
 
 def value_types(schema: Definition | None, hashed: Collection[str] = ()) -> dict[str, ValueType]:
@@ -63,9 +75,15 @@ def value_types(schema: Definition | None, hashed: Collection[str] = ()) -> dict
     return types | dict.fromkeys(hashed, "text")
 
 
+def answer_type(schema: Definition | None) -> ValueType | None:
+    """What a schema says about predictions and labels; classes may be numbers, but their order means nothing."""
+    return "text" if schema is not None and schema.output.type == "class" else None
+
+
 def profile_of(
     columns: Mapping[str, Any],
     types: Mapping[str, ValueType],
+    of_answers: ValueType | None = None,
     *,
     predictions: Any = None,
     scores: Any = None,
@@ -88,18 +106,19 @@ def profile_of(
             kept.append((name, Kind.FEATURES, held, of))
         else:
             left_out[name] = refused
-    kept += [(name, Kind.PREDICTION, padded(values, rows), type_of(values)) for name, values in answers.items()]
-    kept += [(name, Kind.PERFORMANCE, padded(values, rows), type_of(values)) for name, values in _performance(answers, labels).items()]
-    streams = tuple(stream_of(*entry) for entry in kept)
-    cells = cells_of(streams, [values for _, _, values, _ in kept], rows)
-    watched = [position for position, stream in enumerate(streams) if stream.kind is not Kind.PERFORMANCE]
-    stride = stride_of([streams[position] for position in watched], cells[:, watched])
+    for kind, found in ((Kind.PREDICTION, answers), (Kind.PERFORMANCE, _performance(answers, labels, of_answers))):
+        for name, values in found.items():
+            of = (of_answers if name in {PREDICTION, LABEL} else None) or type_of(values)
+            kept.append((name, kind, padded(values, rows), of))
+    drawn = [stream_of(*entry) for entry in kept]
+    cells = cells_of(drawn, [values for _, _, values, _ in kept], rows)
+    strides = [stride_of(stream, cells[:, position]) for position, stream in enumerate(drawn)]
+    streams = tuple(replace(stream, stride=stride) for stream, stride in zip(drawn, strides, strict=True))
     return Profile(
         rows=rows,
         streams=streams,
         pairs=pairs_of(streams, cells) if rows >= FEWEST_ROWS else (),
-        stride=stride,
-        self_check=_self_check(kept, rows, stride),
+        self_check=_self_check(kept, rows, strides),
         left_out=left_out,
     )
 
@@ -132,7 +151,7 @@ def stream_of(name: str, kind: Kind, values: Values, of: ValueType) -> Stream:
     return Stream(name, kind, cells, counts, singletons, sd)
 
 
-def cells_of(streams: tuple[Stream, ...], values: list[Values], rows: int) -> Ints:
+def cells_of(streams: Sequence[Stream], values: Sequence[Values], rows: int) -> Ints:
     """Rows by streams."""
     cells: Ints = np.empty((rows, len(streams)), dtype=np.int64)
     for position, (stream, held) in enumerate(zip(streams, values, strict=True)):
@@ -148,30 +167,31 @@ def _answers(predictions: Any, scores: Any) -> dict[str, Values]:
     return answers
 
 
-def _performance(answers: Mapping[str, Values], labels: Any) -> dict[str, Values]:
+def _performance(answers: Mapping[str, Values], labels: Any, of_answers: ValueType | None) -> dict[str, Values]:
     """The labels, and the loss beside a single prediction per row."""
     held = sequence(labels)
     if held is None:
         return {}
     found: dict[str, Values] = {LABEL: held}
-    prediction = answers.get("prediction")
+    prediction = answers.get(PREDICTION)
     if prediction is not None:
         held = padded(held, len(prediction))
-        if type_of(prediction) == "number" and len(np.unique(numbers(prediction))) > 20:
+        if (of_answers or type_of(prediction)) == "number" and len(np.unique(numbers(prediction))) > FEW:
             found[LOSS] = loss_column(prediction, held)
         else:
             found[ERROR] = error_column(prediction, held)
     return found
 
 
-def _self_check(kept: list[tuple[str, Kind, Values, ValueType]], rows: int, stride: int) -> SelfCheck:
+def _self_check(kept: list[tuple[str, Kind, Values, ValueType]], rows: int, strides: list[int]) -> SelfCheck:
     """Replay the last fifth against a profile of the rest."""
     first = rows - int(rows * _REPLAYED)
     if first < FEWEST_ROWS:
         return SelfCheck(0, {})
-    streams = tuple(stream_of(name, kind, values[:first], of) for name, kind, values, of in kept)
+    drawn = [stream_of(name, kind, values[:first], of) for name, kind, values, of in kept]
+    streams = [replace(stream, stride=stride) for stream, stride in zip(drawn, strides, strict=True)]
     cells = cells_of(streams, [values[first:] for _, _, values, _ in kept], rows - first)
-    return SelfCheck(rows - first, unsteady_kinds(streams, cells, first, stride))
+    return SelfCheck(rows - first, unsteady_kinds(streams, cells, first))
 
 
 def _deviation(found: np.ndarray[Any, np.dtype[np.float64]]) -> float:

@@ -38,7 +38,6 @@ class Profile:
         rows: of the reference.
         streams: columns, then predictions and scores, then labels and loss.
         pairs: whose relation can be watched, the strongest first; positions refer to `streams`.
-        stride: rows from one to the next that are as good as independent.
         self_check: whether the reference is stationary.
         left_out: columns that are not watched, and why.
         source: "given", or "live" when a monitor made it of its first rows.
@@ -47,10 +46,14 @@ class Profile:
     rows: int
     streams: tuple[Stream, ...]
     pairs: tuple[Pair, ...]
-    stride: int
     self_check: SelfCheck
     left_out: Mapping[str, str]
     source: Literal["given", "live"] = "given"
+
+    @property
+    def stride(self) -> int:
+        """Rows from one to the next that are as good as independent in every column."""
+        return max((stream.stride for stream in self.streams), default=1)
 
     def names(self, kind: Kind) -> tuple[str, ...]:
         """The streams of one kind."""

@@ -22,15 +22,22 @@ _MOST_ROWS: Final = 20_000
 _WORTHWHILE: Final = 0.05
 
 
-def stride_of(streams: Sequence[Stream], cells: Ints) -> int:
-    """The first lag at which each stream's autocorrelation is negligible, at most 50.
+def stride_of(stream: Stream, cells: Ints) -> int:
+    """The first lag at which the autocorrelation is negligible, at most 50.
 
     Args:
-        streams: columns and predictions.
-        cells: rows in time order by streams.
+        stream: of the reference.
+        cells: of its rows, in time order.
     """
-    recent = cells[-_MOST_ROWS:]
-    return max((_stride(stream, recent[:, position]) for position, stream in enumerate(streams)), default=1)
+    cells = cells[-_MOST_ROWS:]
+    bound = max(_INDEPENDENT, _CHANCE / float(np.sqrt(len(cells))))
+    longest = min(LONGEST_STRIDE, len(cells) - 1)
+    numeric = isinstance(stream.cells, NumberCells)
+    scores = normal_scores(stream)[cells] if numeric else np.empty(0)
+    for lag in range(1, longest):
+        if abs(_correlation(scores, lag) if numeric else _agreement(cells, lag)) < bound:
+            return lag
+    return max(longest, 1)
 
 
 def pairs_of(streams: Sequence[Stream], cells: Ints) -> tuple[Pair, ...]:
@@ -57,17 +64,6 @@ def _pair(streams: Sequence[Stream], columns: Sequence[int], groups: Ints, one: 
     counts = np.bincount(cells[cells >= 0], minlength=PAIR_CELLS)
     numeric = all(isinstance(streams[columns[position]].cells, NumberCells) for position in (one, other))
     return Pair(columns[one], columns[other], counts, association(counts.astype(np.float64)), numeric)
-
-
-def _stride(stream: Stream, cells: Ints) -> int:
-    bound = max(_INDEPENDENT, _CHANCE / float(np.sqrt(len(cells))))
-    longest = min(LONGEST_STRIDE, len(cells) - 1)
-    numeric = isinstance(stream.cells, NumberCells)
-    scores = normal_scores(stream)[cells] if numeric else np.empty(0)
-    for lag in range(1, longest):
-        if abs(_correlation(scores, lag) if numeric else _agreement(cells, lag)) < bound:
-            return lag
-    return max(longest, 1)
 
 
 def _correlation(scores: Floats, lag: int) -> float:

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
+from mlsandbox_serving.drift.cells import FEW
 from mlsandbox_serving.drift.profile.definition import ValueType
 from mlsandbox_serving.drift.values import Floats, Values, instants, key, numbers
 
-_FEW: Final = 20
 _ENOUGH_COLLISIONS: Final = 10.0
 _STEADILY: Final = 0.95
 
@@ -28,14 +28,14 @@ def _text_reason(values: Values) -> str | None:
     frequency = Counter(name for name in map(key, values) if name is not None)
     once = sum(count == 1 for count in frequency.values())
     rows = frequency.total()
-    if len(frequency) > _FEW and once * 2 > rows:
+    if len(frequency) > FEW and once * 2 > rows:
         return f"an identifier or free text: {once} of {rows} values occur once"
     return None
 
 
 def _clock_reason(found: Floats) -> str | None:
     present = found[np.isfinite(found)]
-    if len(np.unique(present)) > _FEW and np.mean(np.diff(present) >= 0) >= _STEADILY:
+    if len(np.unique(present)) > FEW and np.mean(np.diff(present) >= 0) >= _STEADILY:
         return "a clock: it grows from row to row, so that every later value is out of the reference's range"
     return None
 
@@ -47,7 +47,7 @@ def _integer_reason(found: Floats) -> str | None:
     repeat so, numbers that were given out one by one do not.
     """
     present = found[np.isfinite(found)]
-    if len(present) <= _FEW or not np.all(present == np.floor(present)):
+    if len(present) <= FEW or not np.all(present == np.floor(present)):
         return None
     rows, distinct = len(present), len(np.unique(present))
     if distinct * 2 <= rows:

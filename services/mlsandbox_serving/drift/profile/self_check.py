@@ -18,22 +18,20 @@ _BUDGET: Final = 1e6
 _NAMED: Final = 5
 
 
-def unsteady_kinds(streams: Sequence[Stream], later: Ints, rows: int, stride: int) -> dict[Kind, tuple[str, ...]]:
+def unsteady_kinds(streams: Sequence[Stream], later: Ints, rows: int) -> dict[Kind, tuple[str, ...]]:
     """The kinds whose evidence goes over the budget on the later rows, and the columns to which it is due.
 
     Args:
         streams: profile of the earlier rows.
         later: cells of the later rows, by streams.
         rows: how many earlier ones there are.
-        stride: of the reference.
     """
-    layout = Layout(streams, (), rows, stride)
+    layout = Layout(streams, (), rows)
     evidence = layout.evidence()
     most = np.zeros((len(streams), len(KINDS)))
     total = np.zeros(len(KINDS))
     for start in range(0, len(later), _BATCH):
-        used = slice(-start % stride, None, stride)
-        evidence.update(layout.count(later[start : start + _BATCH], used).used, stride)
+        evidence.update(layout.count(later[start : start + _BATCH], start).used)
         parts = evidence.by_stream()
         most, total = np.maximum(most, parts), np.maximum(total, parts.sum(axis=0))
     return {kind: _columns(streams, most[:, index]) for index, kind in enumerate(KINDS) if total[index] >= _BUDGET}

@@ -83,7 +83,6 @@ def encode(profile: Profile) -> tuple[dict[str, Any], Arrays]:
         "format": FORMAT,
         "version": VERSION,
         "rows": profile.rows,
-        "stride": profile.stride,
         "source": profile.source,
         "self_check": {
             "rows": profile.self_check.rows,
@@ -111,7 +110,8 @@ def decode(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> P
     for entry in document["streams"]:
         cells = _cells(entry["cells"], take)
         counts = take.next("counts", cells.size).astype(np.int64)
-        streams.append(Stream(entry["name"], Kind(entry["kind"]), cells, counts, int(entry["singletons"]), float(entry["sd"])))
+        singletons, sd, stride = int(entry["singletons"]), float(entry["sd"]), int(entry["stride"])
+        streams.append(Stream(entry["name"], Kind(entry["kind"]), cells, counts, singletons, sd, stride))
     take.finished()
     check = document["self_check"]
     counts_of_pairs = arrays["pair_counts"].astype(np.int64)
@@ -125,7 +125,6 @@ def decode(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> P
         rows=int(document["rows"]),
         streams=tuple(streams),
         pairs=tuple(pairs),
-        stride=int(document["stride"]),
         self_check=SelfCheck(int(check["rows"]), {Kind(kind): tuple(names) for kind, names in check["unsteady"].items()}),
         left_out=dict(document["left_out"]),
         source="live" if document["source"] == "live" else "given",
@@ -160,7 +159,8 @@ def _stream_document(stream: Stream) -> dict[str, Any]:
         described = {"type": "number", "minimum": cells.minimum, "maximum": cells.maximum, "dates": cells.dates, "edges": len(cells.edges)}
     else:
         described = {"type": "category", "of": cells.of, "top": list(cells.top), "rest": len(cells.rest)}
-    return {"name": stream.name, "kind": stream.kind.value, "singletons": stream.singletons, "sd": stream.sd, "cells": described}
+    plain = {"name": stream.name, "kind": stream.kind.value, "singletons": stream.singletons, "sd": stream.sd, "stride": stream.stride}
+    return plain | {"cells": described}
 
 
 def _cells(entry: Mapping[str, Any], take: _Taker) -> Cells:
