@@ -17,8 +17,9 @@ def _services(_inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Ser
         ServiceSpec(
             name=NAME,
             environment=ProgramEnvironment(NAME),
+            # Of the node as a whole, not of each index (--es.indices): there is one a day, each with dozens of series that nobody reads.
             # Shorter than Prometheus's scrape_timeout: when Elasticsearch hangs, it is not the exporter that counts as gone.
-            args=(f"--es.uri={elasticsearch.URL}", "--es.all", "--es.indices", f"--es.timeout={TIMEOUT_SECONDS}s"),
+            args=(f"--es.uri={elasticsearch.URL}", "--es.all", f"--es.timeout={TIMEOUT_SECONDS}s"),
             ports=(PortSpec(NAME, 9114),),
             metrics=Scrape(NAME),
             readiness=Probe(NAME, "/healthz", identified=False),  # it shows metrics, too, when Elasticsearch does not answer
