@@ -169,6 +169,10 @@ def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
     )
     assert (alert.severity, alert.service, alert.model) == ("critical", "api", MODEL)
     assert alert.runbook == "docs/runbook.md#sandboxservicedown"
+    (source,) = [
+        each["generatorURL"] for each in ask(stack.ports["alertmanager"], "/api/v2/alerts") if each["labels"]["alertname"] == alert.name
+    ]
+    assert source.startswith(f"http://127.0.0.1:{stack.ports['prometheus']}/graph?")
 
     stack.up()
     wait_for(lambda: stack.alert("SandboxServiceDown") is None, timeout=NOTICED_SECONDS, what="the alert has ended", every=0.2)

@@ -38,6 +38,7 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
                 Joined(("--config.file=", ConfigPath("alertmanager.yml"))),
                 Joined(("--storage.path=", DataFolder(NAME, "/alertmanager"))),
                 Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.ALERTMANAGER))),
+                Joined(("--web.external-url=http://127.0.0.1:", ListenPort(Port.ALERTMANAGER))),  # what notifications link to
                 "--cluster.listen-address=",
             ),
             env={"GOMEMLIMIT": str(_MEMORY * 9 // 10)},

@@ -41,6 +41,7 @@ def _services(inputs: StackInputs, others: Sequence[ServiceSpec]) -> tuple[Servi
         "--storage.tsdb.retention.time=15d",
         "--storage.tsdb.retention.size=1GB",
         Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
+        Joined(("--web.external-url=http://127.0.0.1:", ListenPort(Port.PROMETHEUS))),  # what alerts link to
     )
     itself = ServiceSpec(
         name=NAME,
