@@ -1,4 +1,4 @@
-"""/livez, /readyz and /metrics of the small processes around a model service (shipper, log store)."""
+"""/livez, /readyz and /metrics of the small processes around a model service (shipper, log store, drift)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ Readiness = Callable[[], Mapping[str, Any]]
 Reader = Callable[[bytes], None]
 """Takes the body of a POST; raises ValueError when it is not what is expected there."""
 
+Page = Callable[[], tuple[str, bytes]]
+"""Content type and body of what a GET is answered with; raises TimeoutError when it cannot be told for now."""
+
 _POLL_SECONDS: Final = 0.5
 
 
@@ -34,6 +37,7 @@ class ProbeServer:
         readiness: see `Readiness`.
         registry: what /metrics shows, with what this process uses.
         posts: who takes what is posted to a path.
+        pages: what else is shown, by its path.
         largest_post: bytes; more is refused unread.
 
     Raises:
@@ -48,6 +52,7 @@ class ProbeServer:
         readiness: Readiness,
         registry: CollectorRegistry,
         posts: Mapping[str, Reader] | None = None,
+        pages: Mapping[str, Page] | None = None,
         largest_post: int = 1024 * 1024,
     ) -> None:
         registry.register(Processes(lambda: (os.getpid(),)))
@@ -56,6 +61,7 @@ class ProbeServer:
             readiness_of_process = staticmethod(readiness)
             metrics_registry = registry
             readers = posts or {}
+            shown = pages or {}
             largest_body = largest_post
 
         self._server = ThreadingHTTPServer((host, port), Handler)
@@ -80,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     readiness_of_process: Readiness
     metrics_registry: CollectorRegistry
     readers: Mapping[str, Reader]
+    shown: Mapping[str, Page]
     largest_body: int
 
     def do_GET(self) -> None:
@@ -92,6 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, "application/json", json.dumps(body).encode())
         elif path == Route.METRICS:
             self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.metrics_registry))
+        elif path in self.shown:
+            try:
+                content_type, page = self.shown[path]()
+            except TimeoutError:
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+            else:
+                self._answer(HTTPStatus.OK, content_type, page)
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
 

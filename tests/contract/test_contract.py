@@ -16,7 +16,10 @@ CONTRACT = "services/mlsandbox_serving/contract.py"
 MARKS = {"STACK_ID", "PROJECT_DIR", "SERVICE"}
 """Carried by processes so that they can be found; nobody needs to read them inside."""
 
-WITHIN = {"ARBITER_PID", "LOG_STORE_BYTES"}
+WITHIN = {
+    *("ARBITER_PID", "LOG_STORE_BYTES"),
+    *("DRIFT_LEARN_ROWS", "DRIFT_CHECK_SECONDS", "DRIFT_MAX_PREDICTIONS", "DRIFT_MAX_AGE_SECONDS"),
+}
 """Set by served code itself for its own children, or left at its default."""
 
 

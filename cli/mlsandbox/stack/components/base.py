@@ -51,6 +51,8 @@ class StackInputs:
     log_retention_seconds: float = 604_800.0
     spool_bytes: int = 1_000_000_000
     max_rows_per_event: int = 1_000
+    drift_engines: tuple[str, ...] = ("native",)
+    drift_rows_between_false_alarms: int = 1_000_000
 
     def named(self, base: str, model: ModelInputs) -> str:
         """The name of a service or port of one model."""

@@ -1,0 +1,97 @@
+"""What is used of an event; whatever a record holds, reading it does not fail."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from mlsandbox_serving.contract import Dataset, Field
+from mlsandbox_serving.drift_sidecar.settings import Source
+from mlsandbox_serving.forward.messages import Event
+
+_LONGEST_NAME: Final = 200
+
+
+class Result(StrEnum):
+    """What became of an event."""
+
+    USED = "used"
+    """Its rows are compared with the reference."""
+    FEEDBACK = "feedback"
+    """Its label is kept."""
+    DUPLICATE = "duplicate"
+    """It was here before."""
+    ERROR = "error"
+    """It tells of a request without a prediction."""
+    OTHER = "other"
+    """It is none of a model service."""
+    MALFORMED = "malformed"
+    """It should hold rows, and does not."""
+    REFUSED = "refused"
+    """There are too many models and versions already."""
+
+
+class Rows(NamedTuple):
+    """The rows of one request, as its event tells them."""
+
+    source: Source
+    key: bytes
+    """Stands for the event's id."""
+    time: int
+    """Epoch nanoseconds."""
+    columns: dict[str, list[Any]] | None
+    """None when inputs are not logged."""
+    predictions: list[Any]
+    scores: list[Any] | None
+
+    @property
+    def length(self) -> int:
+        """How many rows."""
+        return max([len(self.predictions), *map(len, (self.columns or {}).values())])
+
+    def packed(self) -> bytes:
+        """What the journal keeps of it."""
+        packed: bytes = msgpack.packb([self.time, self.columns, self.predictions, self.scores], unicode_errors="surrogateescape")
+        return packed
+
+
+def unpacked(source: Source, key: bytes, packed: bytes) -> Rows:
+    """What `packed` gave."""
+    time, columns, predictions, scores = msgpack.unpackb(packed, unicode_errors="surrogateescape", strict_map_key=False)
+    return Rows(source, key, time, columns, predictions, scores)
+
+
+def read(event: Event) -> Rows | Result:
+    """The rows of a prediction, or why there are none."""
+    record = event.record
+    dataset = record.get(Field.EVENT_DATASET)
+    if dataset == Dataset.PREDICTION:
+        return _rows(event.time, record) or Result.MALFORMED
+    if dataset == Dataset.FEEDBACK:
+        return Result.FEEDBACK
+    return Result.ERROR if dataset == Dataset.ERROR else Result.OTHER
+
+
+def _rows(time: int, record: Mapping[str, Any]) -> Rows | None:
+    name, model, version = (_name(record.get(field)) for field in (Field.EVENT_ID, Field.MODEL, Field.VERSION))
+    columns, predictions, scores = (record.get(field) for field in (Field.INPUTS, Field.PREDICTIONS, Field.PROBABILITIES))
+    if name is None or model is None or version is None or not isinstance(predictions, list):
+        return None
+    if columns is not None and not _are_columns(columns):
+        return None
+    key = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    rows = Rows(Source(model, version), key, time, columns or None, predictions, scores if isinstance(scores, list) else None)
+    return rows if rows.length else None
+
+
+def _are_columns(columns: object) -> bool:
+    return isinstance(columns, dict) and all(isinstance(name, str) and isinstance(values, list) for name, values in columns.items())
+
+
+def _name(value: object) -> str | None:
+    """A text that can be stored and shown."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None

@@ -1,0 +1,99 @@
+"""What the environment tells the drift service; see `contract.Env`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from mlsandbox_serving.contract import Env
+from mlsandbox_serving.drift import Settings as MonitorSettings
+
+NATIVE: Final = "native"
+"""The engine that is always on."""
+
+_CHECK_SECONDS: Final = 10.0
+_MAX_PREDICTIONS: Final = 500_000
+_MAX_AGE_SECONDS: Final = 30 * 86_400.0
+_BETWEEN: Final = re.compile(r",(?=[^/,=]+/[^/,=]+=)")
+_ENTRY: Final = re.compile(r"(?P<model>[^/,=]+)/(?P<version>[^/,=]+)=(?P<folder>.+)", re.DOTALL)
+
+
+class Source(NamedTuple):
+    """One version of one model."""
+
+    model: str
+    version: str
+
+
+class Settings(NamedTuple):
+    """All settings of the service."""
+
+    folder: Path
+    host: str
+    forward_port: int
+    http_port: int
+    stack_id: str
+    profiles: Mapping[Source, Path]
+    """Folders of reference profiles, of what is served now; one that does not exist means that there is no profile."""
+    engines: tuple[str, ...]
+    monitor: MonitorSettings
+    check_seconds: float
+    max_predictions: int
+    max_age_seconds: float
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings out of environment variables.
+
+        Raises:
+            KeyError, ValueError: one is missing, malformed or out of bounds.
+        """
+        given = MonitorSettings()
+        return cls(
+            folder=Path(environ[Env.DRIFT_DIR]),
+            host=environ.get(Env.LISTEN_HOST, "127.0.0.1"),
+            forward_port=int(environ[Env.FORWARD_PORT]),
+            http_port=int(environ[Env.DRIFT_PORT]),
+            stack_id=environ.get(Env.STACK_ID, ""),
+            profiles=parse_profiles(environ.get(Env.DRIFT_PROFILES, "")),
+            engines=_engines(environ.get(Env.DRIFT_ENGINES, "")),
+            monitor=MonitorSettings(
+                rows_between_false_alarms=float(environ.get(Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS) or given.rows_between_false_alarms),
+                learn_rows=int(environ.get(Env.DRIFT_LEARN_ROWS) or given.learn_rows),
+            ),
+            check_seconds=_positive(environ, Env.DRIFT_CHECK_SECONDS, _CHECK_SECONDS),
+            max_predictions=int(_positive(environ, Env.DRIFT_MAX_PREDICTIONS, _MAX_PREDICTIONS)),
+            max_age_seconds=_positive(environ, Env.DRIFT_MAX_AGE_SECONDS, _MAX_AGE_SECONDS),
+        )
+
+
+def parse_profiles(text: str) -> dict[Source, Path]:
+    """Folders out of "model/version=folder,model/version=folder"; a folder's name may hold commas.
+
+    Raises:
+        ValueError: malformed, or a version twice.
+    """
+    profiles: dict[Source, Path] = {}
+    for part in filter(None, _BETWEEN.split(text.strip())):
+        found = _ENTRY.fullmatch(part)
+        if found is None:
+            raise ValueError(f"{part!r} is not model/version=folder")
+        source = Source(found["model"].strip(), found["version"].strip())
+        if source in profiles:
+            raise ValueError(f"{source.model}/{source.version} has two profiles in {text!r}")
+        profiles[source] = Path(found["folder"].strip())
+    return profiles
+
+
+def _engines(text: str) -> tuple[str, ...]:
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(dict.fromkeys([NATIVE, *named]))
+
+
+def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
+    value = float(environ.get(name) or default)
+    if not value > 0:
+        raise ValueError(f"{name} is {value}: it must be greater than 0")
+    return value

@@ -1,0 +1,265 @@
+"""What the drift service has on disk: SQLite in WAL mode, synced at each commit, so that an acknowledged event survives a power cut.
+
+The journal holds the rows of events that no saved monitor has seen yet; ids of events are kept longer, so that a second delivery is
+recognised. Used from one thread at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from mlsandbox_serving.drift_sidecar.event import Rows, unpacked
+from mlsandbox_serving.drift_sidecar.settings import Source
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+FILE: Final = "drift.sqlite3"
+MOST_IDS: Final = 500_000
+"""Ids of events that are remembered; a shipper that lost its place sends at most what is left in its spool again."""
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 5.0
+_WAL_BYTES: Final = 16 * 1024 * 1024
+_KEPT_CORRUPT: Final = 3
+_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_SCHEMA: Final = f"""
+CREATE TABLE IF NOT EXISTS sources (
+    id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL,
+    settings TEXT NOT NULL DEFAULT '', monitor BLOB, applied INTEGER NOT NULL DEFAULT 0, last_event INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (model, version)
+);
+CREATE TABLE IF NOT EXISTS journal (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, event BLOB NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS journal_by_source ON journal (source, place);
+CREATE TABLE IF NOT EXISTS ids (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL UNIQUE);
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class Saved(NamedTuple):
+    """What is known of a source."""
+
+    source: Source
+    settings: str
+    """That its monitor has, in some writing that is the same for the same settings."""
+    monitor: bytes | None
+    """Its state; None when it was never saved."""
+    last_event: int
+    """Epoch nanoseconds of the newest event when it was saved."""
+
+
+class Snapshot(NamedTuple):
+    """A monitor to be saved."""
+
+    source: Source
+    settings: str
+    monitor: bytes
+    applied: int
+    """Place of the last event that it has seen."""
+    last_event: int
+
+
+class StateStore:
+    """State in `<folder>/drift.sqlite3`; a damaged file is moved aside, said so, and begun anew.
+
+    Args:
+        folder: made (mode 0700) when it is absent.
+        most_ids: see MOST_IDS.
+
+    Raises:
+        sqlite3.Error, OSError: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, most_ids: int = MOST_IDS) -> None:
+        self.path: Final = folder / FILE
+        self.corruptions = 0
+        """Files moved aside so far."""
+        self.unsaved_bytes = 0
+        """Of the journal since monitors were last saved."""
+        self._most_ids = most_ids
+        self._connection: sqlite3.Connection | None = None
+        self._ids: dict[Source, int] = {}
+        self._last = 0
+        """The last place of the journal that was given away; a file begun anew goes on from there, so that no place is used twice."""
+        self._recovered(lambda: self._opened().execute("PRAGMA quick_check(1)").fetchone())
+
+    def sources(self) -> list[Saved]:
+        """Everything that was saved.
+
+        Raises:
+            sqlite3.Error: it cannot be read.
+        """
+        return self._recovered(self._sources)
+
+    def journal(self, source: Source) -> Iterator[tuple[int, Rows]]:
+        """What a source's saved monitor has not seen, with the place of each event, in their order.
+
+        Raises:
+            sqlite3.Error: it cannot be read.
+        """
+        connection, number = self._opened(), self._number(source)
+        found = connection.execute("SELECT place, event, body FROM journal WHERE source = ? ORDER BY place", (number,))
+        for place, key, body in found:
+            yield place, unpacked(source, key, body)
+
+    def append(self, events: Iterable[Rows]) -> list[tuple[int, Rows] | None]:
+        """Write events whose id is new into the journal; when this returns they are on disk.
+
+        Returns:
+            for each event its place and rows; None for one that was here before.
+
+        Raises:
+            sqlite3.Error, OSError: nothing was written (a full disk is an OperationalError).
+        """
+        given = list(events)
+        if not given:
+            return []
+        if not self.path.exists():
+            self.close()
+        return self._recovered(lambda: self._append(given))
+
+    def save(self, snapshots: Sequence[Snapshot]) -> None:
+        """Save monitors, and forget the part of the journal that they have seen.
+
+        Raises:
+            sqlite3.Error: nothing was saved; the journal is as it was.
+        """
+        with self._transaction() as connection:
+            for each in snapshots:
+                number = self._number(each.source)
+                connection.execute(
+                    "UPDATE sources SET settings = ?, monitor = ?, applied = ?, last_event = ? WHERE id = ?",
+                    (each.settings, each.monitor, each.applied, each.last_event, number),
+                )
+                connection.execute("DELETE FROM journal WHERE source = ? AND place <= ?", (number, each.applied))
+
+        self.unsaved_bytes = 0
+
+    def forget(self, source: Source) -> None:
+        """Delete all that is known of a source, but the ids of its events.
+
+        Raises:
+            sqlite3.Error: nothing was deleted.
+        """
+        with self._transaction() as connection:
+            number = self._number(source)
+            connection.execute("DELETE FROM journal WHERE source = ?", (number,))
+            connection.execute("DELETE FROM sources WHERE id = ?", (number,))
+        self._ids.pop(source, None)
+
+    def size(self) -> int:
+        """Bytes on disk, with the write-ahead log."""
+        total = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(f"{self.path}{suffix}").stat().st_size
+        return total
+
+    def close(self) -> None:
+        """Move the write-ahead log into the file and close it; the next use opens it again."""
+        self._ids = {}
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _sources(self) -> list[Saved]:
+        found = self._opened().execute("SELECT model, version, settings, monitor, last_event FROM sources ORDER BY id")
+        return [Saved(Source(model, version), *rest) for model, version, *rest in found]
+
+    def _append(self, events: list[Rows]) -> list[tuple[int, Rows] | None]:
+        places: list[tuple[int, Rows] | None] = []
+        with self._transaction() as connection:
+            for rows in events:
+                if not connection.execute("INSERT OR IGNORE INTO ids (event) VALUES (?)", (rows.key,)).rowcount:
+                    places.append(None)
+                    continue
+                body = rows.packed()
+                self.unsaved_bytes += len(body)
+                values = (self._number(rows.source), rows.key, body)
+                place = connection.execute("INSERT INTO journal (source, event, body) VALUES (?, ?, ?)", values).lastrowid
+                self._last = place or 0
+                places.append((self._last, rows))
+            connection.execute("DELETE FROM ids WHERE number <= (SELECT MAX(number) FROM ids) - ?", (self._most_ids,))
+        return places
+
+    def _number(self, source: Source) -> int:
+        """Of a source's row, which is made when it is absent."""
+        if source not in self._ids:
+            connection = self._opened()
+            connection.execute("INSERT OR IGNORE INTO sources (model, version) VALUES (?, ?)", source)
+            found = connection.execute("SELECT id FROM sources WHERE model = ? AND version = ?", source).fetchone()
+            self._ids[source] = found[0]
+        return self._ids[source]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._opened()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            with connection:
+                yield connection
+        except BaseException:
+            self._ids = {}  # rows of new sources are gone again
+            raise
+
+    def _recovered(self, work: Callable[[], T]) -> T:
+        """The work's result; when the file turns out to be damaged, that of a new one."""
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) not in _CORRUPT:
+                raise
+            self._move_aside(error)
+            return work()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files the same mode
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+        try:
+            _check_version(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            connection.executescript(_SCHEMA)
+            if self._last and not connection.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'journal'").fetchone():
+                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('journal', ?)", (self._last,))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
+        self.close()
+        self.corruptions += 1
+        aside = self.path.with_name(f"drift.corrupt-{time.time_ns()}.sqlite3")
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        _log.error("%s cannot be used (%s): moved it to %s; the monitors go on from what they know now", self.path, error, aside)
+        for path in sorted(self.path.parent.glob("drift.corrupt-*.sqlite3"))[:-_KEPT_CORRUPT]:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    """A file with other tables is as good as damaged."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found not in (0, _VERSION):
+        other = sqlite3.DatabaseError(f"it is of version {found}")
+        other.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise other

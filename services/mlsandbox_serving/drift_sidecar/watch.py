@@ -1,0 +1,114 @@
+"""One version of one model: its monitor, and the rows that wait to become a block."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from mlsandbox_serving.drift import Monitor, Profile, ProfileUnreadable, Settings, StateUnreadable, load_profile
+from mlsandbox_serving.drift_sidecar.block import Block, Pending
+from mlsandbox_serving.drift_sidecar.event import Rows
+from mlsandbox_serving.drift_sidecar.settings import Source
+from mlsandbox_serving.drift_sidecar.state import Saved, Snapshot
+
+_log = logging.getLogger(__name__)
+
+Failed = Callable[[Source, int], None]
+"""Told of rows (how many) that the engine failed on."""
+
+
+class Watch:
+    """Watches one source.
+
+    Args:
+        source: what.
+        folder: of its reference profile; None when nobody named one.
+        settings: of the monitor.
+        failed: see `Failed`.
+        saved: where to go on from.
+    """
+
+    def __init__(self, source: Source, folder: Path | None, settings: Settings, failed: Failed, saved: Saved | None = None) -> None:
+        self.source: Final = source
+        self.problem: str | None = None
+        """Why live rows become the reference although a profile was named."""
+        self.changed = False
+        """Whether there is something to save."""
+        self.last_event = saved.last_event if saved is not None else 0
+        """Epoch nanoseconds of the newest event."""
+        self._failed = failed
+        self._failure: str | None = None
+        self._writing = repr(asdict(settings))
+        self._applied = 0
+        self._pending = Pending()
+        self._profile = self._load(folder)
+        self._monitor = self._made(settings, saved)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are known of since the last start: compared, learned, or waiting."""
+        return self._monitor.rows + self._pending.rows
+
+    def add(self, place: int, rows: Rows) -> None:
+        """Add an event.
+
+        Args:
+            place: of it in the journal.
+            rows: of it.
+        """
+        self.last_event = max(self.last_event, rows.time)
+        for block in self._pending.add(place, rows):
+            self._update(block)
+            self._applied, self.changed = block.last, True
+
+    def look(self) -> Monitor:
+        """The monitor as it is with the rows that still wait, for looking at: it must not be updated."""
+        waiting = self._pending.unfinished()
+        if waiting is None or self._monitor.profile is None:
+            return self._monitor
+        ahead = Monitor.restore(self._profile, self._monitor.state())
+        try:
+            ahead.update(waiting.columns, waiting.predictions, waiting.scores)
+        except Exception:  # noqa: BLE001 - it is told when they are a whole block
+            return self._monitor
+        return ahead
+
+    def snapshot(self) -> Snapshot:
+        """What is to be saved."""
+        return Snapshot(self.source, self._writing, self._monitor.state(), self._applied, self.last_event)
+
+    def _update(self, block: Block) -> None:
+        try:
+            self._monitor.update(block.columns, block.predictions, block.scores)
+        except Exception as error:  # noqa: BLE001 - the stream of events must not end at rows that an engine cannot read
+            self._failed(self.source, block.rows)
+            described = f"{type(error).__name__}: {error}"
+            if described != self._failure:
+                _log.exception("%s/%s: %d rows are not compared with the reference", *self.source, block.rows)
+            self._failure = described
+
+    def _load(self, folder: Path | None) -> Profile | None:
+        if folder is None:
+            return None
+        try:
+            return load_profile(folder)
+        except ProfileUnreadable as error:
+            self.problem = str(error)
+            _log.warning("%s/%s: %s; its first live rows become the reference", *self.source, error)
+            return None
+
+    def _made(self, settings: Settings, saved: Saved | None) -> Monitor:
+        if saved is not None and saved.monitor is not None:
+            reason = "it has other settings"
+            if saved.settings == self._writing:
+                try:
+                    return Monitor.restore(self._profile, saved.monitor)
+                except StateUnreadable as error:
+                    reason = str(error)
+            _log.warning("%s/%s: what was known cannot be used any more (%s): begun anew", *self.source, reason)
+        if self._profile is None:
+            _log.info("%s/%s has no reference: its first %d live rows become it", *self.source, settings.learn_rows)
+        return Monitor(self._profile, settings)

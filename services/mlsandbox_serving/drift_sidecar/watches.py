@@ -1,0 +1,213 @@
+"""All that the drift service knows, used from one thread: watches, their state on disk, predictions and labels."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from mlsandbox_serving.drift import Histogram, ProfileUnreadable, Verdict, load_profile, save_profile
+from mlsandbox_serving.drift_sidecar.event import Result, Rows, read
+from mlsandbox_serving.drift_sidecar.settings import Settings, Source
+from mlsandbox_serving.drift_sidecar.state import StateStore
+from mlsandbox_serving.drift_sidecar.watch import Failed, Watch
+from mlsandbox_serving.forward.messages import Event
+from mlsandbox_serving.performance import Performance, PerformanceStore
+
+_log = logging.getLogger(__name__)
+
+MOST_SOURCES: Final = 32
+"""Versions of models that are watched at a time, over all models; those that are served now always are."""
+CURRENT_SECONDS: Final = 900.0
+"""So long after its last event a version that is not served any more is still told about."""
+_JOURNAL_BYTES: Final = 8 * 1024 * 1024
+_SAVE_SECONDS: Final = 60.0
+_NANOSECONDS: Final = 10**9
+_CALM: Final = 20.0
+"""So many times as long as it takes to compute the performance, it is left alone."""
+
+
+class Seen(NamedTuple):
+    """What is to be said of one source."""
+
+    source: Source
+    current: bool
+    """Whether it is served now, or was until a moment ago."""
+    verdict: Verdict
+    """About all columns."""
+    histograms: tuple[Histogram, ...]
+    problem: str | None
+    """Why there is no reference although a profile was named."""
+    last_event: int
+    """Epoch nanoseconds; 0 before the first one."""
+
+
+class Watches:
+    """Everything that is watched.
+
+    Args:
+        settings: of the service.
+        failed: told of rows that an engine failed on.
+        clock: epoch seconds.
+
+    Raises:
+        sqlite3.Error, OSError: the folder cannot be used.
+    """
+
+    def __init__(self, settings: Settings, *, failed: Failed, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._failed = failed
+        self._clock = clock
+        self._state = StateStore(settings.folder)
+        self._performance = PerformanceStore(
+            settings.folder, max_predictions=settings.max_predictions, max_age=settings.max_age_seconds, clock=clock
+        )
+        self._watches: dict[Source, Watch] = {}
+        self._saved_at = clock()
+        self._performed: tuple[Performance, ...] = ()
+        self._perform_after = 0.0
+        self._resume()
+
+    @property
+    def corruptions(self) -> int:
+        """Files found damaged and begun anew so far."""
+        return self._state.corruptions + self._performance.moved_aside
+
+    def take(self, events: Sequence[Event]) -> Counter[Result]:
+        """Take events in; when this returns, nothing of them can be lost or counted again.
+
+        Raises:
+            sqlite3.Error, OSError: nothing was taken in that a second delivery would count twice.
+        """
+        found = [read(event) for event in events]
+        results = Counter(each for each in found if isinstance(each, Result))
+        joined = [event for event, each in zip(events, found, strict=True) if isinstance(each, Rows) or each is Result.FEEDBACK]
+        if joined:
+            self._performance.add(joined)
+        rows = [each for each in found if isinstance(each, Rows) and self._has_room(each.source)]
+        results[Result.REFUSED] += sum(isinstance(each, Rows) for each in found) - len(rows)
+        for written in self._state.append(rows):
+            results[Result.DUPLICATE if written is None else Result.USED] += 1
+            if written is not None:
+                self._watched(written[1].source).add(*written)
+        if self._state.unsaved_bytes > _JOURNAL_BYTES:
+            self.save()
+        return +results
+
+    def sources(self) -> list[Source]:
+        """All that is watched, what is current first."""
+        return sorted(self._watches, key=lambda source: not self.is_current(source))
+
+    def is_current(self, source: Source) -> bool:
+        """Whether it is served now, or was until a moment ago."""
+        if source in self._settings.profiles:
+            return True
+        return self._clock() - self._watches[source].last_event / _NANOSECONDS < CURRENT_SECONDS
+
+    def look_at(self, source: Source) -> Seen:
+        """What is to be said of one source."""
+        watch = self._watches[source]
+        monitor = watch.look()
+        return Seen(
+            source, self.is_current(source), monitor.verdict(everything=True), monitor.histograms(), watch.problem, watch.last_event
+        )
+
+    def performance(self) -> tuple[Performance, ...]:
+        """How well versions predict; computed anew when that was long enough ago for what it costs.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be read.
+        """
+        started = self._clock()
+        if started >= self._perform_after:
+            self._performed = self._performance.summary(started)
+            self._perform_after = started + _CALM * (self._clock() - started)
+        return self._performed
+
+    def keep_house(self) -> None:
+        """Save what was not saved for a while.
+
+        Raises:
+            sqlite3.Error: it cannot be saved; the journal still has it.
+        """
+        if self._clock() - self._saved_at >= _SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Save all monitors that have changed.
+
+        Raises:
+            sqlite3.Error: they cannot be saved; the journal still has what they have seen.
+        """
+        changed = [watch for watch in self._watches.values() if watch.changed]
+        if changed:
+            self._state.save([watch.snapshot() for watch in changed])
+        for watch in changed:
+            watch.changed = False
+        self._saved_at = self._clock()
+
+    def size(self) -> int:
+        """Bytes of the state on disk."""
+        return self._state.size()
+
+    def close(self) -> None:
+        """Save and close the files.
+
+        Raises:
+            sqlite3.Error: they cannot be saved; the journal has what they have seen.
+        """
+        try:
+            self.save()
+        finally:
+            self._state.close()
+            self._performance.close()
+
+    def _resume(self) -> None:
+        saved = {each.source: each for each in self._state.sources()}
+        for source in dict.fromkeys([*self._settings.profiles, *saved]):
+            watch = Watch(source, self._folder(source), self._settings.monitor, self._failed, saved.get(source))
+            self._watches[source] = watch
+            if source in saved:
+                for place, rows in self._state.journal(source):
+                    watch.add(place, rows)
+
+    def _folder(self, source: Source) -> Path | None:
+        """Where a source's profile is: of one that is not served any more, the copy that was made while it was."""
+        copy = self._copy(source)
+        given = self._settings.profiles.get(source)
+        if given is None:
+            return copy if copy.is_dir() else None
+        with contextlib.suppress(ProfileUnreadable, OSError):  # the watch tells why it cannot be read; without a copy all is well for now
+            save_profile(load_profile(given), copy)
+        return given
+
+    def _copy(self, source: Source) -> Path:
+        name = hashlib.blake2b("/".join(source).encode(), digest_size=16).hexdigest()
+        return self._settings.folder / "profiles" / name
+
+    def _watched(self, source: Source) -> Watch:
+        if source not in self._watches:
+            self._watches[source] = Watch(source, None, self._settings.monitor, self._failed)
+        return self._watches[source]
+
+    def _has_room(self, source: Source) -> bool:
+        """Whether a source is watched, or may be, if need be in the place of the one that was silent for longest."""
+        if source in self._watches:
+            return True
+        if len(self._watches) >= MOST_SOURCES:
+            silent = [watch for watch in self._watches.values() if not self.is_current(watch.source)]
+            if not silent:
+                return False
+            oldest = min(silent, key=lambda watch: watch.last_event).source
+            self._state.forget(oldest)
+            shutil.rmtree(self._copy(oldest), ignore_errors=True)
+            del self._watches[oldest]
+            _log.warning("%s/%s is forgotten: more than %d versions sent events", *oldest, MOST_SOURCES)
+        self._watched(source)
+        return True
