@@ -14,7 +14,8 @@ from mlsandbox.errors import InputUnreadable
 Row = dict[str, Any]
 _TRUE, _FALSE = frozenset({"true", "True", "TRUE", "1"}), frozenset({"false", "False", "FALSE", "0"})
 _MISSING: Final = frozenset({"", "NA", "NaN", "nan", "null", "None"})
-_TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+"""Files that need pandas."""
 
 
 def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], Iterable[str]]) -> Iterator[Row]:
@@ -33,16 +34,16 @@ def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], I
     if not path.is_file():
         raise InputUnreadable(f"there is no file {path}", fix=f"check the path: {path}")
     try:
-        if name.endswith(_TABULAR):
+        if name.endswith(TABULAR):
             yield from map(json.loads, tabular(path))
         elif name.endswith((".jsonl", ".ndjson")):
-            with _text(path) as file:
+            with open_text(path) as file:
                 yield from (_chosen(json.loads(line), columns) for line in file if line.strip())
         elif name.endswith(".json"):
-            with _text(path) as file:
+            with open_text(path) as file:
                 yield from (_chosen(row, columns) for row in json.load(file))
         elif name.endswith(".csv"):
-            with _text(path) as file:
+            with open_text(path) as file:
                 yield from (typed_row(row, columns) for row in csv.DictReader(file))
         else:
             raise InputUnreadable(
@@ -107,7 +108,8 @@ def _number(text: str, *, whole: bool) -> object:
             return text
 
 
-def _text(path: Path) -> TextIO:
+def open_text(path: Path) -> TextIO:
+    """A text file, also a compressed one."""
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")

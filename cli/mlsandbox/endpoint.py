@@ -6,13 +6,13 @@ import http.client
 import json
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from mlsandbox.errors import NotRunning, PredictionFailed
+from mlsandbox.errors import FeedbackRefused, NotRunning, PredictionFailed
 from mlsandbox_serving.contract import ENVELOPES, Route
 
 TIMEOUT_SECONDS: Final = 60.0
@@ -57,13 +57,21 @@ class Endpoint:
         answer = self._send("POST", Route.PREDICT, body if isinstance(body, str) else json.dumps(body, ensure_ascii=False))
         if answer.status == http.HTTPStatus.OK:
             return answer
-        error = answer.body.get("error", {}) if isinstance(answer.body, dict) else {}
-        raise PredictionFailed(
-            f"the endpoint answered {answer.status} {error.get('code', '')}".rstrip(),
-            why=str(error.get("message") or answer.body),
-            fix=f"compare with what the model takes: curl {self.url}{Route.SCHEMA}",
-            details={"status": answer.status, **error},
-        )
+        what, why, details = _refusal(answer)
+        raise PredictionFailed(what, why=why, fix=f"compare with what the model takes: curl {self.url}{Route.SCHEMA}", details=details)
+
+    def feedback(self, labels: Sequence[Mapping[str, object]]) -> Answer:
+        """Hand in labels, all or none: `{"request_id", "row", "label"}` each.
+
+        Raises:
+            FeedbackRefused: the service does not take them; `details` holds its status and answer.
+            NotRunning: nobody answers.
+        """
+        answer = self._send("POST", Route.FEEDBACK, json.dumps({"labels": labels}))
+        if answer.status == http.HTTPStatus.ACCEPTED:
+            return answer
+        what, why, details = _refusal(answer)
+        raise FeedbackRefused(what, why=why, fix="see how the service is: sandbox status", details=details)
 
     def schema(self) -> Mapping[str, Any]:
         """The model's signature, schema.json.
@@ -94,6 +102,13 @@ class Endpoint:
         except ValueError:
             body = raw.decode("utf-8", "replace")
         return Answer(response.status, body, time.perf_counter() - began)
+
+
+def _refusal(answer: Answer) -> tuple[str, str, dict[str, object]]:
+    """What was answered, why, and all of it."""
+    error = answer.body.get("error", {}) if isinstance(answer.body, dict) else {}
+    what = f"the endpoint answered {answer.status} {error.get('code', '')}".rstrip()
+    return what, str(error.get("message") or answer.body), {"status": answer.status, **error}
 
 
 def request_of(row: Mapping[str, object]) -> Mapping[str, object]:

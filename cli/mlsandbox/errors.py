@@ -122,6 +122,12 @@ class PredictionFailed(SandboxError):
     code = "PREDICTION_FAILED"
 
 
+class FeedbackRefused(SandboxError):
+    """The endpoint did not take labels; `details` holds its answer, and the line up to which labels were taken."""
+
+    code = "FEEDBACK_REFUSED"
+
+
 class InputUnreadable(SandboxError):
     """Data given to a command cannot be read."""
 

@@ -39,6 +39,8 @@ class RowPrediction:
 
     row: int
     """Counted from 0."""
+    request_row: int
+    """Of its request: with the request id it is what a label belongs to."""
     prediction: Any
     probabilities: Any | None
     request_id: str
@@ -68,7 +70,7 @@ def predict_file(package: Package, endpoint: Endpoint, path: Path, *, max_rows: 
         InputUnreadable: the file cannot be read.
         PredictionFailed: the rows of one request were refused; what came before it was answered. Rows are those of the file.
     """
-    rows = read_rows(path, endpoint.schema(), lambda file: _tabular(package, file))
+    rows = read_rows(path, endpoint.schema(), lambda file: tabular_rows(package, file, typed=True))
     return predict_rows(endpoint, rows, min(BATCH_ROWS, max_rows))
 
 
@@ -82,7 +84,7 @@ def predict_rows(endpoint: Endpoint, rows: Iterable[Row], size: int) -> Iterator
             raise _of_file(error, begin, begin + len(batch)) from error
         probabilities = answer.probabilities or (None,) * len(batch)
         for offset, (prediction, scores) in enumerate(zip(answer.predictions, probabilities, strict=True)):
-            yield RowPrediction(begin + offset, prediction, scores, answer.request_id, answer.model, answer.version)
+            yield RowPrediction(begin + offset, offset, prediction, scores, answer.request_id, answer.model, answer.version)
         begin += len(batch)
 
 
@@ -132,6 +134,29 @@ def read_body(text: str, standard_input: str | None) -> str:
     return content
 
 
+def tabular_rows(package: Package, path: Path, *, typed: bool) -> list[str]:
+    """Rows of a file that needs pandas, read in the environment of the model; one JSON object per line.
+
+    Args:
+        package: of the model.
+        path: of the file.
+        typed: the columns of the model's schema with its types, instead of all columns as they are.
+
+    Raises:
+        InputUnreadable: the file cannot be read.
+    """
+    argv: list[str | Path] = [package.python, "-m", "mlsandbox_serving.tabular", path.absolute()]
+    argv += ["--schema", package.source / PackageFile.SCHEMA] if typed else []
+    try:
+        return run(argv, env={"PYTHONPATH": str(package.source)}, what=f"reading {path.name}").stdout.splitlines()
+    except CommandFailed as error:
+        try:
+            told = json.loads(str(error.details["stderr"]).splitlines()[-1])["error"]
+        except (ValueError, LookupError, TypeError):
+            raise error from None
+        raise InputUnreadable(told["message"], why=told["why"], fix=f"{told['fix']} ({path})") from error
+
+
 def _prediction(answer: Answer) -> Prediction:
     body = answer.body
     probabilities = body.get("probabilities")
@@ -160,23 +185,3 @@ def _of_file(error: PredictionFailed, begin: int, end: int) -> PredictionFailed:
 def _sentence(fault: Mapping[str, Any]) -> str:
     where = ", ".join(part for part in (f"row {fault['row']}" if fault["row"] is not None else "", f"column {fault['column']!r}") if part)
     return f"{where}: {fault['problem']}, expected {fault['expected']}, got {json.dumps(fault['value'], ensure_ascii=False)}"
-
-
-def _tabular(package: Package, path: Path) -> list[str]:
-    """Rows of a file that needs pandas, read in the environment of the model; one JSON object per line."""
-    argv: list[str | Path] = [
-        package.python,
-        "-m",
-        "mlsandbox_serving.tabular",
-        path.absolute(),
-        "--schema",
-        package.source / PackageFile.SCHEMA,
-    ]
-    try:
-        return run(argv, env={"PYTHONPATH": str(package.source)}, what=f"reading {path.name}").stdout.splitlines()
-    except CommandFailed as error:
-        try:
-            told = json.loads(str(error.details["stderr"]).splitlines()[-1])["error"]
-        except (ValueError, LookupError, TypeError):
-            raise error from None
-        raise InputUnreadable(told["message"], why=told["why"], fix=f"{told['fix']} ({path})") from error

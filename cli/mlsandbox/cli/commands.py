@@ -45,6 +45,7 @@ COMMANDS: Final = (
     Command("pull", "Start", "Fetch and make all that up needs, so that it works offline."),
     Command("down", "Start", "Stop the stack; data is kept unless --volumes is given."),
     Command("predict", "Use", "Ask the running model for predictions."),
+    Command("feedback", "Use", "Hand in what predictions should have been."),
     Command("open", "Use", "Open the API, its documentation or the dashboards in the browser.", "open_"),
     Command("env", "Use", "Print the stack's addresses as shell variables."),
     Command("status", "Look", "Show how the stack is."),

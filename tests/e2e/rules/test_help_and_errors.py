@@ -16,7 +16,24 @@ from support.repository import ROOT, calls, tracked
 from support.sandbox import SCRIPT, Sandbox
 from support.terminal import on_terminal
 
-COMMANDS = ["init", "up", "pull", "down", "predict", "open", "env", "status", "logs", "ls", "doctor", "config", "completion", "help", "version"]
+COMMANDS = [
+    "init",
+    "up",
+    "pull",
+    "down",
+    "predict",
+    "feedback",
+    "open",
+    "env",
+    "status",
+    "logs",
+    "ls",
+    "doctor",
+    "config",
+    "completion",
+    "help",
+    "version",
+]
 HEAVY = ("bentoml", "numpy", "pandas", "sklearn", "pyarrow", "httpx", "docker", "rich", "yaml", "tomlkit")
 
 
