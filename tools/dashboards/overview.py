@@ -10,6 +10,7 @@ from dashboards.frame import dashboard as frame
 from dashboards.metrics import Prometheus
 from dashboards.panels import NO_DATA, Target, bar_gauge, heatmap, stat, time_series
 from dashboards.promql import Selectors, grown, largest, quantile, rate, share, total
+from dashboards.reach import unreachable
 from mlsandbox_serving.contract import Metrics, Route
 
 _FAULTS: Final = "~5.."
@@ -75,15 +76,7 @@ def _now() -> Row:
                 width=4,
             ),
             stat("In flight", "Requests that are being answered now.", "short", Target(total(_of(Metrics.IN_FLIGHT))), width=4),
-            stat(
-                "Unreachable",
-                "Services whose metrics Prometheus could not read when it last tried.",
-                "short",
-                Target(f"count({_of(Prometheus.UP)} == 0) or vector(0)", instant=True),
-                limits={1: "red"},
-                empty=NO_DATA,
-                width=4,
-            ),
+            unreachable(_of(Prometheus.UP), width=4),
             stat(
                 "Serving",
                 "Model and version that answer now.",

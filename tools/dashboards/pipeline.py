@@ -10,6 +10,7 @@ from dashboards.frame import dashboard as frame
 from dashboards.metrics import Alertmanager, Elasticsearch, Fluentd, Prometheus
 from dashboards.panels import NO_DATA, Target, stat, state_timeline, time_series
 from dashboards.promql import Selectors, grown, largest, rate, share, total
+from dashboards.reach import unreachable
 from mlsandbox_serving.contract import Metrics
 
 _VARIABLES: Final = (variables.data_source(), *variables.targets(Prometheus.UP))
@@ -71,15 +72,7 @@ def _now() -> Row:
                 empty=_NO_EVENTS,
                 width=4,
             ),
-            stat(
-                "Unreachable",
-                "Services whose metrics Prometheus could not read when it last tried.",
-                "short",
-                Target(f"count({_of(Prometheus.UP)} == 0) or vector(0)", instant=True),
-                limits={1: "red"},
-                empty=NO_DATA,
-                width=4,
-            ),
+            unreachable(_of(Prometheus.UP), width=4),
             stat(
                 "Active alerts",
                 "Alerts that Alertmanager knows and nobody has silenced.",

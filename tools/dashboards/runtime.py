@@ -10,6 +10,7 @@ from dashboards.frame import dashboard as frame
 from dashboards.metrics import Process, Prometheus, Recorded
 from dashboards.panels import NO_DATA, NO_TRAFFIC, Target, stat, state_timeline, time_series
 from dashboards.promql import Selectors, largest, mean, quantile, rate, total
+from dashboards.reach import unreachable
 from mlsandbox_serving.contract import Metrics, Route
 
 _VARIABLES: Final = (variables.data_source(), *variables.targets(Prometheus.UP))
@@ -42,15 +43,7 @@ def _services() -> Row:
                 empty=NO_DATA,
                 width=6,
             ),
-            stat(
-                "Unreachable",
-                "Services whose metrics Prometheus could not read when it last tried.",
-                "short",
-                Target(f"count({up} == 0) or vector(0)"),
-                limits={1: "red"},
-                empty=NO_DATA,
-                width=6,
-            ),
+            unreachable(up, width=6),
             stat(
                 "Ready models",
                 "Models whose golden rows were reproduced.",
