@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,10 +16,14 @@ from mlsandbox.errors import EngineUnavailable
 if TYPE_CHECKING:
     from docker import DockerClient
 
+CONTENT: Final = "org.mlsandbox.content"
+"""Label of the images that we build: the digest of all that went into it."""
 _USUAL_SOCKET: Final = Path("/var/run/docker.sock")
 _CLI_SETTINGS: Final = "~/.docker/config.json"
 _SECONDS: Final = 60
 """Until a request without an answer is an error."""
+_NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
+"""What reading an answer raises that is no answer of a Docker engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
         _reach(where, timeout)
         client = docker.DockerClient(base_url=where, timeout=timeout)
         client.ping()
-    except (DockerException, OSError) as error:
+    except (DockerException, OSError, *_NONSENSE) as error:
         raise EngineUnavailable(
             "Docker does not answer",
             why=f"{where or f'unix://{_USUAL_SOCKET}'}: {error}",
@@ -52,6 +58,33 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
             details={"endpoint": where},
         ) from error
     return client
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Around requests and the reading of their answers: that there is none, or a senseless one, is no mistake of ours.
+
+    Raises:
+        EngineUnavailable: instead of all that the library raises then; what the engine refuses keeps the library's error as its cause.
+    """
+    from http.client import HTTPException
+
+    from docker.errors import APIError, DockerException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (DockerException, OSError, HTTPError, HTTPException, *_NONSENSE) as error:
+        if isinstance(error, APIError):
+            what = "Docker refused a request"
+        else:
+            what = "Docker's answer makes no sense" if isinstance(error, _NONSENSE) else "Docker does not answer"
+        raise EngineUnavailable(
+            what,
+            why=str(error) or type(error).__name__,
+            fix="look at it, then do the same again: `docker info`   or run without it: sandbox up --engine embedded",
+            details={"endpoint": endpoint()},
+        ) from error
 
 
 def answers() -> bool:

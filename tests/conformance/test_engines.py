@@ -63,6 +63,10 @@ class Bench:
     def actions(self, *services: ServiceSpec) -> dict[str, Action]:
         return {step.service: step.action for step in self.engine.plan(self.desired(*services), self.engine.observe()).steps}
 
+    def texts(self, *services: str) -> list[str]:
+        """What they ever wrote."""
+        return [line.text for line in self.engine.logs(services, lines=1_000, follow=False)]
+
     def assert_nothing_left(self) -> None:
         assert_nothing_left(self.root, self.ports, docker=self.image is not None)
 
@@ -244,6 +248,46 @@ def test_logs(bench: Bench) -> None:
 
     assert {(line.service, line.text) for line in lines} == {("a", "hello from a, mode ready"), ("b", "hello from b, mode ready")}
     assert all(line.time.endswith("Z") for line in lines)
+
+
+def test_output_stays_after_down(bench: Bench) -> None:
+    """What services wrote must be there when they are stopped, alone or all, and once only when they have run again."""
+    a, b = toy("a", bench.ports[0]), toy("b", bench.ports[1])
+    bench.up(a, b)
+
+    bench.down("a")
+    assert bench.texts("a") == ["hello from a, mode ready"]
+    bench.down()
+
+    assert sorted(bench.texts("a", "b")) == ["hello from a, mode ready", "hello from b, mode ready"]
+    assert {"a", "b"} <= set(bench.engine.service_names())
+    bench.up(a, b)
+    assert bench.texts("a") == ["hello from a, mode ready"] * 2
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_output_stays_after_a_failed_start(bench: Bench, *, before: bool) -> None:
+    """What a service wrote before it crashed must be there once the start was undone, whether something ran before or not."""
+    if before:
+        bench.up(toy("a", bench.ports[0]))
+
+    outcome = bench.up(toy("a", bench.ports[0], TOY="crash"))
+
+    assert outcome.result is Result.CRASHED
+    texts = bench.texts("a")
+    begun = texts.index("hello from a, mode crash")
+    assert texts[begun + 1 : begun + 31] == [f"line {number}" for number in range(30)]
+    assert ("hello from a, mode ready" in texts) is before
+
+
+def test_output_of_what_was_replaced_stays(bench: Bench) -> None:
+    """What a service wrote before it was changed must come before what it writes now, each line once."""
+    bench.up(toy("a", bench.ports[0]))
+    bench.up(toy("a", bench.ports[0], TOY_COLOUR="blue"))
+    bench.up(toy("a", bench.ports[0], TOY="deaf"))
+
+    assert bench.texts("a") == ["hello from a, mode ready", "hello from a, mode ready", "hello from a, mode deaf"]
+    assert [line.text for line in bench.engine.logs(["a"], lines=2, follow=False)] == bench.texts("a")[1:]
 
 
 @real

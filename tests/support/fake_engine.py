@@ -13,6 +13,7 @@ from mlsandbox.engines.base import (
     Action,
     Change,
     Desired,
+    Keeping,
     Kept,
     LogLine,
     Observed,
@@ -40,6 +41,8 @@ class _Machine:
     services: dict[str, ServiceSpec] = field(default_factory=dict)
     wanted: dict[str, ServiceSpec] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
+    written: dict[str, list[LogLine]] = field(default_factory=dict)
+    """Output of each service that ever ran."""
 
 
 _machines: dict[Path, _Machine] = {}
@@ -86,13 +89,12 @@ class FakeEngine:
                 return self._failed(service, before)
         return Outcome(Result.READY)
 
-    def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:  # noqa: ARG002 - there is one line, ever
+    def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:  # noqa: ARG002 - nothing new ever comes
         for name in services:
-            mode = self._machine.services[name].env["TOY"]
-            yield LogLine(name, "2026-01-01T00:00:00.000Z", f"hello from {name}, mode {mode}")
+            yield from self._machine.written.get(name, [])[-lines:]
 
     def service_names(self) -> tuple[str, ...]:
-        return tuple(sorted({*self._machine.services, *self._machine.wanted}))
+        return tuple(sorted({*self._machine.wanted, *self._machine.written}))
 
     def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
         if service not in self._machine.services:
@@ -107,6 +109,12 @@ class FakeEngine:
         self._machine.kept.clear()
         return removed
 
+    def shared(self) -> tuple[Kept, ...]:
+        return ()
+
+    def remove_shared(self) -> tuple[Kept, ...]:
+        return ()
+
     def _do(self, step: Step, report: Report) -> None:
         if step.action is Action.STOP:
             del self._machine.services[step.service]
@@ -114,19 +122,26 @@ class FakeEngine:
             return
         spec = self._machine.wanted[step.service]
         self._machine.services[step.service] = spec
+        self._machine.written.setdefault(spec.name, []).extend(_output(spec))
         folders = {each.name for each in spec.references() if isinstance(each, DataFolder)}
-        self._machine.kept += [kept for kept in (Kept("volume", name) for name in sorted(folders)) if kept not in self._machine.kept]
+        self._machine.kept += [kept for kept in (Kept(Keeping.VOLUME, name) for name in sorted(folders)) if kept not in self._machine.kept]
         report(Change(step.service, State.STARTING, 0.0))
         report(Change(step.service, _observed(self._machine.wanted[step.service]).state, 0.0))
 
     def _failed(self, service: ObservedService, before: dict[str, ServiceSpec]) -> Outcome:
         outcome = Outcome(_RESULT_OF[service.state], service.name, service.reason, service.probe, service.exit_code)
         if outcome.result is Result.CRASHED:
-            outcome = replace(outcome, lines=tuple(f"line {number}" for number in range(10, 30)))
+            outcome = replace(outcome, lines=tuple(line.text for line in self._machine.written[service.name][-20:]))
         if outcome.result is not Result.TIMEOUT:
             self._machine.services = before
             outcome = replace(outcome, undone=Undone.RESTORED if before else Undone.STOPPED)
         return outcome
+
+
+def _output(spec: ServiceSpec) -> list[LogLine]:
+    mode = spec.env["TOY"]
+    said = [f"hello from {spec.name}, mode {mode}", *(f"line {number}" for number in range(30) if mode == "crash")]
+    return [LogLine(spec.name, "2026-01-01T00:00:00.000Z", text) for text in said]
 
 
 def _observed(spec: ServiceSpec) -> ObservedService:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.actions.outcomes import DownResult, Report
+from mlsandbox.actions.outcomes import DownAllResult, DownResult, Report
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Change, Engine, Plan
+from mlsandbox.engines.base import Change, Engine, Kept, Plan
 from mlsandbox.errors import EngineUnavailable, SandboxError, UsageError
 from mlsandbox.project_lock import project_lock
 from mlsandbox.registry import Registry
@@ -66,21 +67,24 @@ def down(
 
         sight.engine.apply(plan, tell, timeout=TIMEOUT_SECONDS if timeout is None else timeout)
         keepers = _keepers(sight, others=volumes)
-        outside = tuple(each for engine in keepers for each in engine.kept())
+        outside, shared = _outside(keepers), _shared(keepers)
         removed_outside = tuple(each for engine in keepers for each in engine.remove_kept()) if volumes else ()
         removed = remove_all(sandbox) if volumes else ()
         if volumes:
             Registry().forget(root)
-    kept_outside = tuple(each for each in outside if each.name not in {gone.name for gone in removed_outside})
-    if volumes and kept_outside:
-        report.warn(f"in use elsewhere, and kept: {', '.join(f'{each.kind} {each.name}' for each in kept_outside)}")
+    left = _without(outside, removed_outside)
+    if volumes:
+        _warn_of(left, report)
     stopped = tuple(step.service for step in plan.steps)
     kept = {} if volumes else sizes(sandbox)
-    return DownResult(name, stopped, kept, removed, kept_outside, removed_outside, time.monotonic() - began)
+    return DownResult(name, stopped, kept, removed, (*left, *shared), removed_outside, time.monotonic() - began)
 
 
-def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> tuple[DownResult, ...]:
-    """Stop every stack of this machine, also when one of them cannot be stopped; that one's error is raised at the end."""
+def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> DownAllResult:
+    """Stop every stack of this machine, also when one of them cannot be stopped; that one's error is raised at the end.
+
+    With `volumes` also remove what the stacks shared, once none is left.
+    """
     results: list[DownResult] = []
     failed: list[SandboxError] = []
     for each in Registry().entries():
@@ -91,7 +95,42 @@ def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, ti
             failed.append(error)
     if failed:
         raise failed[0]
-    return tuple(results)
+    if not volumes or (Registry().entries() and not dry_run):  # a stack may have come up meanwhile
+        return DownAllResult(tuple(results), dry_run=dry_run)
+    gone, left = _remove_shared(report, dry_run=dry_run)
+    return DownAllResult(tuple(results), gone, left, dry_run=dry_run)
+
+
+def _remove_shared(report: Report, *, dry_run: bool) -> tuple[tuple[Kept, ...], tuple[Kept, ...]]:
+    """What went, or would go, and what is left, of all engines that answer."""
+    there: list[Kept] = []
+    gone: list[Kept] = []
+    for make in ENGINES.values():
+        engine = make(Path.cwd())  # whichever project: it is of none
+        with suppress(EngineUnavailable):
+            there += engine.shared()
+            gone += engine.shared() if dry_run else engine.remove_shared()
+    left = _without(there, gone)
+    _warn_of(left, report)
+    return tuple(gone), left
+
+
+def _outside(engines: Sequence[Engine]) -> tuple[Kept, ...]:
+    return tuple(each for engine in engines for each in engine.kept())
+
+
+def _shared(engines: Sequence[Engine]) -> tuple[Kept, ...]:
+    return tuple(each for engine in engines for each in engine.shared())
+
+
+def _without(kept: Sequence[Kept], removed: Sequence[Kept]) -> tuple[Kept, ...]:
+    names = {(each.kind, each.name) for each in removed}
+    return tuple(each for each in kept if (each.kind, each.name) not in names)
+
+
+def _warn_of(left: Sequence[Kept], report: Report) -> None:
+    if left:
+        report.warn(f"in use elsewhere, and kept: {', '.join(f'{each.kind} {each.name}' for each in left)}")
 
 
 def _look(root: Path, name: str) -> Sight:
@@ -134,8 +173,9 @@ def _plan(sight: Sight, services: Sequence[str]) -> Plan:
 def _planned(root: Path, name: str, services: Sequence[str], *, volumes: bool) -> DownResult:
     sight = _look(root, name)
     stopped = tuple(step.service for step in _plan(sight, services).steps)
-    outside = tuple(each for engine in _keepers(sight, others=volumes) for each in engine.kept())
+    keepers = _keepers(sight, others=volumes)
+    outside, shared = _outside(keepers), _shared(keepers)
     sandbox = root / ".sandbox"
     if volumes:
-        return DownResult(name, stopped, {}, contents(sandbox), removed_outside=outside, dry_run=True)
-    return DownResult(name, stopped, sizes(sandbox), kept_outside=outside, dry_run=True)
+        return DownResult(name, stopped, {}, contents(sandbox), kept_outside=shared, removed_outside=outside, dry_run=True)
+    return DownResult(name, stopped, sizes(sandbox), kept_outside=(*outside, *shared), dry_run=True)

@@ -149,10 +149,22 @@ class DownResult:
     removed: tuple[str, ...] = ()
     """What --volumes removed, or with `dry_run` would remove, in `.sandbox`, by name."""
     kept_outside: tuple[Kept, ...] = ()
-    """What remains outside of the project's folder: volumes and images of a container engine."""
+    """What remains outside of the project's folder: volumes and images of a container engine, also those that all projects share."""
     removed_outside: tuple[Kept, ...] = ()
     """What --volumes removed, or with `dry_run` would remove, of that."""
     elapsed: float = 0.0
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DownAllResult:
+    """What `down --all` did."""
+
+    stacks: tuple[DownResult, ...] = ()
+    removed_shared: tuple[Kept, ...] = ()
+    """What --volumes removed, or with `dry_run` would remove, of what no stack is left to use."""
+    kept_shared: tuple[Kept, ...] = ()
+    """What remains of that."""
     dry_run: bool = False
 
 

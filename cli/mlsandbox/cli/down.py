@@ -11,7 +11,7 @@ from mlsandbox.cli.completion import complete_services
 from mlsandbox.cli.confirm import confirm
 from mlsandbox.cli.session import Session
 from mlsandbox.project import name_in
-from mlsandbox.views.status import down_text
+from mlsandbox.views.down import down_all_text, down_text
 
 EXAMPLES = "$ sandbox down\n$ sandbox down --volumes\n$ sandbox down --all"
 
@@ -27,7 +27,9 @@ def command(
             help="Also remove logs, events, packages, state, and Docker's volumes and images of the stack; asks first, or --yes.",
         ),
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Every stack of this machine.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every stack of this machine, and with --volumes the images that they share.")
+    ] = False,
 ) -> None:
     """Nothing to stop is no error."""
     options = session.options
@@ -36,12 +38,11 @@ def command(
         whose = "all stacks" if root is None else f"the stack in {root}"
         confirm(session, f"Remove everything that {whose} wrote: logs, events, packages, volumes and images?")
     if root is None:
-        results = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
-    else:
-        chosen = tuple(services or ())
-        results = (
-            down(root, name_in(root), session.report, services=chosen, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout),
-        )
+        everyone = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
+        session.close()
+        session.output.result("DownList", everyone, down_all_text(everyone))
+        return
+    chosen = tuple(services or ())
+    result = down(root, name_in(root), session.report, services=chosen, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
     session.close()
-    content = results[0] if root is not None else {"stacks": results}
-    session.output.result("Down" if root is not None else "DownList", content, down_text(results, all_of=root is None))
+    session.output.result("Down", result, down_text(result))

@@ -192,12 +192,20 @@ class LogLine:
     text: str
 
 
+class Keeping(StrEnum):
+    """Kinds of what an engine has outside of a project's folder."""
+
+    VOLUME = "volume"
+    IMAGE = "image"
+    SHARED = "shared image"
+    """Of our own services, whatever the project."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Something outside of the project's folder that `down` leaves."""
 
-    kind: str
-    """"volume" or "image"."""
+    kind: Keeping
     name: str
     size_bytes: int | None = None
 
@@ -256,6 +264,17 @@ class Engine(Protocol):
         """Remove that, once nothing runs; what could be removed."""
         ...
 
+    def shared(self) -> tuple[Kept, ...]:
+        """What all projects of this machine share of it: images of our own services; the same, whichever project this is of."""
+        ...
+
+    def remove_shared(self) -> tuple[Kept, ...]:
+        """Remove that, as far as nothing uses it; what could be removed."""
+        ...
+
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
-        """The last `lines` lines of each service's output, merged by time; with `follow`, then every new one, without end."""
+        """The last `lines` lines of each service's output, merged by time; with `follow`, then every new one, without end.
+
+        Also of what does not run any more: stopped, replaced or undone.
+        """
         ...

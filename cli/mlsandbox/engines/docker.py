@@ -32,6 +32,7 @@ from mlsandbox.engines.docker_daemon import Daemon
 from mlsandbox.engines.docker_inside import run_inside
 from mlsandbox.engines.docker_logs import container_logs
 from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
+from mlsandbox.engines.docker_output import KeptOutput
 from mlsandbox.engines.docker_record import RECORD, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
 from mlsandbox.engines.docker_wait import Watch
@@ -49,6 +50,8 @@ from mlsandbox.supervise.transition import State
 _RESTORE_TIMEOUT: Final = 120.0
 _GRACE: Final = 30.0
 """Seconds that a container of a stack that is undone gets to end by itself, if it was made with more."""
+_LOOKS: Final = 3
+"""A container whose making was interrupted may appear after the first look."""
 _MAIN: Final = (COMPOSE_FILE, OVERRIDE, RECORD)
 """What a stack is made from, but for the configuration of its services, which the record names."""
 _NO_OVERRIDE: Final = "services: {}\n"
@@ -66,6 +69,7 @@ class DockerEngine:
         self._sandbox = self._root / ".sandbox"
         self._folder = self._sandbox / "stack"
         self._daemon = Daemon(str(self._root))
+        self._output = KeptOutput(self._sandbox / "logs", self._daemon)
 
     def observe(self) -> Observed:
         record = read_record(self._folder)
@@ -133,8 +137,9 @@ class DockerEngine:
         return outcome
 
     def service_names(self) -> tuple[str, ...]:
-        """Those written down last; those that are there, where nothing was."""
-        return tuple(sorted(read_record(self._folder) or {each.service.name for each in self._daemon.containers({}, whole=False)}))
+        """Those written down last, or that are there, where nothing was; and those that something was kept of."""
+        known = {*read_record(self._folder)} or {each.service.name for each in self._daemon.containers({}, whole=False)}
+        return tuple(sorted(known.union(self._output.services())))
 
     def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
         for each in self._daemon.containers({}, whole=False):
@@ -148,8 +153,14 @@ class DockerEngine:
     def remove_kept(self) -> tuple[Kept, ...]:
         return tuple(each for each in self._daemon.kept() if self._daemon.remove_kept(each))
 
+    def shared(self) -> tuple[Kept, ...]:
+        return self._daemon.shared()
+
+    def remove_shared(self) -> tuple[Kept, ...]:
+        return tuple(each for each in self._daemon.shared() if self._daemon.remove_kept(each))
+
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
-        return container_logs(self._daemon, services, lines=lines, follow=follow)
+        return container_logs(self._daemon, self._output, services, lines=lines, follow=follow)
 
     def _start(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
         self._write(plan)
@@ -179,12 +190,15 @@ class DockerEngine:
         open_folder(self._folder, CONFIG_FOLDER)
 
     def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> None:
-        """Remove the containers that Compose would keep, or start as they are, and that must be made anew."""
+        """Remove the containers that Compose would keep, or start as they are, and that must be made anew; it replaces the others."""
         anew = {step.service for step in plan.steps if step.action in {Action.START, Action.RESTART}}
         record = read_record(self._folder)
         renamed = [each for each in before if each.project != project]
         spent = [each for each in before if each.service.name in anew and (not each.running or _is_of(each, record))]
-        self._daemon.remove([*renamed, *(each for each in spent if each not in renamed)])
+        going = [*renamed, *(each for each in spent if each not in renamed)]
+        self._remove(going)
+        changed = {step.service for step in plan.changes}
+        self._output.keep(each for each in before if each.service.name in changed and each not in going)
         if renamed:
             self._daemon.remove_networks({each.project for each in renamed})
 
@@ -208,7 +222,8 @@ class DockerEngine:
             return Undone.NOTHING
         there = self._daemon.containers(record, whole=False)
         failed = [each for each in there if not each.running or each.project != compose.project]
-        self._daemon.remove(failed)
+        self._remove(failed)
+        self._output.keep(each for each in there if each not in failed and not _is_of(each, record))
         if not wait:
             self._start_at_once(compose)
             return Undone.NOT_RESTORED
@@ -229,21 +244,38 @@ class DockerEngine:
         else:
             names = {step.service for step in plan.steps}
             there = self._daemon.containers({}, whole=False)
-            self._daemon.remove([each for each in there if each.service.name in names], seconds=timeout)
+            self._remove([each for each in there if each.service.name in names], seconds=timeout)
         for step in plan.steps:
             tell(step.service, State.STOPPED)
         return Outcome(Result.STOPPED)
 
     def _remove_all(self, *, seconds: float) -> None:
         """Leave no container and no network; Compose knows the order in which to stop them, and the labels find what it does not."""
+        projects: set[str] = set()
+        self._stop_in_order(seconds)
+        for _ in range(_LOOKS):
+            there = self._daemon.everything(str(self._folder))
+            if not there:
+                break
+            projects.update(each.project for each in there)
+            self._remove(there, seconds=seconds)
+        self._daemon.remove_networks(projects)
+
+    def _stop_in_order(self, seconds: float) -> None:
         there = self._daemon.containers({}, whole=False)
         compose = self._compose(self._written())
-        if compose is not None and any(each.project == compose.project for each in there):
-            short = any(each.stop_seconds > seconds for each in there)
-            with suppress(CommandFailed, ProgramMissing):
-                compose.down(seconds if short else None)
-        self._daemon.remove_rest(str(self._folder), seconds=seconds)
-        self._daemon.remove_networks({each.project for each in there})
+        if compose is None or not any(each.project == compose.project and each.running for each in there):
+            return
+        graces = [min(seconds, each.stop_seconds) for each in there]
+        short = any(each.stop_seconds > seconds for each in there)
+        with suppress(CommandFailed, ProgramMissing):
+            compose.stop(seconds if short else None, timeout=sum(graces, _GRACE))
+
+    def _remove(self, containers: Sequence[Container], *, seconds: float | None = None) -> None:
+        """Stop and remove containers, all at once, and keep what they wrote."""
+        self._daemon.stop(containers, seconds=seconds)
+        self._output.keep(containers)
+        self._daemon.remove(containers)
 
     def _compose(self, files: Sequence[RenderedFile]) -> Compose | None:
         """For the Compose file among these; None when there is none."""

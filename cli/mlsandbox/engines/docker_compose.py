@@ -22,6 +22,9 @@ _SURROUNDINGS: Final = dict.fromkeys(
     ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_ENV_FILES", "COMPOSE_IGNORE_ORPHANS", "COMPOSE_REMOVE_ORPHANS")
 )
 """What a user's shell may say about another stack."""
+_CREATE_SECONDS: Final = 180.0
+"""Also replaces what runs, which may take its time to end."""
+_VERSION_SECONDS: Final = 20.0
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -41,7 +44,8 @@ class Compose:
             EngineUnavailable: it is not, or it is too old.
         """
         try:
-            text = run(["docker", "compose", "version", "--short"], what="asking for the version of Docker Compose").stdout.strip()
+            argv = ("docker", "compose", "version", "--short")
+            text = run(argv, what="asking for the version of Docker Compose", timeout=_VERSION_SECONDS).stdout.strip()
         except CommandFailed as error:
             raise EngineUnavailable("Docker Compose is missing", why=error.why, fix=_FIX) from error
         found = _VERSION.match(text)
@@ -60,23 +64,25 @@ class Compose:
         """Make all containers and networks what the file says, and start none.
 
         Raises:
-            CommandFailed: one could not be made.
+            CommandFailed: one could not be made, or it takes too long.
         """
-        self._run("create", "--no-build", "--pull", "never", "--remove-orphans", what="making the stack's containers")
+        words = ("create", "--no-build", "--pull", "never", "--remove-orphans")
+        self._run(*words, what="making the stack's containers", timeout=_CREATE_SECONDS)
 
-    def down(self, seconds: float | None) -> None:
-        """Stop and remove all containers and networks; volumes stay.
+    def stop(self, seconds: float | None, *, timeout: float) -> None:
+        """Stop all containers, those first that need others.
 
         Args:
             seconds: that each container gets to end by itself; None: what it was made with.
+            timeout: seconds for all of them.
 
         Raises:
-            CommandFailed: something is left.
+            CommandFailed: one could not be stopped, or it takes too long.
         """
         given = () if seconds is None else ("--timeout", f"{seconds:.0f}")
-        self._run("down", "--remove-orphans", *given, what="stopping the stack")
+        self._run("stop", *given, what="stopping the stack", timeout=timeout)
 
-    def _run(self, *words: str, what: str, meanwhile: Callable[[], None] | None = None) -> None:
+    def _run(self, *words: str, what: str, meanwhile: Callable[[], None] | None = None, timeout: float | None = None) -> None:
         files = [f"--file={path}" for path in (self.folder / COMPOSE_FILE, self.folder / OVERRIDE) if path.is_file()]
         argv = ("docker", "compose", f"--project-directory={self.folder}", *files, f"--project-name={self.project}", *words)
-        run(argv, env=_SURROUNDINGS, what=what, meanwhile=meanwhile)
+        run(argv, env=_SURROUNDINGS, what=what, meanwhile=meanwhile, timeout=timeout)

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from mlsandbox.docker_host import connect, endpoint
-from mlsandbox.engines.base import Kept
+from mlsandbox.docker_host import CONTENT, answering, connect, endpoint
+from mlsandbox.engines.base import Keeping, Kept
+from mlsandbox.engines.docker_lines import lines_of
 from mlsandbox.engines.docker_observe import (
     FOLDER,
     ONE_OFF,
@@ -72,7 +74,8 @@ class Daemon:
             EngineUnavailable: there is none, it does not answer, or it is too old.
         """
         api = connect(timeout=_SECONDS).api
-        found = tuple(int(part) for part in api.api_version.split("."))
+        with answering():
+            found = tuple(int(part) for part in api.api_version.split("."))
         if found < _API:
             raise EngineUnavailable(
                 "this Docker engine is too old",
@@ -89,7 +92,8 @@ class Daemon:
             recorded: what was written down when the stack was made, by service.
             whole: whether an answer to a health check that the engine cut is asked for again.
         """
-        found = current(container_of(each, recorded) for each in self._inspected(self._ours()))
+        with answering():
+            found = current(self._inspected(self._ours(), recorded))
         return tuple(self._completed(each) if whole and each.cut_answer else each for each in found)
 
     def memory(self, containers: Sequence[Container]) -> Mapping[str, int]:
@@ -106,37 +110,40 @@ class Daemon:
             project: Compose's name of the stack.
             folder: where this project's own are made from, also those that the user's own Compose file adds.
         """
-        with _answering():
-            listed = self.api.containers(all=True, filters={"label": [f"{PROJECT}={project}"]})
-        for each in listed:
-            labels = each["Labels"]
-            if labels.get(Label.ROOT, self._root if labels.get(FOLDER) == folder else "") != self._root:
-                return str(labels.get(Label.ROOT) or labels.get(FOLDER) or "")
+        with answering():
+            for each in self.api.containers(all=True, filters={"label": [f"{PROJECT}={project}"]}):
+                labels = each["Labels"]
+                if labels.get(Label.ROOT, self._root if labels.get(FOLDER) == folder else "") != self._root:
+                    return str(labels.get(Label.ROOT) or labels.get(FOLDER) or "")
         return None
 
     def start(self, container: Container) -> None:
         """Start a container that was made and not started; why it cannot be is in its state then."""
-        with _answering(), _refusal():
+        with answering(), _refusal():
             self.api.start(container.id)
 
-    def remove(self, containers: Sequence[Container], *, seconds: float | None = None) -> None:
-        """Stop containers, all at once, and remove them.
+    def stop(self, containers: Sequence[Container], *, seconds: float | None = None) -> None:
+        """Stop containers, all at once.
 
         Args:
-            containers: which; one that is gone is no mistake.
+            containers: which; one that has ended or is gone is no mistake.
             seconds: that each gets to end by itself at most; None: what it was made with.
         """
         graces = [each.stop_seconds if seconds is None else min(seconds, each.stop_seconds) for each in containers]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self._remove, [each.id for each in containers], graces))
+            list(pool.map(self._stop, [each.id for each in containers], graces))
 
-    def remove_rest(self, folder: str, *, seconds: float) -> None:
-        """Remove every container of the project, also half made ones and what the user's own Compose file in `folder` added."""
-        with _answering():
-            added = self.api.containers(all=True, filters={"label": [f"{FOLDER}={folder}"]})
-        rest = {*self._ours(), *(each["Id"] for each in added)}
+    def remove(self, containers: Sequence[Container]) -> None:
+        """Remove containers, all at once; one that is gone is no mistake."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda each: self._remove(each, seconds), rest))
+            list(pool.map(self._remove, [each.id for each in containers]))
+
+    def everything(self, folder: str) -> tuple[Container, ...]:
+        """Every container of the project, also half made ones and what the user's own Compose file in `folder` added."""
+        with answering():
+            added = self.api.containers(all=True, filters={"label": [f"{FOLDER}={folder}"]})
+            identities = {*self._ours(), *(each["Id"] for each in added)}
+        return tuple(self._inspected(sorted(identities), {}))
 
     def remove_networks(self, projects: Collection[str] = ()) -> None:
         """Remove the stack's networks, as far as no container uses them.
@@ -144,7 +151,7 @@ class Daemon:
         Args:
             projects: Compose's names of it: the user's own Compose file may have added some that do not bear our label.
         """
-        with _answering():
+        with answering():
             for label in (f"{Label.ROOT}={self._root}", *(f"{PROJECT}={each}" for each in projects)):
                 for each in self.api.networks(filters={"label": [label]}):
                     with _absence(), _refusal():
@@ -153,7 +160,7 @@ class Daemon:
     def first_end(self, container: Container, *, since: datetime) -> End | None:
         """How a container ended for the first time after `since`; None when the engine does not know any more."""
         memory_exceeded = False
-        with _answering():
+        with answering():
             events = self.api.events(
                 since=int(since.timestamp()),
                 until=int(datetime.now(since.tzinfo).timestamp()) + 1,
@@ -169,38 +176,45 @@ class Daemon:
 
     def tail(self, container: Container, lines: int, *, since: float | None = None, until: float | None = None) -> tuple[str, ...]:
         """The last lines that a container wrote between two moments (epoch seconds)."""
-        with _answering(), _absence():
+        with answering(), _absence():
             raw = self.api.logs(container.id, tail=lines, since=since, until=until)
-            return tuple(bytes(raw).decode("utf-8", "replace").splitlines()[-lines:])
+            return tuple(lines_of(bytes(raw))[-lines:])
         return ()
 
     def written(self, identity: str, lines: int) -> list[str]:
         """The last lines that a container wrote, each behind its time."""
-        with _answering(), _absence():
-            return bytes(self.api.logs(identity, tail=lines, timestamps=True)).decode("utf-8", "replace").splitlines()
+        with answering(), _absence():
+            return lines_of(bytes(self.api.logs(identity, tail=lines, timestamps=True)))
         return []
 
     def follow(self, identity: str, *, since: float | None) -> CancellableStream[bytes] | None:
         """The same as it comes, from a moment (epoch seconds) on; None when the container is gone."""
-        with _answering(), _absence():
+        with answering(), _absence():
             return self.api.logs(identity, stream=True, follow=True, timestamps=True, since=since)
         return None
 
     def kept(self) -> tuple[Kept, ...]:
         """Volumes and images of this project."""
         filters = {"label": [f"{Label.ROOT}={self._root}"]}
-        with _answering():
+        with answering():
             volumes = self.api.volumes(filters=filters)["Volumes"] or ()
             images = self.api.images(filters=filters)
-        return (
-            *(Kept("volume", each["Name"]) for each in sorted(volumes, key=lambda volume: volume["Name"])),
-            *(Kept("image", name, each["Size"]) for each in images for name in _image_names(each)),
-        )
+            return (
+                *(Kept(Keeping.VOLUME, each["Name"]) for each in sorted(volumes, key=lambda volume: volume["Name"])),
+                *(Kept(Keeping.IMAGE, name, each["Size"]) for each in images for name in _image_names(each)),
+            )
+
+    def shared(self) -> tuple[Kept, ...]:
+        """Images of our own services, which are of no project."""
+        with answering():
+            images = [each for each in self.api.images(filters={"label": [CONTENT]}) if Label.ROOT not in (each["Labels"] or {})]
+            kept = [Kept(Keeping.SHARED, name, each["Size"]) for each in images for name in _image_names(each)]
+            return tuple(sorted(kept, key=lambda each: each.name))
 
     def remove_kept(self, each: Kept) -> bool:
-        """Remove one of `kept`; False when it is in use."""
-        with _answering(), _refusal():
-            if each.kind == "volume":
+        """Remove one of `kept` or `shared`; False when it is in use."""
+        with answering(), _refusal():
+            if each.kind is Keeping.VOLUME:
                 self.api.remove_volume(each.name)
             else:
                 self.api.remove_image(each.name)
@@ -208,56 +222,49 @@ class Daemon:
         return False
 
     def _ours(self) -> list[str]:
-        with _answering():
+        with answering():
             listed = self.api.containers(all=True, filters={"label": [f"{Label.ROOT}={self._root}"]})
-        return [each["Id"] for each in listed if PROJECT in each["Labels"] and each["Labels"].get(ONE_OFF) != "True"]
+            return [each["Id"] for each in listed if PROJECT in each["Labels"] and each["Labels"].get(ONE_OFF) != "True"]
 
-    def _inspected(self, identities: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    def _inspected(self, identities: Sequence[str], recorded: Mapping[str, Recorded]) -> list[Container]:
+        found = []
         for each in identities:
-            with _answering(), _absence():  # gone between the two requests
-                yield self.api.inspect_container(each)
+            with answering(), _absence():  # gone between the two requests
+                found.append(container_of(self.api.inspect_container(each), recorded))
+        return found
 
     def _completed(self, container: Container) -> Container:
-        with _answering(), _absence(), _refusal():
+        with answering(), _absence(), _refusal():
             made = self.api.exec_create(container.id, ["python", "-c", _WHOLE_ANSWER, *container.cut_answer], stderr=False)
             return with_body(container, bytes(self.api.exec_start(made["Id"])).decode("utf-8", "replace"))
         return container
 
     def _memory(self, identity: str) -> int | None:
-        with _answering(), _absence(), _refusal():
+        with answering(), _absence(), _refusal():
             memory = self.api.stats(identity, stream=False, one_shot=True).get("memory_stats") or {}
             details = memory.get("stats") or {}
             cache = details.get("inactive_file", details.get("total_inactive_file", 0))  # as `docker stats` counts
             return max(0, memory["usage"] - cache) if "usage" in memory else None
         return None
 
-    def _remove(self, identity: str, seconds: float) -> None:
-        with _answering(), _absence():
+    def _stop(self, identity: str, seconds: float) -> None:
+        with answering(), _absence():
             self.api.stop(identity, timeout=int(seconds))  # nothing when it has ended
-            self.api.remove_container(identity, force=True)
+
+    def _remove(self, identity: str) -> None:
+        from docker.errors import APIError
+
+        with answering(), _absence():
+            try:
+                self.api.remove_container(identity, force=True)
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:  # it is being removed already
+                    raise
 
 
 def _image_names(image: Mapping[str, Any]) -> list[str]:
     """All names of an image: it is gone when the last one is; without any, its id."""
     return [name for name in image.get("RepoTags") or () if not name.startswith("<none>")] or [image["Id"]]
-
-
-@contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    """No answer, or one that nobody expects, is an error of the user's machine, not of ours."""
-    from docker.errors import APIError
-    from requests.exceptions import RequestException
-
-    try:
-        yield
-    except RequestException as error:
-        refused = isinstance(error, APIError)
-        raise EngineUnavailable(
-            "Docker refused a request" if refused else "Docker does not answer",
-            why=str(error),
-            fix="look at it, then do the same again: `docker info`   or run without it: sandbox up --engine embedded",
-            details={"endpoint": endpoint()},
-        ) from error
 
 
 def _absence() -> contextlib.suppress:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import re
 import threading
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from mlsandbox.engines.base import LogLine
 from mlsandbox.engines.docker_daemon import Daemon
-from mlsandbox.engines.docker_observe import moment, utc
+from mlsandbox.engines.docker_lines import Stamped, lines_of, parsed
+from mlsandbox.engines.docker_observe import moment
+from mlsandbox.engines.docker_output import KeptOutput
 
 if TYPE_CHECKING:
     from docker.types import CancellableStream
@@ -22,35 +22,25 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 0.5
 """Between two looks for containers that are new or were started again."""
 _MERGE_SECONDS: Final = 0.1
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
-    """A line with the time that the engine gave it: nanoseconds, so that lines of several containers can be merged."""
-
-    stamp: str
-    line: LogLine
-
-
-def container_logs(daemon: Daemon, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
+def container_logs(daemon: Daemon, kept: KeptOutput, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
     """See `engines.base.Engine.logs`."""
     wanted = [each for each in daemon.containers({}, whole=False) if each.service.name in services]
     now = _now()
     recent = {each.id: [parsed(each.service.name, text) for text in daemon.written(each.id, lines)] for each in wanted}
-    yield from (each.line for each in sorted((line for some in recent.values() for line in some), key=lambda each: each.stamp))
+    told_before = {name: kept.lines(name, lines) for name in services}
+    for each in wanted:
+        older = kept.lines(each.service.name, lines, before=each.created)
+        told_before[each.service.name] = [*older, *recent[each.id]]
+    newest = [line for some in told_before.values() for line in some[max(0, len(some) - lines) :]]
+    yield from (each.line for each in sorted(newest, key=lambda each: each.stamp))
     if follow:
         told = {each.id: recent[each.id][-1].stamp if recent[each.id] else (now if lines == 0 else "") for each in wanted}
         with contextlib.closing(_Followers(daemon, services, told)) as followers:
             while True:
                 followers.look()
                 yield from (each.line for each in followers.fresh())
-
-
-def parsed(service: str, text: str) -> Stamped:
-    """A line as the engine gives it: its time, a space, what was written."""
-    stamp, _, written = text.partition(" ")
-    return Stamped(stamp, LogLine(service, utc(stamp), _ESCAPES.sub("", written).rstrip("\r")))
 
 
 class _Followers:
@@ -102,7 +92,7 @@ class _Followers:
     def _read(self, identity: str, service: str, stream: CancellableStream[bytes]) -> None:
         try:
             for piece in stream:
-                for text in piece.decode("utf-8", "replace").splitlines():
+                for text in lines_of(piece):
                     self._lines.put((identity, parsed(service, text)))
         except Exception:  # noqa: BLE001, S110 - the connection was closed, by us or by the engine, which the next look tells
             pass

@@ -135,6 +135,12 @@ class EmbeddedEngine:
     def remove_kept(self) -> tuple[Kept, ...]:
         return ()
 
+    def shared(self) -> tuple[Kept, ...]:
+        return ()
+
+    def remove_shared(self) -> tuple[Kept, ...]:
+        return ()
+
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
         with ExitStack() as stack:
             readers = {name: stack.enter_context(closing(LogReader(self._folder.log(name)))) for name in services}

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlsandbox.docker_host import ImageRef, connect
+from mlsandbox.docker_host import CONTENT, ImageRef, answering, connect
 
-CONTENT: Final = "org.mlsandbox.content"
-"""Label of what we build: the digest of all that went into it."""
 _HUB: Final = ("docker.io/", "index.docker.io/")
 
 
@@ -37,15 +35,12 @@ def local_images() -> LocalImages:
     Raises:
         EngineUnavailable: Docker does not answer.
     """
-    client = connect()
-    try:
+    with contextlib.closing(connect()) as client, answering():
         listed: list[dict[str, Any]] = client.api.images()
-    finally:
-        client.close()
-    return LocalImages(
-        ids={name: each["Id"] for each in listed for name in _names(each)},
-        contents={each["Id"]: each["Labels"][CONTENT] for each in listed if CONTENT in (each.get("Labels") or {})},
-    )
+        return LocalImages(
+            ids={name: each["Id"] for each in listed for name in _names(each)},
+            contents={each["Id"]: each["Labels"][CONTENT] for each in listed if CONTENT in (each.get("Labels") or {})},
+        )
 
 
 @contextlib.contextmanager

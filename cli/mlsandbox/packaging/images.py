@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlsandbox.docker_host import ImageRef
+from mlsandbox.docker_host import CONTENT, ImageRef
 from mlsandbox.errors import ConfigInvalid, ImageBuildFailed
 from mlsandbox.packaging.image_access import BuildAccess, build_access, copy_wheels, refuse_unreachable
 from mlsandbox.packaging.image_build import Build, Report, build_image, scratch_folder
 from mlsandbox.packaging.image_pull import pull_images
 from mlsandbox.packaging.image_recipes import FluentdRecipe, ModelRecipe, Recipe, ServiceRecipe
-from mlsandbox.packaging.image_store import CONTENT, LocalImages, local_images, replacing
+from mlsandbox.packaging.image_store import LocalImages, local_images, replacing
 from mlsandbox.packaging.images_catalog import FLUENTD, PYTHON, check_overrides, reference
 from mlsandbox.packaging.interpreters import SUPPORTED
 from mlsandbox.packaging.package import Package

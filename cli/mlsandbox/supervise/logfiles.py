@@ -68,10 +68,14 @@ class LogFile:
 
     def write(self, lines: list[str]) -> None:
         """Append each line behind a time stamp."""
+        now = timestamp() if lines else ""
+        self.append([f"{now} {line}" for line in lines])
+
+    def append(self, lines: list[str]) -> None:
+        """Append lines that have a time stamp."""
         if not lines:
             return
-        now = timestamp()
-        content = "".join(f"{now} {line}\n" for line in lines).encode("utf-8", "replace")
+        content = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
         with contextlib.suppress(OSError):
             if self._file is None:
                 self._open()

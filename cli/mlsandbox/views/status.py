@@ -1,14 +1,11 @@
-"""Text of what is: status, list of stacks, what `down` left."""
+"""Text of what is: status, list of stacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mlsandbox.actions.outcomes import DownResult, StackList, StatusResult
+from mlsandbox.actions.outcomes import StackList, StatusResult
 from mlsandbox.actions.pages import OF_SERVICES
-from mlsandbox.engines.base import Kept
 from mlsandbox.output import Paint
-from mlsandbox.views.tables import ago, amount, span, table
+from mlsandbox.views.tables import ago, amount, table
 
 _GOOD, _WAIT = frozenset({"healthy", "done"}), frozenset({"starting", "waiting", "stopping", "restarting"})
 
@@ -47,49 +44,6 @@ def list_text(result: StackList, paint: Paint) -> str:
     rows = [(each.name, each.engine, each.state, each.url or "", str(each.directory)) for each in result.stacks]
     head, *body = table(("name", "engine", "state", "url", "directory"), rows).splitlines()
     return "\n".join([paint.strong(head), *body])
-
-
-def down_text(results: Sequence[DownResult], *, all_of: bool) -> str:
-    """What was stopped, and what is left."""
-    if all_of and not results:
-        return "nothing to stop: no stacks on this machine"
-    told = [result for result in results if result.stopped or result.removed or result.removed_outside] if all_of else results
-    lines = [line for result in told for line in _down_lines(result, named=all_of)]
-    if len(told) < len(results):
-        lines.append(f"{len(results) - len(told)} more {'was' if len(results) - len(told) == 1 else 'were'} not running")
-    if all_of and any((result.kept or result.kept_outside) and not result.removed for result in told):
-        lines.append("Delete what is kept of all of them with: sandbox down --all --volumes")
-    return "\n".join(lines)
-
-
-def _down_lines(result: DownResult, *, named: bool) -> list[str]:
-    where = f"{result.project}: " if named else ""
-    would = "would stop" if result.dry_run else "Stopped"
-    if result.stopped:
-        count = f"{len(result.stopped)} service{'s' if len(result.stopped) > 1 else ''}"
-        took = "" if result.dry_run else f" in {span(result.elapsed)}"
-        lines = [f"{where}{would} {count}{took}: {', '.join(result.stopped)}"]
-    else:
-        lines = [f"{where}nothing to stop"]
-    if result.removed or result.removed_outside:
-        gone = "would remove" if result.dry_run else "Removed"
-        lines.append(f"{gone} everything in .sandbox: {', '.join(result.removed)}")
-        lines += [f"{gone} {listed}" for listed in _by_kind(result.removed_outside)]
-    kept = [", ".join(f"{what} {amount(size)}" for what, size in result.kept.items())] if result.kept else []
-    kept += _by_kind(result.kept_outside)
-    if kept:
-        first = "would keep: " if result.dry_run else "Kept: "
-        lines += [f"{first if index == 0 else ' ' * len(first)}{each}" for index, each in enumerate(kept)]
-        lines[-1] += "" if named or result.removed else " (delete with: sandbox down --volumes)"
-    return lines
-
-
-def _by_kind(kept: Sequence[Kept]) -> list[str]:
-    """One line for all volumes, one for all images."""
-    kinds = dict.fromkeys(each.kind for each in kept)
-    return [
-        f"{kind}s " + ", ".join(f"{each.name} {amount(each.size_bytes)}".rstrip() for each in kept if each.kind == kind) for kind in kinds
-    ]
 
 
 def _indented(text: str) -> list[str]:

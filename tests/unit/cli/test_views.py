@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlsandbox.actions.env import variables
 from mlsandbox.actions.outcomes import (
+    DownAllResult,
     DownResult,
     GoldenSummary,
     PlannedStep,
@@ -22,11 +23,12 @@ from mlsandbox.actions.outcomes import (
 from mlsandbox.actions.predict import Prediction
 from mlsandbox.actions.status import alert_warnings
 from mlsandbox.alerts import ActiveAlerts, Alert
-from mlsandbox.engines.base import Kept
+from mlsandbox.engines.base import Keeping, Kept
 from mlsandbox.output import Paint
+from mlsandbox.views.down import down_all_text, down_text
 from mlsandbox.views.logs import event_text
 from mlsandbox.views.predict import prediction_text
-from mlsandbox.views.status import down_text, list_text, status_text
+from mlsandbox.views.status import list_text, status_text
 from mlsandbox.views.up import up_text
 
 PLAIN = Paint(on=False)
@@ -157,34 +159,57 @@ def test_down() -> None:
     """`down` must say what stopped, what is kept and how to delete it, and nothing to stop must be no error."""
     kept: Mapping[str, int] = {"packages": 12_000_000}
 
-    assert down_text([DownResult("churn", ("api", "shipper"), kept, elapsed=3.14)], all_of=False) == (
+    assert down_text(DownResult("churn", ("api", "shipper"), kept, elapsed=3.14)) == (
         "Stopped 2 services in 3.1s: api, shipper\nKept: packages 12 MB (delete with: sandbox down --volumes)"
     )
-    assert down_text([DownResult("churn", (), {})], all_of=False) == "nothing to stop"
-    both = [DownResult("churn", ("api",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})]
-    assert down_text(both, all_of=True) == "churn: Stopped 1 service in 1.0s: api\n1 more was not running"
-    told = down_text([DownResult("churn", ("api",), {"events": 10})], all_of=True)
+    assert down_text(DownResult("churn", (), {})) == "nothing to stop"
+    both = DownAllResult((DownResult("churn", ("api",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})))
+    assert down_all_text(both) == "churn: Stopped 1 service in 1.0s: api\n1 more was not running"
+    told = down_all_text(DownAllResult((DownResult("churn", ("api",), {"events": 10}),)))
     assert told.endswith("Kept: events 10 B\nDelete what is kept of all of them with: sandbox down --all --volumes")
-    assert "would remove" in down_text([DownResult("churn", (), {}, ("data",), dry_run=True)], all_of=False)
+    assert "would remove" in down_text(DownResult("churn", (), {}, ("data",), dry_run=True))
 
 
 def test_down_of_containers() -> None:
     """Volumes and images must be listed beside the folder's sizes, both when they are kept and when they are removed."""
-    outside = (Kept("volume", "churn_spool"), Kept("volume", "churn_prometheus"), Kept("image", "churn/model:v1", 480_000_000))
+    outside = (
+        Kept(Keeping.VOLUME, "churn_spool"),
+        Kept(Keeping.VOLUME, "churn_prometheus"),
+        Kept(Keeping.IMAGE, "churn/model:v1", 480_000_000),
+    )
 
-    assert down_text([DownResult("churn", ("api",), {"packages": 12_000_000}, kept_outside=outside, elapsed=1.0)], all_of=False) == (
+    assert down_text(DownResult("churn", ("api",), {"packages": 12_000_000}, kept_outside=outside, elapsed=1.0)) == (
         "Stopped 1 service in 1.0s: api\n"
         "Kept: packages 12 MB\n"
         "      volumes churn_spool, churn_prometheus\n"
         "      images churn/model:v1 480 MB (delete with: sandbox down --volumes)"
     )
     removed = DownResult("churn", (), {}, ("data", "logs"), removed_outside=outside[:2], kept_outside=outside[2:])
-    assert down_text([removed], all_of=False) == (
+    assert down_text(removed) == (
         "nothing to stop\n"
         "Removed everything in .sandbox: data, logs\n"
         "Removed volumes churn_spool, churn_prometheus\n"
         "Kept: images churn/model:v1 480 MB"
     )
+
+
+def test_shared_images_of_down() -> None:
+    """What all projects share must be listed with the command that deletes it, and once where all stacks are told."""
+    store = Kept(Keeping.SHARED, "mlsandbox/services/log-store:1f", 200_000_000)
+    of_one = DownResult("churn", ("api",), {}, ("data",), kept_outside=(store,), elapsed=1.0)
+
+    assert down_text(of_one).splitlines()[-1] == (
+        "Kept: shared images mlsandbox/services/log-store:1f 200 MB (delete with: sandbox down --all --volumes)"
+    )
+    assert down_all_text(DownAllResult((of_one,), (store,))).splitlines() == [
+        "churn: Stopped 1 service in 1.0s: api",
+        "Removed everything in .sandbox: data",
+        "Removed shared images mlsandbox/services/log-store:1f 200 MB",
+    ]
+    assert down_all_text(DownAllResult((), (store,), dry_run=True)).splitlines() == [
+        "nothing to stop: no stacks on this machine",
+        "would remove shared images mlsandbox/services/log-store:1f 200 MB",
+    ]
 
 
 def test_lists_and_predictions() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mlsandbox.actions.down import down, down_all
 from mlsandbox.actions.ls import ls
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Kept, Observed
+from mlsandbox.engines.base import Keeping, Kept, Observed
 from mlsandbox.errors import EngineUnavailable, UsageError
 from mlsandbox.output import Output
 from mlsandbox.progress import QuietReport
@@ -19,7 +19,7 @@ from mlsandbox.registry import Entry, Registry
 from mlsandbox.stack.ports import this_machine
 from support.fake_engine import FakeEngine
 
-VOLUME, IMAGE = Kept("volume", "churn_data"), Kept("image", "churn/model:v1", 1000)
+VOLUME, IMAGE = Kept(Keeping.VOLUME, "churn_data"), Kept(Keeping.IMAGE, "churn/model:v1", 1000)
 
 
 class KeepingEngine(FakeEngine):
