@@ -35,6 +35,20 @@ def test_event_is_taken_and_found(url: str, client: Elasticsearch) -> None:
     assert client.count(index="sandbox-events-*", query={"term": {f"{Field.INPUTS}.name": "x"}})["count"] == 1
 
 
+def test_labels_of_any_kind_are_taken_and_found(url: str, client: Elasticsearch) -> None:
+    """Labels are words and numbers: all must fit into one field, and be found under the request that they belong to."""
+    assert set_up(url)[0] == 0
+    values: list[str | float | bool] = ["yes", 1, 2.5, True]
+    labels = [record.Label("r1", row, value) for row, value in enumerate(values)]
+    events = record.feedback_events(IDENTITY, record.Facts("POST", "/feedback", "own id"), labels)
+    store(client, events)
+
+    hits = client.search(index="sandbox-events-*", query={"term": {Field.REQUEST_ID: "r1"}}, sort=Field.FEEDBACK_ROW)["hits"]["hits"]
+
+    assert [hit["_source"] for hit in hits] == events
+    assert client.count(index="sandbox-events-*", query={"term": {Field.FEEDBACK_LABEL: "yes"}})["count"] == 1
+
+
 def test_wrong_type_is_refused(url: str, client: Elasticsearch) -> None:
     """A value that is not of its field's type must be refused, which makes it a dead letter."""
     set_up(url)
