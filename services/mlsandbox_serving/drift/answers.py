@@ -34,8 +34,8 @@ def prediction_columns(predictions: Any, names: tuple[str, ...] | None = None) -
         names = tuple(f"{PREDICTION}[{index}]" for index in range(min(width, _MOST_OUTPUTS))) or (PREDICTION,)
     if names == (PREDICTION,):
         return {PREDICTION: values}
-    rows = [_outputs(value) or [] for value in values]
-    return {name: [row[index] if index < len(row) else None for row in rows] for index, name in enumerate(names)}
+    rows = [_outputs(value) for value in values]
+    return {name: [None if row is None or index >= len(row) else row[index] for row in rows] for index, name in enumerate(names)}
 
 
 def score_column(scores: Any) -> Values | None:

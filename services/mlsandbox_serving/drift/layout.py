@@ -57,8 +57,8 @@ class Layout:
         self._first = np.array([pair.first for pair in pairs], dtype=np.int64)
         self._second = np.array([pair.second for pair in pairs], dtype=np.int64)
         strides = [stream.stride for stream in streams]
-        self._strides: Ints = np.array(strides + [max(strides[pair.first], strides[pair.second]) for pair in pairs], dtype=np.int64)
-        self._strided = bool((self._strides > 1).any())
+        self.strides: Ints = np.array(strides + [max(strides[pair.first], strides[pair.second]) for pair in pairs], dtype=np.int64)
+        self._strided = bool((self.strides > 1).any())
         self._groups: Ints = np.full(self.cells + 1, -1, dtype=np.int64)
         self._bits: Ints = np.zeros(self.cells + 1, dtype=np.int64)
         for start, stream in zip(self.starts.tolist(), streams, strict=False):
@@ -75,7 +75,7 @@ class Layout:
         for start, stream in zip(self.starts.tolist(), self.streams, strict=False):
             weight = _BUDGET[stream.kind] / number[stream.kind]
             wagers.append(Wager(start, stream.shares, stream_bets(stream), weight, stream.rows, stream.stride, errors))
-        strides = self._strides[len(self.streams) :].tolist()
+        strides = self.strides[len(self.streams) :].tolist()
         for start, pair, stride in zip(self._pair_starts.tolist(), self.pairs, strides, strict=True):
             weight = _BUDGET_OF_PAIRS / len(self.pairs)
             wagers.append(Wager(start, pair.shares, pair_bets(pair), weight, self.rows, stride, errors))
@@ -98,7 +98,7 @@ class Layout:
         counts[-1] = 0
         evidence = counts
         if self._strided:
-            left = (row + np.arange(len(cells)))[:, None] % self._strides == 0
+            left = (row + np.arange(len(cells)))[:, None] % self.strides == 0
             evidence = np.bincount(everywhere[left], minlength=self.cells + 1)
             evidence[-1] = 0
         return Counted(np.concatenate([counts[:-1], self._outliers(flat)]), evidence.astype(np.float64))

@@ -17,7 +17,7 @@ class Measures:
     def __init__(self, layout: Layout) -> None:
         streams = layout.streams
         self._layout = layout
-        self.grouping: Grouping = grouping(streams, layout.pairs, layout.rows)
+        self.grouping: Grouping = grouping(streams, layout.pairs, layout.rows, layout.strides)
         self._stream_of_cell = np.repeat(np.arange(len(streams)), [stream.cells.size for stream in streams])
         roles = [(position, stream.cells.roles) for position, stream in enumerate(streams)]
         self._role_streams = np.array([position for position, cells in roles for _ in cells], dtype=np.int64)
@@ -36,8 +36,9 @@ class Measures:
         """By how much the worst rate of each stream exceeds the reference's, less one standard error; 0 for pairs."""
         rows = np.bincount(self._stream_of_cell, weights=counts[: len(self._stream_of_cell)])
         rows_of_role = np.maximum(rows[self._role_streams], 1.0)
+        independent = rows_of_role / self._layout.strides[self._role_streams]
         rates = counts[self._role_cells] / rows_of_role
-        over = rates - self._role_shares - np.sqrt(rates * (1.0 - rates) / rows_of_role)
+        over = rates - self._role_shares - np.sqrt(rates * (1.0 - rates) / independent)
         worst = np.zeros(len(rows) + len(self._layout.pairs))
         np.maximum.at(worst, self._role_streams, over)
         return worst

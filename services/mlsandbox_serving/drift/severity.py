@@ -1,6 +1,7 @@
 """How large a change is, in the measures that practitioners know; how certain it is says `sequential`.
 
-PSI is that of about ten groups, less what a window of that size shows without any change: (groups - 1) * (1/w + 1/n).
+PSI is that of about ten groups, less what a window of w rows shows without any change: (groups - 1) * (1/w + 1/n), of rows that are as
+good as independent.
 """
 
 from __future__ import annotations
@@ -47,14 +48,16 @@ class Grouping:
         groups: the group of each cell, likewise, counted through from 0.
         starts: the first group of each stream.
         rows: rows of the reference behind each stream.
+        strides: of each stream.
     """
 
-    def __init__(self, shares: Floats, groups: Ints, starts: Ints, rows: Floats) -> None:
+    def __init__(self, shares: Floats, groups: Ints, starts: Ints, rows: Floats, strides: Ints) -> None:
         self._groups = groups
         self._starts = starts
         self._sizes = np.diff(np.append(starts, groups.max(initial=-1) + 1))
         self._reference: Floats = np.bincount(groups, weights=shares).astype(np.float64)
         self._rows = rows
+        self._strides = strides
 
     def psi(self, counts: Ints) -> Floats:
         """PSI of each stream, less its noise floor and never below 0; 0 for a stream without rows."""
@@ -68,7 +71,7 @@ class Grouping:
         psi = np.add.reduceat((live - self._reference) * np.log(live / self._reference), self._starts)
         # A group in which hardly a row is expected adds less noise than a whole degree of freedom.
         freedom = np.add.reduceat(np.minimum(expected, 1.0), self._starts) - 1.0
-        floor = np.maximum(freedom, 0.0) * (1.0 / np.maximum(window, 1.0) + 1.0 / self._rows)
+        floor = np.maximum(freedom, 0.0) * self._strides * (1.0 / np.maximum(window, 1.0) + 1.0 / self._rows)
         return np.where(window > 0, np.maximum(psi - floor, 0.0), 0.0)
 
     def of_stream(self, counts: Ints, stream: int) -> tuple[Ints, Floats, Floats]:
@@ -87,7 +90,7 @@ def contributions(grouped: Floats, reference: Floats) -> Floats:
     return parts
 
 
-def grouping(streams: Sequence[Stream], pairs: Sequence[Pair], rows_of_pairs: int) -> Grouping:
+def grouping(streams: Sequence[Stream], pairs: Sequence[Pair], rows_of_pairs: int, strides: Ints) -> Grouping:
     """Group the cells of streams, then of pairs, which stay as they are."""
     shares = [stream.shares for stream in streams] + [pair.shares for pair in pairs]
     local = [_groups(stream) for stream in streams] + [np.arange(len(pair.counts)) for pair in pairs]
@@ -95,7 +98,7 @@ def grouping(streams: Sequence[Stream], pairs: Sequence[Pair], rows_of_pairs: in
     starts: Ints = np.cumsum([0, *sizes])[:-1].astype(np.int64)
     rows = np.array([stream.rows for stream in streams] + [rows_of_pairs] * len(pairs), dtype=np.float64)
     groups: Ints = np.concatenate([np.empty(0, np.int64), *[groups + start for groups, start in zip(local, starts, strict=True)]])
-    return Grouping(np.concatenate([np.empty(0), *shares]), groups, starts, rows)
+    return Grouping(np.concatenate([np.empty(0), *shares]), groups, starts, rows, strides)
 
 
 def jensen_shannon(live: Floats, reference: Floats) -> float:

@@ -63,8 +63,8 @@ class Stream:
         """Probability of each cell under the reference; never 0, as it is of finitely many rows.
 
         Outside of the range of n values lies the next one with probability 1/(n+1) on either side. What was never seen has the
-        Good-Turing estimate: the share of what was seen once. With a fixed small share instead, a column of many rare categories
-        would look as if it had drifted from its first row on.
+        Good-Turing estimate: the share of what was seen once, which is taken from the rarer categories, as it is theirs that is too
+        large. With a fixed small share instead, a column of many rare categories would look as if it had drifted from its first row on.
         """
         counts = self.counts.astype(np.float64)
         if isinstance(self.cells, NumberCells):
@@ -73,6 +73,7 @@ class Stream:
             given: Floats = counts / counts.sum()
             return given
         unseen = min((self.singletons + 1.0) / (self.rows + 1.0), _MOST_UNSEEN)
+        counts[-3] -= min(counts[-3], self.singletons)
         counts += 0.5
         counts[-1] += 0.5
         counts[-2] = 0.0

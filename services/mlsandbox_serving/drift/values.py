@@ -112,7 +112,7 @@ def _number(value: Any) -> float:
     try:
         number = float(value)
     except OverflowError:
-        return math.copysign(sys.float_info.max, value)
+        return sys.float_info.max if value > 0 else -sys.float_info.max
     return number if math.isfinite(number) else math.nan
 
 

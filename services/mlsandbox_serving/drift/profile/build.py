@@ -30,6 +30,8 @@ from mlsandbox_serving.drift.values import Values, instants, key, numbers, padde
 from mlsandbox_serving.schema.definition import Definition
 
 _REPLAYED: Final = 0.2
+_STRETCH: Final = 500
+"""Rows that are short enough for a trend not to matter and long enough for all lags."""
 _TYPES: Final[Mapping[str, ValueType]] = {
     "float": "number",
     "integer": "number",
@@ -91,7 +93,7 @@ def profile_of(
     private: Collection[str] = (),
 ) -> Profile:
     """As `build_profile`, with the types given one by one; a column without one has the type of its values."""
-    given = {name: sequence(values) for name, values in columns.items() if name not in private}
+    given = {name: sequence(values) for name, values in columns.items()}
     answers = _answers(predictions, scores)
     rows = max((len(values) for values in [*given.values(), *answers.values()] if values is not None), default=0)
     if rows == 0:
@@ -99,6 +101,8 @@ def profile_of(
     left_out = {name: "private" for name in columns if name in private}
     kept: list[tuple[str, Kind, Values, ValueType]] = []
     for name, values in given.items():
+        if name in private:
+            continue
         held = padded(values, rows)
         of = types.get(name) or type_of(held)
         refused = reason_to_refuse(held, of)
@@ -118,7 +122,7 @@ def profile_of(
         rows=rows,
         streams=streams,
         pairs=pairs_of(streams, cells) if rows >= FEWEST_ROWS else (),
-        self_check=_self_check(kept, rows, strides),
+        self_check=_self_check(kept, rows),
         left_out=left_out,
     )
 
@@ -183,15 +187,20 @@ def _performance(answers: Mapping[str, Values], labels: Any, of_answers: ValueTy
     return found
 
 
-def _self_check(kept: list[tuple[str, Kind, Values, ValueType]], rows: int, strides: list[int]) -> SelfCheck:
-    """Replay the last fifth against a profile of the rest."""
+def _self_check(kept: list[tuple[str, Kind, Values, ValueType]], rows: int) -> SelfCheck:
+    """Replay the last fifth against a profile of the rest.
+
+    Here a trend must not lengthen the stride, as that would leave too few rows to see it by.
+    """
     first = rows - int(rows * _REPLAYED)
     if first < FEWEST_ROWS:
         return SelfCheck(0, {})
     drawn = [stream_of(name, kind, values[:first], of) for name, kind, values, of in kept]
-    streams = [replace(stream, stride=stride) for stream, stride in zip(drawn, strides, strict=True)]
-    cells = cells_of(streams, [values[first:] for _, _, values, _ in kept], rows - first)
-    return SelfCheck(rows - first, unsteady_kinds(streams, cells, first))
+    cells = cells_of(drawn, [values[:first] for _, _, values, _ in kept], first)
+    local = [stride_of(stream, cells[:, position], within=_STRETCH) for position, stream in enumerate(drawn)]
+    streams = [replace(stream, stride=stride) for stream, stride in zip(drawn, local, strict=True)]
+    later = cells_of(streams, [values[first:] for _, _, values, _ in kept], rows - first)
+    return SelfCheck(rows - first, unsteady_kinds(streams, later, first))
 
 
 def _deviation(found: np.ndarray[Any, np.dtype[np.float64]]) -> float:

@@ -22,20 +22,24 @@ _MOST_ROWS: Final = 20_000
 _WORTHWHILE: Final = 0.05
 
 
-def stride_of(stream: Stream, cells: Ints) -> int:
+def stride_of(stream: Stream, cells: Ints, *, within: int | None = None) -> int:
     """The first lag at which the autocorrelation is negligible, at most 50.
 
     Args:
         stream: of the reference.
         cells: of its rows, in time order.
+        within: look at stretches of so many rows on their own, so that a slow trend is not taken for rows that depend on each other.
     """
     cells = cells[-_MOST_ROWS:]
     bound = max(_INDEPENDENT, _CHANCE / float(np.sqrt(len(cells))))
-    longest = min(LONGEST_STRIDE, len(cells) - 1)
+    size = len(cells) if within is None else min(within, len(cells))
+    stretches = cells[len(cells) % size :].reshape(-1, size)
     numeric = isinstance(stream.cells, NumberCells)
-    scores = normal_scores(stream)[cells] if numeric else np.empty(0)
+    centred = _centred(normal_scores(stream)[stretches]) if numeric else np.empty(0)
+    chance = 0.0 if numeric else _chance(stretches)
+    longest = min(LONGEST_STRIDE, size - 1)
     for lag in range(1, longest):
-        if abs(_correlation(scores, lag) if numeric else _agreement(cells, lag)) < bound:
+        if abs(_correlation(centred, lag) if numeric else _agreement(stretches, lag, chance)) < bound:
             return lag
     return max(longest, 1)
 
@@ -66,15 +70,24 @@ def _pair(streams: Sequence[Stream], columns: Sequence[int], groups: Ints, one: 
     return Pair(columns[one], columns[other], counts, association(counts.astype(np.float64)), numeric)
 
 
-def _correlation(scores: Floats, lag: int) -> float:
-    centred = scores - scores.mean()
-    square = float(centred @ centred)
-    return float(centred[lag:] @ centred[:-lag]) / square if square > 0 else 0.0
+def _centred(scores: Floats) -> Floats:
+    centred: Floats = scores - scores.mean(axis=1, keepdims=True)
+    return centred
 
 
-def _agreement(cells: Ints, lag: int) -> float:
+def _correlation(centred: Floats, lag: int) -> float:
+    square = float((centred**2).sum())
+    return float((centred[:, lag:] * centred[:, :-lag]).sum()) / square if square > 0 else 0.0
+
+
+def _chance(cells: Ints) -> float:
+    """How often two different rows of the same stretch have the same category."""
+    size = int(cells.shape[1])
+    alike = sum(float((np.bincount(stretch).astype(np.float64) ** 2).sum()) - size for stretch in cells)
+    return alike / (len(cells) * max(size * (size - 1), 1))
+
+
+def _agreement(cells: Ints, lag: int, chance: float) -> float:
     """How much more often than by chance two rows have the same category: 0 for independent ones, 1 for always."""
-    shares = np.bincount(cells) / len(cells)
-    chance = float((shares**2).sum())
-    same = float(np.mean(cells[lag:] == cells[:-lag]))
+    same = float(np.mean(cells[:, lag:] == cells[:, :-lag]))
     return (same - chance) / (1.0 - chance) if chance < 1.0 else 0.0
