@@ -13,15 +13,13 @@ from typing import Final
 import numpy as np
 
 from mlsandbox_serving.drift.cells import CategoryCells, Ints
-from mlsandbox_serving.drift.streams import GROUPS, Kind, Pair, Stream
+from mlsandbox_serving.drift.streams import FEWEST_ROWS, GROUPS, Kind, Pair, Stream
 from mlsandbox_serving.drift.values import Floats
 
 CAP: Final = 20.0
 """The largest factor of a single row, and its inverse the smallest: no two odd rows can raise an alarm."""
 ENOUGH_ROWS: Final = 5_000
 """Reference rows from which one standard error is discounted; below it two."""
-FEWEST_ROWS: Final = 500
-"""Below so many reference rows only the rates of missing, unseen and out-of-range values are bet on."""
 
 _LOCATIONS: Final = (0.1, 0.25, 0.5, 1.0)
 _SCALES: Final = (0.6, 0.8, 1.25, 1.6)
@@ -38,23 +36,30 @@ _NORMAL: Final = NormalDist()
 
 @dataclass(frozen=True, eq=False)
 class Bet:
-    """One table, before the discount: `(shares * table).sum() == 1`."""
+    """One table.
+
+    Args:
+        table: before the discount: `(shares * table).sum() == 1`.
+        kind: of the alert.
+        fitted: how much of the reference's own chance the table follows, in degrees of freedom; 0 for one that is fixed beforehand.
+    """
 
     table: Floats
     kind: Kind
+    fitted: float = 0.0
 
 
-def discount(table: Floats, shares: Floats, rows: float, errors: int) -> float:
+def discount(bet: Bet, shares: Floats, rows: float, errors: int) -> float:
     """By how much a table is divided because the reference shares are themselves estimated.
 
     Args:
-        table: with an average of 1 under `shares`.
+        bet: with an average of 1 under `shares`.
         shares: of the reference.
         rows: independent rows of the reference.
         errors: standard errors by which the shares may be off.
     """
-    sd = float(np.sqrt((shares * (table - 1.0) ** 2).sum()))
-    return 1.0 + errors * sd / float(np.sqrt(rows))
+    sd = float(np.sqrt((shares * (bet.table - 1.0) ** 2).sum()))
+    return 1.0 + errors * sd / float(np.sqrt(rows)) + bet.fitted / rows
 
 
 def standard_errors(rows: int) -> int:
@@ -84,11 +89,12 @@ def pair_bets(pair: Pair) -> list[Bet]:
     joint = shares.reshape(GROUPS, GROUPS)
     first, second = joint.sum(axis=1), joint.sum(axis=0)
     apart = np.log(np.outer(first, second) / joint).ravel()
-    exponents = [part * apart for part in _TOWARDS_INDEPENDENCE]
+    freedom = (GROUPS - 1) ** 2
+    bets = [Bet(fair(np.exp(part * apart), shares), Kind.FEATURES, abs(part) * freedom) for part in _TOWARDS_INDEPENDENCE]
     if pair.numeric:
         product = np.outer(_scores(first), _scores(second)).ravel()
-        exponents += [sign * tilt * product for tilt in _PAIR_TILTS for sign in (1, -1)]
-    return [Bet(fair(np.exp(exponent), shares), Kind.FEATURES) for exponent in exponents]
+        bets += [Bet(fair(np.exp(sign * tilt * product), shares), Kind.FEATURES) for tilt in _PAIR_TILTS for sign in (1, -1)]
+    return bets
 
 
 def normal_scores(stream: Stream) -> Floats:

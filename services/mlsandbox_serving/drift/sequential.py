@@ -119,7 +119,7 @@ class _Bank:
         for row, wager in enumerate(wagers):
             self._cells[row, : len(wager.shares)] = wager.start + np.arange(len(wager.shares))
             for column, bet in enumerate(wager.bets):
-                divisor = discount(bet.table, wager.shares, wager.rows / wager.stride, wager.errors)
+                divisor = discount(bet, wager.shares, wager.rows / wager.stride, wager.errors)
                 self._logs[row, : len(wager.shares), column] = np.log(bet.table / divisor)
                 self._weights[row, column] = wager.weight / total_weight / len(wager.bets)
                 self._kinds[row, column] = KINDS.index(bet.kind)

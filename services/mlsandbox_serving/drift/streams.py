@@ -15,7 +15,13 @@ from mlsandbox_serving.drift.values import Floats
 GROUPS: Final = 5
 """Coarse groups of a column in a pair."""
 PAIR_CELLS: Final = GROUPS * GROUPS
+FEWEST_ROWS: Final = 500
+"""Below so many reference rows only the rates of missing, unseen and out-of-range values are watched."""
 _MOST_UNSEEN: Final = 0.9
+_CHANCE: Final = 5.0
+"""Standard deviations of chi-square that are taken for chance, as the strongest of many pairs are chosen."""
+_CAUTION: Final = 4.0
+"""Standard errors by which a rate of so few rows is taken to be larger than it was."""
 
 
 class Kind(StrEnum):
@@ -65,17 +71,19 @@ class Stream:
         Outside of the range of n values lies the next one with probability 1/(n+1) on either side. What was never seen has the
         Good-Turing estimate: the share of what was seen once, which is taken from the rarer categories, as it is theirs that is too
         large. With a fixed small share instead, a column of many rare categories would look as if it had drifted from its first row on.
+        Of few rows these are not estimates but bounds, since nothing but them is watched and there are several in each column.
         """
         counts = self.counts.astype(np.float64)
+        bound = _bound if self.rows < FEWEST_ROWS else _expected
+        counts[-1] = bound(counts[-1])
         if isinstance(self.cells, NumberCells):
             counts[1:-2] += 0.5
-            counts[[0, -2, -1]] += 1.0
+            counts[[0, -2]] = bound(0.0)
             given: Floats = counts / counts.sum()
             return given
-        unseen = min((self.singletons + 1.0) / (self.rows + 1.0), _MOST_UNSEEN)
+        unseen = min(bound(float(self.singletons)) / (self.rows + 1.0), _MOST_UNSEEN)
         counts[-3] -= min(counts[-3], self.singletons)
-        counts += 0.5
-        counts[-1] += 0.5
+        counts[:-1] += 0.5
         counts[-2] = 0.0
         shares: Floats = counts / counts.sum() * (1.0 - unseen)
         shares[-2] = unseen
@@ -120,6 +128,14 @@ class Pair:
         return shares
 
 
+def _expected(count: float) -> float:
+    return count + 1.0
+
+
+def _bound(count: float) -> float:
+    return count + 1.0 + _CAUTION * float(np.sqrt(count + 1.0))
+
+
 def pair_cells(first: Ints, second: Ints) -> Ints:
     """The cell of each row in a pair, from its coarse groups; -1 when one of them is missing. Works on any shape."""
     cells: Ints = np.where((first < 0) | (second < 0), -1, first * GROUPS + second)
@@ -127,7 +143,7 @@ def pair_cells(first: Ints, second: Ints) -> Ints:
 
 
 def association(counts: Floats) -> float:
-    """Cramér's V of a 5 by 5 table, less what independent columns of so many rows would show."""
+    """Cramér's V of a 5 by 5 table, less what independent columns of so many rows would show; 0 when it may well be chance."""
     rows = counts.sum()
     table = counts.reshape(GROUPS, GROUPS)
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
@@ -135,6 +151,6 @@ def association(counts: Floats) -> float:
     if rows == 0 or smaller < 1:
         return 0.0
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / rows
-    chance = (table.shape[0] - 1) * (table.shape[1] - 1) / rows
-    square = float(((table - expected) ** 2 / expected).sum() / rows) - chance
-    return float(np.sqrt(max(square, 0.0) / smaller))
+    freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+    square = float(((table - expected) ** 2 / expected).sum())
+    return float(np.sqrt(max(square - freedom, 0.0) / rows / smaller)) if square > freedom + _CHANCE * np.sqrt(2 * freedom) else 0.0

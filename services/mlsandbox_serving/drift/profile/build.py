@@ -19,13 +19,12 @@ from mlsandbox_serving.drift.answers import (
     prediction_columns,
     score_column,
 )
-from mlsandbox_serving.drift.bets import FEWEST_ROWS
 from mlsandbox_serving.drift.cells import FEW, Cells, Ints, category_cells, number_cells
 from mlsandbox_serving.drift.profile.definition import Profile, SelfCheck, ValueType
 from mlsandbox_serving.drift.profile.dependence import pairs_of, stride_of
 from mlsandbox_serving.drift.profile.refuse import reason_to_refuse
 from mlsandbox_serving.drift.profile.self_check import unsteady_kinds
-from mlsandbox_serving.drift.streams import Kind, Stream
+from mlsandbox_serving.drift.streams import FEWEST_ROWS, Kind, Stream
 from mlsandbox_serving.drift.values import Values, instants, key, numbers, padded, sequence
 from mlsandbox_serving.schema.definition import Definition
 
