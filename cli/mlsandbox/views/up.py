@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import GoldenSummary, SmokePrediction, UpResult
@@ -11,6 +12,8 @@ from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, span
 from mlsandbox_serving.contract import Port, Route
 
+_FEW = 4
+"""Services that are named one by one."""
 _LONGEST_CURL = 1000
 """Characters; rows of hundreds of columns would fill the screen."""
 
@@ -30,7 +33,7 @@ def up_text(result: UpResult, paint: Paint) -> str:
     lines += _pages(result, paint)
     lines.append(f"  {'Logs':<11} sandbox logs -f, sandbox logs --requests")
     if result.services:
-        lines.append(f"  {'Services':<11} {', '.join(f'{each.name} {each.change or each.state}' for each in result.services)}")
+        lines.append(f"  {'Services':<11} {_services(result)}")
     lines += [
         f"  {label:<11} {text}" for label, text in (("Golden rows", _golden(result.golden)), ("Prediction", _smoke(result.smoke))) if text
     ]
@@ -39,6 +42,16 @@ def up_text(result: UpResult, paint: Paint) -> str:
     following = "sandbox predict --example" if result.smoke else "sandbox status --wait healthy"
     lines += ["", f"  Next  {following}", "        sandbox down    stop; data is kept in .sandbox/"]
     return "\n".join(lines)
+
+
+def _services(result: UpResult) -> str:
+    """Each with what was done to it; of many only those to which something else was done than to most."""
+    done = {each.name: each.change or each.state for each in result.services}
+    if len(done) <= _FEW:
+        return ", ".join(f"{name} {what}" for name, what in done.items())
+    usual, count = Counter(done.values()).most_common(1)[0]
+    others = [f"{name} {what}" for name, what in done.items() if what != usual]
+    return ", ".join([*others, f"{count} {usual}"])
 
 
 def _pages(result: UpResult, paint: Paint) -> list[str]:
@@ -63,7 +76,7 @@ def _unchanged(result: UpResult, paint: Paint) -> str:
     pages = {name: url for name, url in result.links.items() if name in OF_SERVICES}
     shown = {**result.endpoints, **pages}.items()
     addresses = "   ".join(f"{name.upper() if name == Port.API else name} {paint.hint(url)}" for name, url in shown)
-    states = ", ".join(f"{each.name} unchanged" for each in result.services)
+    states = _services(result)
     head = f"{result.model} {result.version or ''}".rstrip()
     first = f"{head} is already running · {result.engine} · {lasted}nothing to do   ({result.elapsed:.1f}s)"
     return "\n".join(line for line in (first, f"  {addresses}", f"  {states}" if states else "") if line.strip())
