@@ -28,6 +28,8 @@ KEPT: Final = "kept"
 """The count of rows with a prediction."""
 LABELS: Final = "labels"
 """The count of labels."""
+REVISION: Final = "revision"
+"""Grows whenever something changes that a label belongs to."""
 
 MATCHED: Final = """EXISTS (
     SELECT 1 FROM requests JOIN sources ON sources.id = requests.source JOIN rows ON rows.request = requests.id
@@ -57,23 +59,32 @@ CREATE TABLE labels (
 CREATE INDEX labels_by_time ON labels (time);
 CREATE TABLE seen (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL UNIQUE);
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counters VALUES ('{KEPT}', 0), ('{LABELS}', 0);
+INSERT INTO counters VALUES ('{KEPT}', 0), ('{LABELS}', 0), ('{REVISION}', 0);
 
 CREATE TRIGGER request_came AFTER INSERT ON requests BEGIN
     UPDATE counters SET value = value + NEW.rows WHERE name = '{KEPT}';
+    UPDATE counters SET value = value + 1 WHERE name = '{REVISION}' AND EXISTS (SELECT 1 FROM labels WHERE request = NEW.request);
 END;
 CREATE TRIGGER request_changed AFTER UPDATE OF rows ON requests BEGIN
     UPDATE counters SET value = value + NEW.rows - OLD.rows WHERE name = '{KEPT}';
+    UPDATE counters SET value = value + 1 WHERE name = '{REVISION}';
 END;
 CREATE TRIGGER request_went AFTER DELETE ON requests BEGIN
     UPDATE counters SET value = value - OLD.rows WHERE name = '{KEPT}';
+    UPDATE counters SET value = value + 1 WHERE name = '{REVISION}' AND EXISTS (SELECT 1 FROM labels WHERE request = OLD.request);
     DELETE FROM labels WHERE request = OLD.request AND model = (SELECT model FROM sources WHERE id = OLD.source) AND NOT EXISTS (
         SELECT 1 FROM requests JOIN sources ON sources.id = requests.source
         WHERE requests.request = OLD.request AND sources.model = labels.model
     );
 END;
-CREATE TRIGGER label_came AFTER INSERT ON labels BEGIN UPDATE counters SET value = value + 1 WHERE name = '{LABELS}'; END;
-CREATE TRIGGER label_went AFTER DELETE ON labels BEGIN UPDATE counters SET value = value - 1 WHERE name = '{LABELS}'; END;
+CREATE TRIGGER label_came AFTER INSERT ON labels BEGIN
+    UPDATE counters SET value = value + 1 WHERE name IN ('{LABELS}', '{REVISION}');
+END;
+CREATE TRIGGER label_changed AFTER UPDATE ON labels BEGIN UPDATE counters SET value = value + 1 WHERE name = '{REVISION}'; END;
+CREATE TRIGGER label_went AFTER DELETE ON labels BEGIN
+    UPDATE counters SET value = value - 1 WHERE name = '{LABELS}';
+    UPDATE counters SET value = value + 1 WHERE name = '{REVISION}';
+END;
 PRAGMA user_version = {_VERSION};
 """  # noqa: S608 - names of our own
 
@@ -89,6 +100,8 @@ class Database:
         self.path: Final = folder / FILE
         self.moved_aside = 0
         """Databases moved aside so far."""
+        self.openings = 0
+        """How often it was opened: what was known of it may be of another file."""
         self._connection: sqlite3.Connection | None = None
 
     def opened(self) -> sqlite3.Connection:
@@ -139,6 +152,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files the same mode
+        self.openings += 1
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
         try:
             is_new = _check_version(connection)

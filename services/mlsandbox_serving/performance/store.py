@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mlsandbox_serving.performance.adding import Added, Batch
-from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, Database, is_damage
+from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, REVISION, Database, is_damage
 from mlsandbox_serving.performance.joined import SECONDS, Joined, Window
 from mlsandbox_serving.performance.reading import Label, Predictions, read_event
 
@@ -86,6 +86,7 @@ class PerformanceStore:
         self._max_predictions = max_predictions
         self._max_age = max_age
         self._clock = clock
+        self._joined: dict[int, tuple[object, Joined]] = {}
         self._database.opened()
 
     @property
@@ -172,14 +173,23 @@ class PerformanceStore:
         cutoff = now - int(self._max_age * _NANOSECONDS)
         starts = {window: max(now - SECONDS[window] * _NANOSECONDS if window in SECONDS else cutoff, cutoff) for window in Window}
         sources = connection.execute("SELECT id, model, version, kind, classes FROM sources ORDER BY model, version").fetchall()
+        self._joined = {source: self._joined[source] for source, *_ in sources if source in self._joined}
         for source, model, version, kind, classes in sources:
-            joined = Joined(kind, json.loads(classes) if classes else [], connection.execute(_JOIN, (source, model)))
+            joined = self._join(connection, source, model, kind, classes)
             for window, start in starts.items():
                 (predictions,) = connection.execute(
                     "SELECT TOTAL(rows) FROM requests WHERE source = ? AND time >= ?", (source, start)
                 ).fetchone()
                 labels, unusable = joined.count(start), joined.unusable(start)
                 yield Performance(model, version, window, int(predictions), labels, unusable, joined.scores(start))
+
+    def _join(self, connection: sqlite3.Connection, source: int, model: str, kind: str, classes: str | None) -> Joined:
+        """Labelled rows of a version, read anew only when some have changed."""
+        state = (self._database.openings, _counter(connection, REVISION), kind, classes)
+        if source not in self._joined or self._joined[source][0] != state:
+            rows = connection.execute(_JOIN, (source, model))
+            self._joined[source] = state, Joined(kind, json.loads(classes) if classes else [], rows)
+        return self._joined[source][1]
 
     def _totals(self) -> Totals:
         connection = self._database.opened()

@@ -25,16 +25,26 @@ DAY = 24 * HOUR
 CLASSES = ["no", "yes"]
 
 
+OPENED: list[PerformanceStore] = []
+
+
 def open_store(folder: Path, **bounds: Any) -> PerformanceStore:
-    return PerformanceStore(folder, **{"max_predictions": 100_000, "max_age": 30 * DAY, "clock": lambda: NOW, **bounds})
+    """A store whose clock stands; closed after the test."""
+    OPENED.append(PerformanceStore(folder, **{"max_predictions": 100_000, "max_age": 30 * DAY, "clock": lambda: NOW, **bounds}))
+    return OPENED[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PerformanceStore]:
-    """An empty store whose clock stands."""
-    made = open_store(tmp_path / "performance")
-    yield made
-    made.close()
+def store(tmp_path: Path) -> PerformanceStore:
+    """An empty store."""
+    return open_store(tmp_path / "performance")
 
 
 def of(store: PerformanceStore, window: Window = Window.ALL, version: str = "v1", model: str = "churn") -> Performance:
@@ -115,6 +125,26 @@ def test_delivered_again(tmp_path: Path) -> None:
     assert (after.kept, after.labels, after.unmatched) == (before.kept, before.labels, before.unmatched)
     assert (after.added.predictions, after.added.labels) == (before.added.predictions, before.added.labels)
     assert after.added.redelivered == 4 * (len(events) // 2) + len(events)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_summed_up_before_is_not_stale(tmp_path: Path, seed: int) -> None:
+    """Asked after every batch, while old predictions go and files vanish, the numbers must be those of a store that was just opened."""
+    traffic = Traffic(seed, requests=40)
+    events = (
+        traffic.events + traffic.labels + [prediction(f"request-{number}", ["yes"], at=NOW - 20, classes=CLASSES) for number in range(9)]
+    )
+    random.Random(seed).shuffle(events)
+    store = open_store(tmp_path / "asked", max_predictions=50)
+    for start in range(0, len(events), 5):
+        store.add(events[start : start + 5])
+        if start == 100:
+            store.close()
+        if start == 150:
+            (tmp_path / "asked" / FILE).unlink()
+        other = open_store(tmp_path / "asked", max_predictions=50)
+        assert store.summary(NOW) == other.summary(NOW)
+        other.close()
 
 
 def test_counts_of_a_batch(store: PerformanceStore) -> None:
