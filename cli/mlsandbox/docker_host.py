@@ -22,7 +22,7 @@ _USUAL_SOCKET: Final = Path("/var/run/docker.sock")
 _CLI_SETTINGS: Final = "~/.docker/config.json"
 _SECONDS: Final = 60
 """Until a request without an answer is an error."""
-_NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
+NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
 """What reading an answer raises that is no answer of a Docker engine."""
 
 
@@ -50,7 +50,7 @@ def connect(*, timeout: int = _SECONDS) -> DockerClient:
         _reach(where, timeout)
         client = docker.DockerClient(base_url=where, timeout=timeout)
         client.ping()
-    except (DockerException, OSError, *_NONSENSE) as error:
+    except (DockerException, OSError, *NONSENSE) as error:
         raise EngineUnavailable(
             "Docker does not answer",
             why=f"{where or f'unix://{_USUAL_SOCKET}'}: {error}",
@@ -74,11 +74,11 @@ def answering() -> Iterator[None]:
 
     try:
         yield
-    except (DockerException, OSError, HTTPError, HTTPException, *_NONSENSE) as error:
+    except (DockerException, OSError, HTTPError, HTTPException, *NONSENSE) as error:
         if isinstance(error, APIError):
             what = "Docker refused a request"
         else:
-            what = "Docker's answer makes no sense" if isinstance(error, _NONSENSE) else "Docker does not answer"
+            what = "Docker's answer makes no sense" if isinstance(error, NONSENSE) else "Docker does not answer"
         raise EngineUnavailable(
             what,
             why=str(error) or type(error).__name__,

@@ -109,7 +109,7 @@ class FakeEngine:
         self._machine.kept.clear()
         return removed
 
-    def shared(self) -> tuple[Kept, ...]:
+    def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:  # noqa: ARG002 - there is nothing
         return ()
 
     def remove_shared(self) -> tuple[Kept, ...]:

@@ -87,7 +87,8 @@ def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, ti
     """
     results: list[DownResult] = []
     failed: list[SandboxError] = []
-    for each in Registry().entries():
+    entries = Registry().entries()
+    for each in entries:
         try:
             results.append(down(Path(each.root), each.name, report, volumes=volumes, dry_run=dry_run, timeout=timeout))
         except SandboxError as error:
@@ -97,19 +98,19 @@ def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, ti
         raise failed[0]
     if not volumes or (Registry().entries() and not dry_run):  # a stack may have come up meanwhile
         return DownAllResult(tuple(results), dry_run=dry_run)
-    gone, left = _remove_shared(report, dry_run=dry_run)
+    gone, left = _remove_shared([Path(each.root) for each in entries], report, dry_run=dry_run)
     return DownAllResult(tuple(results), gone, left, dry_run=dry_run)
 
 
-def _remove_shared(report: Report, *, dry_run: bool) -> tuple[tuple[Kept, ...], tuple[Kept, ...]]:
-    """What went, or would go, and what is left, of all engines that answer."""
+def _remove_shared(roots: Sequence[Path], report: Report, *, dry_run: bool) -> tuple[tuple[Kept, ...], tuple[Kept, ...]]:
+    """What went, or would go once the stacks of these projects are gone, and what is left, of all engines that answer."""
     there: list[Kept] = []
     gone: list[Kept] = []
     for make in ENGINES.values():
         engine = make(Path.cwd())  # whichever project: it is of none
         with suppress(EngineUnavailable):
             there += engine.shared()
-            gone += engine.shared() if dry_run else engine.remove_shared()
+            gone += engine.shared(but_for=roots) if dry_run else engine.remove_shared()
     left = _without(there, gone)
     _warn_of(left, report)
     return tuple(gone), left

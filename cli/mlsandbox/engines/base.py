@@ -264,8 +264,12 @@ class Engine(Protocol):
         """Remove that, once nothing runs; what could be removed."""
         ...
 
-    def shared(self) -> tuple[Kept, ...]:
-        """What all projects of this machine share of it: images of our own services; the same, whichever project this is of."""
+    def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:
+        """What all projects of this machine share of it: images of our own services; the same, whichever project this is of.
+
+        Args:
+            but_for: only what nothing uses but the stacks of the projects in these folders; None: all.
+        """
         ...
 
     def remove_shared(self) -> tuple[Kept, ...]:

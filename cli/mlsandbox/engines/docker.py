@@ -37,7 +37,7 @@ from mlsandbox.engines.docker_record import RECORD, read_record, record_file, re
 from mlsandbox.engines.docker_start import start
 from mlsandbox.engines.docker_wait import Watch
 from mlsandbox.engines.planning import Wanted, plan_services
-from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, StackNameTaken
+from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
 from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
@@ -50,8 +50,9 @@ from mlsandbox.supervise.transition import State
 _RESTORE_TIMEOUT: Final = 120.0
 _GRACE: Final = 30.0
 """Seconds that a container of a stack that is undone gets to end by itself, if it was made with more."""
-_LOOKS: Final = 3
-"""A container whose making was interrupted may appear after the first look."""
+_SETTLE: Final = 1.0
+"""What a Compose that was ended in the middle had asked for is made nevertheless: seconds without anything new after which all was."""
+_LOOK_SECONDS: Final = 0.2
 _MAIN: Final = (COMPOSE_FILE, OVERRIDE, RECORD)
 """What a stack is made from, but for the configuration of its services, which the record names."""
 _NO_OVERRIDE: Final = "services: {}\n"
@@ -128,7 +129,8 @@ class DockerEngine:
         try:
             outcome = self._start(plan, compose, before, tell, began + timeout)
         except BaseException:
-            self._undo(plan, former, ran=ran, wait=False)
+            with suppress(SandboxError):  # what made an end of it is what is told
+                self._undo(plan, former, ran=ran, wait=False)
             raise
         if outcome.result in {Result.CRASHED, Result.REFUSED}:
             return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True))
@@ -153,8 +155,8 @@ class DockerEngine:
     def remove_kept(self) -> tuple[Kept, ...]:
         return tuple(each for each in self._daemon.kept() if self._daemon.remove_kept(each))
 
-    def shared(self) -> tuple[Kept, ...]:
-        return self._daemon.shared()
+    def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:
+        return self._daemon.shared(None if but_for is None else {str(root.resolve()) for root in but_for})
 
     def remove_shared(self) -> tuple[Kept, ...]:
         return tuple(each for each in self._daemon.shared() if self._daemon.remove_kept(each))
@@ -211,7 +213,7 @@ class DockerEngine:
 
     def _undo(self, plan: Plan, former: Sequence[RenderedFile], *, ran: bool, wait: bool) -> Undone:
         if not ran:
-            self._remove_all(seconds=_GRACE)
+            self._remove_all(seconds=_GRACE, settle=_SETTLE)
             return Undone.STOPPED
         now = {file.path: file.text for file in plan.files}
         if not former or all(now.get(file.path) == file.text for file in former if file.path in _MAIN):
@@ -249,17 +251,25 @@ class DockerEngine:
             tell(step.service, State.STOPPED)
         return Outcome(Result.STOPPED)
 
-    def _remove_all(self, *, seconds: float) -> None:
-        """Leave no container and no network; Compose knows the order in which to stop them, and the labels find what it does not."""
-        projects: set[str] = set()
+    def _remove_all(self, *, seconds: float, settle: float = 0.0) -> None:
+        """Leave no container and no network; Compose knows the order in which to stop them, and the labels find what it does not.
+
+        Args:
+            seconds: that each container gets to end by itself at most.
+            settle: seconds in which nothing more may appear.
+        """
         self._stop_in_order(seconds)
-        for _ in range(_LOOKS):
+        projects: set[str] = set()
+        until = time.monotonic() + settle
+        while True:
             there = self._daemon.everything(str(self._folder))
-            if not there:
-                break
-            projects.update(each.project for each in there)
             self._remove(there, seconds=seconds)
-        self._daemon.remove_networks(projects)
+            projects.update(each.project for each in there)
+            if self._daemon.remove_networks(projects) or there:
+                until = time.monotonic() + settle
+            if time.monotonic() >= until:
+                return
+            time.sleep(_LOOK_SECONDS)
 
     def _stop_in_order(self, seconds: float) -> None:
         there = self._daemon.containers({}, whole=False)

@@ -145,17 +145,20 @@ class Daemon:
             identities = {*self._ours(), *(each["Id"] for each in added)}
         return tuple(self._inspected(sorted(identities), {}))
 
-    def remove_networks(self, projects: Collection[str] = ()) -> None:
-        """Remove the stack's networks, as far as no container uses them.
+    def remove_networks(self, projects: Collection[str] = ()) -> bool:
+        """Remove the stack's networks, as far as no container uses them; whether there were some.
 
         Args:
             projects: Compose's names of it: the user's own Compose file may have added some that do not bear our label.
         """
+        removed = False
         with answering():
             for label in (f"{Label.ROOT}={self._root}", *(f"{PROJECT}={each}" for each in projects)):
                 for each in self.api.networks(filters={"label": [label]}):
                     with _absence(), _refusal():
                         self.api.remove_network(each["Id"])
+                        removed = True
+        return removed
 
     def first_end(self, container: Container, *, since: datetime) -> End | None:
         """How a container ended for the first time after `since`; None when the engine does not know any more."""
@@ -204,11 +207,14 @@ class Daemon:
                 *(Kept(Keeping.IMAGE, name, each["Size"]) for each in images for name in _image_names(each)),
             )
 
-    def shared(self) -> tuple[Kept, ...]:
-        """Images of our own services, which are of no project."""
+    def shared(self, but_for: Collection[str] | None = None) -> tuple[Kept, ...]:
+        """Images of our own services, which are of no project; given folders, only what nothing uses but the projects in them."""
         with answering():
+            users = [] if but_for is None else self.api.containers(all=True)
+            used = {each["ImageID"] for each in users if (each["Labels"] or {}).get(Label.ROOT) not in (but_for or ())}
             images = [each for each in self.api.images(filters={"label": [CONTENT]}) if Label.ROOT not in (each["Labels"] or {})]
-            kept = [Kept(Keeping.SHARED, name, each["Size"]) for each in images for name in _image_names(each)]
+            free = [each for each in images if each["Id"] not in used]
+            kept = [Kept(Keeping.SHARED, name, each["Size"]) for each in free for name in _image_names(each)]
             return tuple(sorted(kept, key=lambda each: each.name))
 
     def remove_kept(self, each: Kept) -> bool:

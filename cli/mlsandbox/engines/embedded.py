@@ -135,7 +135,7 @@ class EmbeddedEngine:
     def remove_kept(self) -> tuple[Kept, ...]:
         return ()
 
-    def shared(self) -> tuple[Kept, ...]:
+    def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:  # noqa: ARG002 - there is nothing
         return ()
 
     def remove_shared(self) -> tuple[Kept, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from queue import Empty, Queue
 from typing import Any, Final
 
-from mlsandbox.docker_host import connect
+from mlsandbox.docker_host import NONSENSE, connect
 from mlsandbox.errors import ImagePullFailed
 from mlsandbox.packaging.image_build import Report
 from mlsandbox.run import mask_passwords
@@ -17,7 +17,7 @@ from mlsandbox.run import mask_passwords
 _AT_ONCE: Final = 4
 _TELL_SECONDS: Final = 3.0
 _STALLED_SECONDS: Final = 300
-"""Without a word from the engine."""
+"""Without a word from the engine; its library would wait for ever."""
 _HUB_LIMIT: Final = re.compile(r"toomanyrequests|rate limit", re.IGNORECASE)
 _DENIED: Final = re.compile(r"denied|unauthorized|no basic auth|authentication required|403 Forbidden", re.IGNORECASE)
 _ABSENT: Final = re.compile(r"manifest unknown|not found|no such image|name unknown|no matching manifest", re.IGNORECASE)
@@ -35,9 +35,15 @@ class Transfer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._layers: dict[tuple[str, str], tuple[int, int]] = {}
+        self._last_word = time.monotonic()
+
+    @property
+    def is_stalled(self) -> bool:
+        return time.monotonic() - self._last_word > _STALLED_SECONDS
 
     def note(self, image: str, event: Mapping[str, Any]) -> None:
         """Take what the engine said about one layer of an image."""
+        self._last_word = time.monotonic()
         layer, detail = event.get("id"), event.get("progressDetail") or {}
         if not layer:
             return
@@ -120,6 +126,8 @@ def _await(pending: list[str], ended: Queue[tuple[str, Exception | None]], trans
         try:
             name, error = ended.get(timeout=_TELL_SECONDS)
         except Empty:
+            if transfer.is_stalled:
+                raise pull_error(pending[0], f"no word from the Docker engine for {_STALLED_SECONDS} s") from None
             continue
         if error is not None:
             raise error
@@ -152,7 +160,7 @@ def _pull(name: str, transfer: Transfer, stop: threading.Event) -> None:
             transfer.note(name, event)
     except APIError as error:
         raise pull_error(name, str(error.explanation or error)) from error
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, *NONSENSE) as error:
         raise pull_error(name, str(error)) from error
     finally:
         client.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mlsandbox.docker_host import CONTENT, ImageRef, answering, connect
 
+_YOUNG_SECONDS: Final = 3_600.0
 _HUB: Final = ("docker.io/", "index.docker.io/")
 
 
@@ -56,6 +58,33 @@ def replacing(name: str) -> Iterator[None]:
     client = connect()
     with contextlib.suppress(APIError), contextlib.closing(client):  # in use, or it has another name too: then it stays
         client.api.remove_image(before.id)
+
+
+def remove_superseded(name: str, in_use: Collection[str], *, older_than: float = _YOUNG_SECONDS) -> tuple[str, ...]:
+    """Remove what was built before of the image that has this name, as far as nothing is made from it: neither a container nor a stack.
+
+    Args:
+        name: of the newest; the others differ from it in their tag.
+        in_use: texts that name the images of stacks, which may be stopped.
+        older_than: seconds; of a younger one another command may be about to make a container.
+
+    Returns:
+        The names that are gone.
+    """
+    from docker.errors import APIError  # noqa: PLC0415 - slow to import
+
+    gone = []
+    with contextlib.closing(connect()) as client, answering():
+        running = {each["ImageID"] for each in client.api.containers(all=True)}
+        built = [each for each in client.api.images(filters={"label": [CONTENT]}) if each["Created"] <= time.time() - older_than]
+        tags = [(each["Id"], tag) for each in built for tag in each.get("RepoTags") or ()]
+        for identity, tag in tags:
+            is_other = tag != name and tag.rpartition(":")[0] == name.rpartition(":")[0]
+            if is_other and identity not in running and not any(tag in text for text in in_use):
+                with contextlib.suppress(APIError):  # somebody was quicker, one way or the other
+                    client.api.remove_image(tag)
+                    gone.append(tag)
+    return tuple(gone)
 
 
 def short_name(name: str) -> str:

@@ -17,10 +17,12 @@ from mlsandbox.packaging.image_access import BuildAccess, build_access, copy_whe
 from mlsandbox.packaging.image_build import Build, Report, build_image, scratch_folder
 from mlsandbox.packaging.image_pull import pull_images
 from mlsandbox.packaging.image_recipes import FluentdRecipe, ModelRecipe, Recipe, ServiceRecipe
-from mlsandbox.packaging.image_store import LocalImages, local_images, replacing
+from mlsandbox.packaging.image_store import LocalImages, local_images, remove_superseded, replacing
 from mlsandbox.packaging.images_catalog import FLUENTD, PYTHON, check_overrides, reference
 from mlsandbox.packaging.interpreters import SUPPORTED
 from mlsandbox.packaging.package import Package
+from mlsandbox.registry import Registry
+from mlsandbox.render.compose import COMPOSE_FILE
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
 
 
@@ -189,7 +191,16 @@ def _build_one(recipe: Recipe, content: str, access: BuildAccess, settings: Imag
             arguments=written.arguments,
             wheels=folder / "wheels",
         )
-        log = sandbox / "logs" / f"image-{recipe.tag.rpartition('/')[2].partition(':')[0]}.log"
+        log = sandbox / "logs" / "images" / f"{recipe.tag.rpartition('/')[2].partition(':')[0]}.log"
         with replacing(recipe.tag):
             build_image(build, access, authorities=settings.ca, log=log, report=report)
+    if not isinstance(recipe, ModelRecipe):  # versions of a model stay, to be gone back to
+        for name in remove_superseded(recipe.tag, _rendered_stacks()):
+            report.note(f"removed an older image that nothing uses: {name}")
     report.done(f"Built the image of {recipe.title}", "", time.monotonic() - began)
+
+
+def _rendered_stacks() -> tuple[str, ...]:
+    """What the stacks of this machine were made from last, running or not."""
+    files = (Path(entry.root, ".sandbox", "stack", COMPOSE_FILE) for entry in Registry().entries())
+    return tuple(file.read_text("utf-8", errors="replace") for file in files if file.is_file())

@@ -23,7 +23,7 @@ from support.images import Told, environment, inside, inspect, settings, stack
 from support.waiting import wait_for
 
 Train = Callable[[float], Package]
-LOG = ".sandbox/logs/image-churn.log"
+LOG = ".sandbox/logs/images/churn.log"
 
 
 @pytest.fixture(scope="module")

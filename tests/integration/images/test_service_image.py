@@ -92,7 +92,7 @@ def test_an_index_with_a_password_leaves_no_trace(
         image = built(base)
     docker("save", "--output", str(tmp_path / "image.tar"), image)
     kept = docker("history", "--no-trunc", image) + docker("image", "inspect", image)
-    log = (tmp_path / "project/.sandbox/logs/image-log-store.log").read_text()
+    log = (tmp_path / "project/.sandbox/logs/images/log-store.log").read_text()
 
     assert {name.split("-")[0] for name in index.served} >= {"fluent_logger", "msgpack"}
     for secret in (PASSWORD, USER, f":{index.port}"):
