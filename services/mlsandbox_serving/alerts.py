@@ -59,8 +59,7 @@ def _line(alert: Mapping[str, Any]) -> Line:
     if alert["status"] == "resolved":
         return Line(logging.INFO, _plain(f"alert resolved: {name}"))
     said = annotations.get("description") or annotations.get("summary") or ""
-    runbook = annotations.get("runbook_url")
-    text = f"alert firing: {name}, {severity}: {said}" + (f" What to do: {runbook}" if runbook else "")
+    text = f"alert firing: {name}, {severity}: {said} What to do: sandbox help {labels['alertname']}"
     return Line(_LEVELS.get(severity, logging.INFO), _plain(text))
 
 

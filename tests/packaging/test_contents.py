@@ -17,6 +17,7 @@ PLACES = {
     "services/mlsandbox_serving/": "mlsandbox_serving/",
     "services/requirements/": "mlsandbox/_assets/requirements/",
     **{f"{name}/": f"mlsandbox/_assets/{name}/" for name in ("compose", "fluentd", "grafana", "prometheus")},
+    "docs/runbook.md": "mlsandbox/_assets/docs/runbook.md",
 }
 
 

@@ -76,7 +76,7 @@ def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
 
 def _alert(alert: Alert) -> str:
     about = alert.model or alert.service
-    return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: {alert.runbook}"
+    return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: sandbox help {alert.name}"
 
 
 def _asked(sight: Sight) -> ActiveAlerts | None:

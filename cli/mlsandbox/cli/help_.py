@@ -12,7 +12,7 @@ from mlsandbox.cli.commands import COMMANDS
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import UsageError
 
-EXAMPLES = "$ sandbox help\n$ sandbox help up\n$ sandbox help exit-codes\n$ sandbox help PORT_IN_USE"
+EXAMPLES = "$ sandbox help\n$ sandbox help up\n$ sandbox help exit-codes\n$ sandbox help PORT_IN_USE\n$ sandbox help SandboxServiceDown"
 
 
 def _names() -> list[str]:
@@ -22,9 +22,9 @@ def _names() -> list[str]:
 def command(
     session: Session,
     *,
-    topic: Annotated[str | None, typer.Argument(help="A command, a topic or an error code.", autocompletion=_names)] = None,
+    topic: Annotated[str | None, typer.Argument(help="A command, a topic, an error code or an alert.", autocompletion=_names)] = None,
 ) -> None:
-    """Topics: exit-codes, config, environment, and every error code."""
+    """Topics: exit-codes, config, environment, every error code and every alert."""
     page = _page(topic)
     session.output.result("Help", {"topic": topic, "text": page}, page)
 
@@ -41,9 +41,9 @@ def _page(topic: str | None) -> str:
     if found is None and wanted is None:
         close = get_close_matches(topic, _names(), n=1)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(name for name in pages if not name.isupper())
+        known = ", ".join(name for name in pages if name.islower())
         raise UsageError(
-            f"there is no help on {topic!r}{suggestion}", why=f"Topics: {known}, every command and every error code.", fix="sandbox help"
+            f"there is no help on {topic!r}{suggestion}", why=f"Topics: {known}, every command, error code and alert.", fix="sandbox help"
         )
     text = "" if found is None else str(found.get_help(found.make_context(topic, [], parent=context, resilient_parsing=True)))
     return "\n\n".join(part for part in (text, pages[wanted] if wanted else "") if part)

@@ -1,4 +1,4 @@
-"""The pages of `sandbox help TOPIC`: exit codes, configuration, environment variables, and one per error code."""
+"""The pages of `sandbox help TOPIC`: exit codes, configuration, environment variables, and one per alert and error code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ Network:        those of pip and uv; nothing reaches the network but the making 
 
 def topics() -> dict[str, str]:
     """Every topic and its page."""
-    return {"exit-codes": exit_codes(), "config": config(), "environment": ENVIRONMENT, **dict(_error_pages())}
+    from mlsandbox.runbook import sections  # noqa: PLC0415 - only for help
+
+    return {
+        "exit-codes": exit_codes(),
+        "config": config(),
+        "environment": ENVIRONMENT,
+        **{name: f"{name}\n\n{text}" for name, text in sections().items()},
+        **dict(_error_pages()),
+    }
 
 
 def exit_codes() -> str:

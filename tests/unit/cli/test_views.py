@@ -139,7 +139,9 @@ def test_alerts_need_attention() -> None:
     """An active alert must be a sentence with its severity and where it says what to do; so must not knowing of any."""
     alert = Alert("ServiceDown", "critical", "api", None, datetime(2026, 1, 1, tzinfo=UTC), "api is down", "for 2 m", "docs/runbook.md#x")
 
-    assert alert_warnings(ActiveAlerts((alert,))) == ("alert ServiceDown (critical, api): api is down; what to do: docs/runbook.md#x",)
+    assert alert_warnings(ActiveAlerts((alert,))) == (
+        "alert ServiceDown (critical, api): api is down; what to do: sandbox help ServiceDown",
+    )
     assert alert_warnings(ActiveAlerts(problem="no answer")) == ("alerts are not known: no answer",)
     assert alert_warnings(ActiveAlerts()) == ()
 

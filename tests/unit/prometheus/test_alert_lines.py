@@ -28,7 +28,7 @@ def test_beginning_and_end_of_an_alert_are_a_line_each() -> None:
     firing, resolved = read_alerts(_message(_alert(model="wine", instance="api"), _alert("resolved", instance="grafana")))
 
     assert firing.text == (
-        "alert firing: SandboxServiceDown (wine, api), critical: It does not answer. What to do: docs/runbook.md#sandboxservicedown"
+        "alert firing: SandboxServiceDown (wine, api), critical: It does not answer. What to do: sandbox help SandboxServiceDown"
     )
     assert firing.level == logging.ERROR
     assert (resolved.level, resolved.text) == (logging.INFO, "alert resolved: SandboxServiceDown (grafana)")

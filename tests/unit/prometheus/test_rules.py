@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mlsandbox.assets import asset_path
+from mlsandbox.runbook import sections
 from support.repository import ROOT
 
 RULES = sorted(asset_path("prometheus/rules").glob("*.yml"))
@@ -74,10 +75,10 @@ def test_a_dead_model_is_told_of_within_a_minute() -> None:
 
 def test_the_runbook_has_a_section_for_each_alert() -> None:
     """Sections and alerts must match one to one, each with meaning, impact, how to look and how to mend."""
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+    found = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK.read_text("utf-8"), re.MULTILINE | re.DOTALL))
 
-    assert set(sections) == {alert["alert"] for alert in ALERTS}
-    for name, text in sections.items():
+    assert set(found) == {alert["alert"] for alert in ALERTS}
+    for name, text in found.items():
         assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Meaning", "Impact", "Look", "Mend"], name
         assert re.search(r"^\$ sandbox ", text, re.MULTILINE), name
 
@@ -106,3 +107,10 @@ def test_assets_hold_no_addresses() -> None:
     for path in asset_path("prometheus").rglob("*.yml"):
         lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")]
         assert [line for line in lines if re.search(r"\d+\.\d+\.\d+\.\d+|https?://|localhost", line)] == []
+
+
+def test_help_has_the_section_of_each_alert() -> None:
+    """`sandbox help ALERT` must have what the runbook says of it."""
+    assert set(sections()) == {alert["alert"] for alert in ALERTS}
+    assert "sandbox logs api" in sections()["SandboxServiceDown"]
+    assert not re.search(r"```|\*\*|\]\(", "".join(sections().values()))
