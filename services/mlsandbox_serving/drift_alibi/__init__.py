@@ -1,0 +1,56 @@
+"""The drift engine `alibi`: alibi-detect's word beside that of the native engine.
+
+Importing this needs numpy alone; alibi-detect is imported by `AlibiEngine.load`, in a thread of its own. Read `reference` (rows as a
+table of numbers), `columns` and `embedding` (a table made ready for detectors), `column_tests`, `detectors` and `outliers` (those that
+alibi-detect has), `comparison` (all of them on one window), `worker` (the thread) and `engine`, which is what others use.
+"""
+
+from mlsandbox_serving.drift_alibi.engine import AlibiEngine
+from mlsandbox_serving.drift_alibi.exported import ENGINE, samples
+from mlsandbox_serving.drift_alibi.licence import LICENCE
+from mlsandbox_serving.drift_alibi.reference import (
+    Reference,
+    ReferenceUnreadable,
+    WrongColumns,
+    build_reference,
+    columns_of,
+    load_reference,
+    save_reference,
+)
+from mlsandbox_serving.drift_alibi.settings import Detector, Settings
+from mlsandbox_serving.drift_alibi.verdict import (
+    ColumnResult,
+    DetectorResult,
+    Latched,
+    Method,
+    Outliers,
+    Status,
+    Verdict,
+    WindowResult,
+)
+from mlsandbox_serving.drift_alibi.worker import Worker
+
+__all__ = [
+    "ENGINE",
+    "LICENCE",
+    "AlibiEngine",
+    "ColumnResult",
+    "Detector",
+    "DetectorResult",
+    "Latched",
+    "Method",
+    "Outliers",
+    "Reference",
+    "ReferenceUnreadable",
+    "Settings",
+    "Status",
+    "Verdict",
+    "WindowResult",
+    "Worker",
+    "WrongColumns",
+    "build_reference",
+    "columns_of",
+    "load_reference",
+    "samples",
+    "save_reference",
+]
