@@ -47,22 +47,19 @@ class Rows(NamedTuple):
     """None when inputs are not logged."""
     predictions: list[Any]
     scores: list[Any] | None
+    body: bytes = b""
+    """What the journal keeps of it."""
 
     @property
     def length(self) -> int:
         """How many rows."""
         return max([len(self.predictions), *map(len, (self.columns or {}).values())])
 
-    def packed(self) -> bytes:
-        """What the journal keeps of it."""
-        packed: bytes = msgpack.packb([self.time, self.columns, self.predictions, self.scores], unicode_errors="surrogateescape")
-        return packed
 
-
-def unpacked(source: Source, key: bytes, packed: bytes) -> Rows:
-    """What `packed` gave."""
-    time, columns, predictions, scores = msgpack.unpackb(packed, unicode_errors="surrogateescape", strict_map_key=False)
-    return Rows(source, key, time, columns, predictions, scores)
+def unpacked(source: Source, key: bytes, body: bytes) -> Rows:
+    """The rows of which the journal kept this."""
+    time, columns, predictions, scores = msgpack.unpackb(body, unicode_errors="surrogateescape", strict_map_key=False)
+    return Rows(source, key, time, columns, predictions, scores, body)
 
 
 def read(event: Event) -> Rows | Result:
@@ -85,7 +82,13 @@ def _rows(time: int, record: Mapping[str, Any]) -> Rows | None:
         return None
     key = hashlib.blake2b(name.encode(), digest_size=16).digest()
     rows = Rows(Source(model, version), key, time, columns or None, predictions, scores if isinstance(scores, list) else None)
-    return rows if rows.length else None
+    if not rows.length:
+        return None
+    try:
+        body = msgpack.packb([time, rows.columns, predictions, rows.scores], unicode_errors="surrogateescape")
+    except ValueError:  # nested more deeply than it can be written
+        return None
+    return rows._replace(body=body)
 
 
 def _are_columns(columns: object) -> bool:

@@ -23,7 +23,7 @@ _NANOSECONDS: Final = 10**9
 _OF_KIND: Final = {
     Kind.FEATURES: "inputs",
     Kind.PREDICTION: "predictions",
-    Kind.OUTLIERS: "values that the model was not trained for",
+    Kind.OUTLIERS: "values outside of the training data",
     Kind.PERFORMANCE: "labels and errors",
 }
 
@@ -95,9 +95,10 @@ def _said(seen: Seen) -> tuple[str, str]:
             f"The first live rows become the reference: {verdict.learning} are still to come. Nothing is compared until then.",
         )
     if paging:
-        return "drift", f"Drift: {_listed(paging)} differ from the reference, more than chance explains and enough to matter."
+        return "drift", f"Live data differs from the reference, more than chance explains and enough to matter: {_listed(paging)}."
     if certain:
-        return "change", f"A change that is too small to matter so far, or that nothing can be said of: {_listed(certain)}."
+        known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
+        return "change", f"Live data differs from the reference for certain, too little to matter so far: {_listed(certain)}.{known}"
     if not verdict.rows:
         return "waiting", "No rows were compared with the reference yet."
     return "steady", "No drift: the recent rows look like the reference."

@@ -182,9 +182,8 @@ class StateStore:
                 if not connection.execute("INSERT OR IGNORE INTO ids (event) VALUES (?)", (rows.key,)).rowcount:
                     places.append(None)
                     continue
-                body = rows.packed()
-                self.unsaved_bytes += len(body)
-                values = (self._number(rows.source), rows.key, body)
+                self.unsaved_bytes += len(rows.body)
+                values = (self._number(rows.source), rows.key, rows.body)
                 place = connection.execute("INSERT INTO journal (source, event, body) VALUES (?, ?, ?)", values).lastrowid
                 self._last = place or 0
                 places.append((self._last, rows))

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -89,7 +90,7 @@ class Watches:
         results = Counter(each for each in found if isinstance(each, Result))
         joined = [event for event, each in zip(events, found, strict=True) if isinstance(each, Rows) or each is Result.FEEDBACK]
         if joined:
-            self._performance.add(joined)
+            self._join(joined)
         rows = [each for each in found if isinstance(each, Rows) and self._has_room(each.source)]
         results[Result.REFUSED] += sum(isinstance(each, Rows) for each in found) - len(rows)
         for written in self._state.append(rows):
@@ -176,6 +177,19 @@ class Watches:
             if source in saved:
                 for place, rows in self._state.journal(source):
                     watch.add(place, rows)
+
+    def _join(self, events: Sequence[Event]) -> None:
+        """Keep predictions and labels; what cannot be kept although the disk is well must not stop what comes after it."""
+        try:
+            self._performance.add(events)
+        except (sqlite3.Error, OSError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the same would happen at each delivery
+            if len(events) == 1:
+                _log.exception("an event is left out of the performance")
+                return
+            for each in events:
+                self._join([each])
 
     def _folder(self, source: Source) -> Path | None:
         """Where a source's profile is: of one that is not served any more, the copy that was made while it was."""

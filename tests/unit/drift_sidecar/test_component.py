@@ -1,0 +1,49 @@
+"""The drift service as a part of a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.components.drift import DRIFT, NAME, SINK
+from mlsandbox.stack.spec import Address, ConfigPath, DataFolder, Joined, Reach, ServiceEnvironment, ServiceSpec
+from mlsandbox_serving.contract import Env, Port
+from support.repository import ROOT
+
+
+def _model(name: str, version: str) -> ModelInputs:
+    return ModelInputs(name, version, f"{name}:{version}", Path("lock.txt"), "digest", "3.11")
+
+
+def _service() -> ServiceSpec:
+    models = (_model("churn", "v3"), _model("wine", "v1"))
+    ports = {name: 7000 + number for number, name in enumerate(port_names(["churn", "wine"], {NAME}, (DRIFT,)))}
+    inputs = StackInputs("p", "127.0.0.1", models, ports, frozenset({NAME}), drift_rows_between_false_alarms=77)
+    return build_stack(inputs, (DRIFT,)).service(NAME)
+
+
+def test_one_service_for_all_models() -> None:
+    """It must know the profile of each model's version, and have a port for people and one for events that stays within the stack."""
+    service = _service()
+
+    assert service.environment == ServiceEnvironment("drift")
+    assert {port.name: port.reach for port in service.ports} == {Port.DRIFT: Reach.MACHINE, "drift-forward": Reach.STACK}
+    assert service.env[Env.DRIFT_PROFILES] == Joined(
+        ("churn/v3=", ConfigPath("profiles/churn/v3"), ",wine/v1=", ConfigPath("profiles/wine/v1"))
+    )
+    assert service.env[Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS] == "77"
+    assert isinstance(service.env[Env.DRIFT_DIR], DataFolder)
+    assert service.metrics is not None
+
+
+def test_a_shipper_finds_its_port_for_events() -> None:
+    """What a shipper is given as a sink must name the service and its port."""
+    assert SINK.parts == ("drift=", Address(NAME, _service().ports[1].name))
+
+
+def test_its_environment_is_locked() -> None:
+    """There must be a lock for it, with what the served code needs."""
+    lock = (ROOT / "services/requirements/drift.txt").read_text(encoding="utf-8")
+
+    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == {"msgpack", "numpy", "prometheus-client"}
+    assert "http" not in lock

@@ -1,0 +1,149 @@
+"""What people read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlsandbox_serving.drift import Monitor
+from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.drift_sidecar.page import page
+from mlsandbox_serving.drift_sidecar.plot import plot
+from mlsandbox_serving.drift_sidecar.report import report, status
+from mlsandbox_serving.drift_sidecar.settings import Settings, Source
+from mlsandbox_serving.drift_sidecar.watches import Seen
+from mlsandbox_serving.performance import Performance, Window
+
+Look = Callable[..., Seen]
+SETTINGS = Settings(Path("/state"), "", 0, 0, "", {}, ("native", "alibi"), MonitorSettings(), 10.0, 10, 1e6)
+EVIL = "<script>alert('x')</script>\"&"
+_VOID = {"meta", "br"}
+
+
+class _Page(HTMLParser):
+    """Holds a page to be well-formed, and notes what is in it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def _page(*seen: Seen, performance: tuple[Performance, ...] = ()) -> _Page:
+    return _Page(page(report(SETTINGS, seen, performance)))
+
+
+def _model(seen: Seen) -> dict[str, Any]:
+    return dict(status(SETTINGS, [seen], ())["models"][0])
+
+
+def test_the_verdict_is_one_word_and_one_sentence(look: Look) -> None:
+    """Drift, no drift, and nothing to say yet must be told apart."""
+    assert _model(look(shift=2.0))["state"] == "drift"
+    assert "inputs" in _model(look(shift=2.0))["sentence"]
+    assert _model(look())["state"] == "steady"
+    assert _model(look(rows=0))["state"] == "waiting"
+    learning = Seen(Source("churn", "v1"), True, Monitor(None).verdict(), (), None, 0)
+    assert _model(learning)["state"] == "learning"
+    assert "5000" in _model(learning)["sentence"]
+
+
+def test_a_report_is_json_with_every_column(look: Look) -> None:
+    """It must hold the distributions, the worst column first, and numbers that JSON knows."""
+    told = json.loads(json.dumps(report(SETTINGS, [look(shift=2.0)], ()), allow_nan=False))
+
+    first = told["models"][0]["columns"][0]
+    assert first["column"] == "age"
+    assert len(first["cells"]) == len(first["reference"]) == len(first["recent"])
+    assert sum(first["recent"]) == pytest.approx(1)
+    assert first["findings"][0]["detected"]
+    assert told["engines"] == [
+        {"name": "native", "on": True, "reason": None},
+        {"name": "alibi", "on": False, "reason": "it is not part of this service"},
+    ]
+
+
+def test_the_page_needs_nothing_but_itself(look: Look) -> None:
+    """No script, no link, no image, nothing to fetch; and the browser is told to refuse any."""
+    shown = _page(look(shift=2.0))
+
+    assert shown.open == []
+    assert {tag for tag, _ in shown.tags}.isdisjoint({"script", "link", "img", "iframe", "object", "a", "form"})
+    assert not any(name in {"src", "href", "action"} or name.startswith("on") for _, attributes in shown.tags for name in attributes)
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page(report(SETTINGS, [look(rows=0)], ())), re.DOTALL))
+    assert "url(" not in styles
+    assert "@import" not in styles
+    assert "prefers-color-scheme:dark" in styles
+    policies = [attributes["content"] for tag, attributes in shown.tags if tag == "meta" and "http-equiv" in attributes]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
+
+
+def test_the_page_can_be_read_without_seeing_it(look: Look) -> None:
+    """Language, title, headings, named drawings with their numbers beside them, and tables with header cells."""
+    shown = _page(look(shift=2.0))
+    tags = dict(shown.tags)
+
+    assert tags["html"] == {"lang": "en"}
+    assert {"title", "main", "h1", "h2", "h3"} <= tags.keys()
+    drawings = [attributes for tag, attributes in shown.tags if tag == "svg"]
+    assert len(drawings) == 4
+    assert all(each["role"] == "img" and each["aria-label"] for each in drawings)
+    assert all("scope" in attributes for tag, attributes in shown.tags if tag == "th")
+
+
+def test_the_verdict_comes_first_and_the_worst_column_next(look: Look) -> None:
+    """Who reads the first lines must know what is the matter."""
+    text = _page(look(shift=2.0)).text
+
+    assert text.index("Drift. Live data differs") < text.index("Rows compared") < text.index("Distribution")
+    assert text.index("chance is ruled out") < text.index("Distribution")
+
+
+def test_nothing_of_the_data_becomes_markup(look: Look) -> None:
+    """Names of columns, values and models must be shown as they are, whatever they hold."""
+    shown = _page(look(name=EVIL, problem=EVIL, rows=300, **{EVIL: [1] * 100, "city": [EVIL] * 100}))
+
+    assert shown.open == []
+    assert "script" not in {tag for tag, _ in shown.tags}
+    assert EVIL in shown.text
+    drawing = plot(EVIL, [EVIL], [0.5], [None])
+    assert "<script" not in drawing
+    assert _Page(drawing).open == []
+
+
+def test_performance_is_shown(look: Look) -> None:
+    """With labels their number and what follows of them must be there."""
+    performance = Performance("churn", "v1", Window.DAY, 1_000, 400, 0, {"accuracy": 0.75, "f1": 0.5})
+    text = _page(look(rows=100), performance=(performance,)).text
+
+    assert "400 of 1,000" in text
+    assert "accuracy 0.75, f1 0.5" in text
+
+
+def test_a_page_without_models(look: Look) -> None:
+    """Before the first event there must be a page, too."""
+    assert "No model has sent an event yet" in _page().text

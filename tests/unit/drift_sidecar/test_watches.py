@@ -1,0 +1,270 @@
+"""Everything that is watched: in which order, after which restarts, with which profiles."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlsandbox_serving.drift import Kind, Monitor, save_profile
+from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.drift_sidecar import watches as module
+from mlsandbox_serving.drift_sidecar.event import Result
+from mlsandbox_serving.drift_sidecar.settings import Settings, Source
+from mlsandbox_serving.drift_sidecar.watches import Watches
+from mlsandbox_serving.performance import PerformanceStore
+from support.drift_service import events, profile, record
+
+NOW = 1_800_000_000.0
+WAITING = 87
+"""Of the rows of a hundred events those behind the last whole block."""
+CHURN, NEXT = Source("churn", "v1"), Source("churn", "v2")
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Place:
+    """A folder in which watches are opened again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.failed: Counter[Source] = Counter()
+        self.profiles: dict[Source, Path] = {}
+
+    def reference(self, source: Source, seed: int = 0) -> None:
+        path = self.folder / "given" / source.version
+        save_profile(profile(seed), path)
+        self.profiles[source] = path
+
+    def open(self, **monitor: Any) -> Watches:
+        known = Settings(self.folder / "state", "", 0, 0, "", self.profiles, ("native",), MonitorSettings(**monitor), 10.0, 10_000, 1e6)
+        return Watches(known, failed=self._on_failed, clock=self.clock)
+
+    def _on_failed(self, source: Source, rows: int) -> None:
+        self.failed[source] += rows
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """One with a profile of churn/v1."""
+    made = Place(tmp_path)
+    made.reference(CHURN)
+    return made
+
+
+def _records(count: int, seed: int = 1, **settings: Any) -> list[dict[str, Any]]:
+    dice = np.random.default_rng(seed)
+    return [record(dice, f"{seed}-{number}", 1 + number % 7, **settings) for number in range(count)]
+
+
+def _take(watches: Watches, records: list[dict[str, Any]], at: float = NOW) -> Counter[Result]:
+    return watches.take(events(records, at=int(at * 1e9)))
+
+
+def _said(watches: Watches, source: Source = CHURN) -> Any:
+    return watches.look_at(source)._replace(current=True)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_ends_without_a_goodbye_change_nothing(place: Place, data: st.DataObject) -> None:
+    """However events are delivered, with whichever restarts in between, the verdict must be that of one delivery."""
+    records = _records(100, shift=0.4)
+    shutil.rmtree(place.folder / "state", ignore_errors=True)
+    undisturbed = place.open()
+    _take(undisturbed, records)
+    expected = _said(undisturbed)
+    undisturbed.close()
+    shutil.rmtree(place.folder / "state")
+
+    watches = place.open()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=4)))
+    for start, end in zip([0, *cuts], [*cuts, len(records)], strict=True):
+        _take(watches, records[max(start - data.draw(st.integers(0, 20)), 0) : end])
+        after = data.draw(st.sampled_from(["on", "saved", "killed", "stopped"]))
+        if after == "saved":
+            watches.save()
+        if after == "stopped":
+            watches.close()
+        if after in {"killed", "stopped"}:
+            watches = place.open()
+
+    assert repr(_said(watches)) == repr(expected)
+    watches.close()
+
+
+def test_rows_that_wait_are_told_of(place: Place) -> None:
+    """A verdict must hold the last rows, too, and looking must change nothing."""
+    watches = place.open()
+    _take(watches, [record(np.random.default_rng(1), "a", 30)])
+
+    assert [_said(watches).verdict.rows for _ in range(3)] == [30, 30, 30]
+    _take(watches, [record(np.random.default_rng(2), "b", 30)])
+    assert _said(watches).verdict.rows == 60
+    assert {histogram.rows for histogram in _said(watches).histograms} == {60}
+    watches.close()
+
+
+def test_duplicates_and_others_are_counted(place: Place) -> None:
+    """What became of each event must be told."""
+    watches = place.open()
+    records = _records(3)
+    found = _take(watches, [*records, records[0], {"event.dataset": "sandbox.error"}, {**records[1], "sandbox.predictions": 1}])
+
+    assert found == Counter({Result.USED: 3, Result.DUPLICATE: 1, Result.ERROR: 1, Result.MALFORMED: 1})
+    watches.close()
+
+
+def test_a_new_profile_begins_anew(place: Place) -> None:
+    """What was found against one reference must not be told of another one; rows that still wait are compared with the new one."""
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+    place.reference(CHURN, seed=5)
+
+    again = place.open()
+    assert _said(again).verdict.rows == WAITING
+    again.close()
+
+
+def test_other_settings_begin_anew(place: Place) -> None:
+    """The number of rows between false alarms that is set must be the one that holds."""
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+
+    again = place.open(rows_between_false_alarms=5_000)
+    assert (_said(again).verdict.rows, _said(again).verdict.budget) == (WAITING, 5_000)
+    again.close()
+
+
+def test_a_version_that_is_not_served_any_more_keeps_its_reference(place: Place) -> None:
+    """After a new version its predecessor's last events must be compared with what it was trained on, and soon nothing be told of it."""
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+    shutil.rmtree(place.folder / "given")
+    del place.profiles[CHURN]
+    place.reference(NEXT)
+
+    again = place.open()
+    _take(again, _records(50, seed=2))
+    assert _said(again).verdict.reference_rows == 6_000
+    assert _said(again).verdict.rows == sum(1 + number % 7 for number in [*range(100), *range(50)])
+    assert (again.is_current(CHURN), again.is_current(NEXT)) == (True, True)
+    place.clock.now += module.CURRENT_SECONDS + 1
+    assert again.sources() == [NEXT, CHURN]
+    assert (again.is_current(CHURN), again.is_current(NEXT)) == (False, True)
+    again.close()
+
+
+def test_no_more_versions_than_there_is_room_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the bound the one that was silent for longest goes; what is served now never does, and without room events are refused."""
+    monkeypatch.setattr(module, "MOST_SOURCES", 3)
+    watches = place.open()
+    for number in (2, 3):
+        _take(watches, _records(3, seed=number, version=f"v{number}"), at=NOW + number)
+    assert _take(watches, _records(3, seed=4, version="v4")) == Counter({Result.REFUSED: 3})
+
+    place.clock.now += module.CURRENT_SECONDS + 10
+    assert _take(watches, _records(3, seed=5, version="v5"), at=place.clock.now) == Counter({Result.USED: 3})
+    assert {source.version for source in watches.sources()} == {"v1", "v3", "v5"}
+    watches.close()
+    again = place.open()
+    assert {source.version for source in again.sources()} == {"v1", "v3", "v5"}
+    again.close()
+
+
+def test_what_an_engine_fails_on_is_counted_and_passed_over(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of an engine must cost the block that it failed on, and nothing else."""
+    update = Monitor.update
+
+    def failing(self: Monitor, columns: Any, *answers: Any) -> None:
+        if "poison" in columns:
+            raise ZeroDivisionError
+        update(self, columns, *answers)
+
+    monkeypatch.setattr(Monitor, "update", failing)
+    watches = place.open()
+    bad = record(np.random.default_rng(1), "bad", 100)
+    _take(watches, [{**bad, "sandbox.inputs": {**bad["sandbox.inputs"], "poison": [1] * 100}}])
+    _take(watches, [record(np.random.default_rng(2), "good", 100)])
+
+    assert place.failed == {CHURN: 100}
+    assert _said(watches).verdict.rows == 100
+    watches.close()
+
+
+def test_a_file_that_is_lost_while_it_runs_costs_nothing_that_is_known(place: Place) -> None:
+    """Monitors in memory must go on, and be saved into the new file."""
+    watches = place.open()
+    _take(watches, [record(np.random.default_rng(1), "a", 150)])
+    for path in (place.folder / "state").glob("drift.sqlite3*"):
+        path.unlink()
+    _take(watches, [record(np.random.default_rng(2), "b", 30)])
+    watches.close()
+
+    again = place.open()
+    assert _said(again).verdict.rows == 180
+    again.close()
+
+
+def test_drift_is_found(place: Place) -> None:
+    """A shift must end in a page of its kind, and stay so over a restart."""
+    watches = place.open()
+    _take(watches, _records(200, shift=2.0))
+    assert _said(watches).verdict.of(Kind.FEATURES).page
+    watches.close()
+
+    again = place.open()
+    assert _said(again).verdict.of(Kind.FEATURES).page
+    again.close()
+
+
+def test_an_event_that_cannot_be_joined_stops_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in joining labels must neither lose the rows of the other events nor have all of them sent again and again."""
+    watches = place.open()
+    add = PerformanceStore.add
+
+    def failing(self: PerformanceStore, given: Any) -> Any:
+        if any(each[1]["event.id"] == "bad" for each in given):
+            raise ZeroDivisionError
+        return add(self, given)
+
+    monkeypatch.setattr(PerformanceStore, "add", failing)
+    dice = np.random.default_rng(1)
+    found = _take(watches, [record(dice, "good"), record(dice, "bad"), record(dice, "fine")])
+
+    assert found == Counter({Result.USED: 3})
+    assert {each.predictions for each in watches.performance()} == {2}
+    watches.close()
+
+
+def test_what_is_nested_deeply_stops_no_other(place: Place) -> None:
+    """An event as deep as the decoder allows must not be sent again without end."""
+    deep: list[Any] = []
+    for _ in range(1_000):
+        deep = [deep]
+    watches = place.open()
+    dice = np.random.default_rng(1)
+    _take(watches, [{**record(dice, "deep"), "sandbox.inputs": {"city": [deep]}}, record(dice, "fine", 100)])
+    watches.close()
+
+    again = place.open()
+    assert _said(again).verdict.rows in {100, 101}
+    again.close()
