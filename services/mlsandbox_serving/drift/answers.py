@@ -60,7 +60,8 @@ def error_column(predictions: Values, labels: Values) -> list[bool | None]:
 
 def loss_column(predictions: Values, labels: Values) -> Floats:
     """How far each predicted number is off; NaN without a prediction or label."""
-    losses: Floats = np.abs(numbers(predictions) - numbers(labels))
+    with np.errstate(over="ignore"):
+        losses: Floats = np.minimum(np.abs(numbers(predictions) - numbers(labels)), np.finfo(np.float64).max)
     return losses
 
 

@@ -5,7 +5,7 @@ Everything downstream (evidence, severity, histograms) sees counts of cells and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -184,12 +184,8 @@ def number_cells(reference: Floats, *, dates: bool = False) -> NumberCells | Non
     return NumberCells(edges, float(distinct[0]), float(distinct[-1]), dates)
 
 
-def category_cells(keys: Sequence[str | None], of: CategoryKind = "text") -> CategoryCells:
-    """Cells of a column of categories."""
-    frequency: dict[str, int] = {}
-    for name in keys:
-        if name is not None:
-            frequency[name] = frequency.get(name, 0) + 1
+def category_cells(frequency: Mapping[str, int], of: CategoryKind = "text") -> CategoryCells:
+    """Cells of a column of categories, by how often each occurs."""
     ordered = sorted(frequency, key=lambda name: (-frequency[name], name))
     return CategoryCells(tuple(ordered[:CATEGORIES]), digests(ordered[CATEGORIES:]), of)
 

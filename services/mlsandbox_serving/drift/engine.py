@@ -46,7 +46,8 @@ class Engine:
         self._explainer = Explainer(self._layout, self._measures)
         self._windows = {clock: Window(self._layout.cells + OUTLIER_COUNTS) for clock in (_REQUESTS, _FEEDBACK)}
         self._rows = dict.fromkeys(self._windows, 0)
-        self._threshold = self._budget
+        self._left_over = 0.0
+        """Evidence that stayed after the last alarm."""
         self._peaks: Floats = np.zeros((len(self._layout.streams) + len(self._layout.pairs), len(KINDS)))
         self._latches = {kind: Latch() for kind in Kind if self._measures.members[kind].any()}
         self._examples: dict[tuple[int, Role], str] = {}
@@ -102,7 +103,7 @@ class Engine:
             arrays |= {f"{clock}/{name}": array for name, array in window.state().items()}
         document = {
             "rows": dict(self._rows),
-            "threshold": self._threshold,
+            "left_over": self._left_over,
             "alarms": self.alarms,
             "last_alarm": self.last_alarm,
             "latches": {kind.value: [latch.since, latch.alarms, latch.page, latch.calm] for kind, latch in self._latches.items()},
@@ -125,7 +126,7 @@ class Engine:
         for clock, window in self._windows.items():
             window.restore({name: arrays[f"{clock}/{name}"] for name in window.state()})
         self._rows = {clock: int(document["rows"][clock]) for clock in self._windows}
-        self._threshold = float(document["threshold"])
+        self._left_over = float(document["left_over"])
         self.alarms = int(document["alarms"])
         self.last_alarm = document["last_alarm"]
         self._latches = {kind: Latch(*document["latches"][kind.value]) for kind in self._latches}
@@ -156,7 +157,7 @@ class Engine:
         self._rows[clock] += len(cells)
         self._evidence.update(counted.used)
         full = self._windows[clock].add(counted.all, len(cells))
-        if self._evidence.total >= self._threshold:
+        if self._evidence.total >= self._budget + self._left_over:
             self._alarm()
         if full and any(latch.since is not None for latch in self._latches.values()):
             self._look(clock)
@@ -178,7 +179,7 @@ class Engine:
         small = np.where(involved, parts * (parts < _BLAME * self._budget), 0.0)
         everything = small.sum() > _INVOLVED * self._budget
         self._evidence.restart(involved & (everything | (parts >= _BLAME * self._budget)))
-        self._threshold = self._budget + self._evidence.total
+        self._left_over = self._evidence.total
         self.alarms += 1
         self.last_alarm = self.rows
 

@@ -152,21 +152,22 @@ class Monitor:
         )
 
     @classmethod
-    def restore(cls, profile: Profile | None, state: bytes) -> Monitor:
-        """The monitor that gave this state, with the settings that it had.
+    def restore(cls, profile: Profile | None, state: bytes, settings: Settings | None = None) -> Monitor:
+        """The monitor that gave this state.
 
         Args:
             profile: the one that the monitor was made with; None when it was made without.
             state: as `state` gave it.
+            settings: None for those that it had.
 
         Raises:
-            StateUnreadable: the state is damaged, of a later version, or of another profile.
+            StateUnreadable: the state is damaged, of a later version, of another profile, or of other pairs than the settings want.
         """
         saved = unpack(state)
         known = saved.profile if profile is None else profile
         if fingerprint(known) != saved.fingerprint:
             raise StateUnreadable("it belongs to another reference profile")
-        monitor = cls(known, saved.settings)
+        monitor = cls(known, settings or saved.settings)
         try:
             if known is None and saved.learner is not None:
                 monitor._learner = Learner.restored(saved.learner)

@@ -138,7 +138,8 @@ class _Bank:
         gains = np.matmul(here[:, None, :], self._logs)[:, 0, :]
         new_rows = self._strides * here.sum(axis=1, keepdims=True)
         np.clip(gains, -_LARGEST_EXPONENT, _LARGEST_EXPONENT, out=gains)
-        self.values = np.minimum((self.values + new_rows) * np.exp(gains), _MOST)
+        with np.errstate(over="ignore"):
+            self.values = np.minimum((self.values + new_rows) * np.exp(gains), _MOST)
 
     @property
     def total(self) -> float:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import NoneType
@@ -87,6 +88,21 @@ def key(value: Any) -> str | None:
     if value is None or type(value).__name__ in _MISSING_MARKS:
         return None
     return value.isoformat() if isinstance(value, date) else _short(_json(value))
+
+
+def frequencies(values: Values) -> dict[str, int]:
+    """How often each category occurs, by its key; missing values are none."""
+    plain = values.tolist() if isinstance(values, np.ndarray) else values
+    try:
+        counted = Counter(plain)
+    except TypeError:  # a list or an object among them
+        counted = Counter(map(key, plain))
+    found: dict[str, int] = {}
+    for value, count in counted.items():
+        name = key(value)
+        if name is not None:
+            found[name] = found.get(name, 0) + count
+    return found
 
 
 def digest(text: str) -> int:

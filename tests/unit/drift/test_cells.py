@@ -53,8 +53,7 @@ def test_few_different_numbers_are_categories() -> None:
 
 def test_categories_are_the_most_frequent_the_rest_unseen_and_missing() -> None:
     """The twenty most frequent categories must have their own cells, the others of the reference share one."""
-    names = [f"c{number:02}" for number in range(25) for _ in range(30 - number)]
-    cells = category_cells(names)
+    cells = category_cells({f"c{number:02}": 30 - number for number in range(25)})
 
     assert cells.top == tuple(f"c{number:02}" for number in range(20))
     assert cells.read(["c00", "c19", "c20", "c24", "c25", None, math.nan]).tolist() == [0, 19, 20, 20, 21, 22, 22]

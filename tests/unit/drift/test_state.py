@@ -63,6 +63,17 @@ def test_a_state_of_another_profile_is_refused(profile: Profile) -> None:
         Monitor.restore(None, Monitor(profile).state())
 
 
+def test_settings_may_change_in_between(profile: Profile) -> None:
+    """A restored monitor must take a new budget; other pairs need other statistics, so that the state is refused."""
+    monitor = Monitor(profile)
+    monitor.update(rows(np.random.default_rng(4), 500))
+
+    assert Monitor.restore(profile, monitor.state()).verdict().budget == 1e6
+    assert Monitor.restore(profile, monitor.state(), Settings(5e4)).verdict().budget == 5e4
+    with pytest.raises(StateUnreadable):
+        Monitor.restore(profile, monitor.state(), Settings(pairs=0))
+
+
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not a state"])
 def test_a_damaged_state_is_refused(profile: Profile, damage: bytes) -> None:
     """Bytes that are no state must be told as such."""

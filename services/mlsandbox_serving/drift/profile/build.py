@@ -25,7 +25,7 @@ from mlsandbox_serving.drift.profile.dependence import pairs_of, stride_of
 from mlsandbox_serving.drift.profile.refuse import reason_to_refuse
 from mlsandbox_serving.drift.profile.self_check import unsteady_kinds
 from mlsandbox_serving.drift.streams import FEWEST_ROWS, Kind, Stream
-from mlsandbox_serving.drift.values import Values, instants, key, numbers, padded, sequence
+from mlsandbox_serving.drift.values import Values, frequencies, instants, numbers, padded, sequence
 from mlsandbox_serving.schema.definition import Definition
 
 _REPLAYED: Final = 0.2
@@ -143,11 +143,9 @@ def stream_of(name: str, kind: Kind, values: Values, of: ValueType) -> Stream:
     cells: Cells | None = None if found is None else number_cells(found, dates=of == "date")
     sd, singletons = 0.0, 0
     if cells is None:
-        plain = found.tolist() if found is not None else values.tolist() if isinstance(values, np.ndarray) else values
-        keys = [key(value) for value in plain]
-        cells = category_cells(keys, of)
-        _, frequencies = np.unique([one for one in keys if one is not None], return_counts=True)
-        singletons = int(np.count_nonzero(frequencies == 1))
+        frequency = frequencies(values if found is None else found)
+        cells = category_cells(frequency, of)
+        singletons = sum(count == 1 for count in frequency.values())
     elif found is not None:
         sd = _deviation(found[np.isfinite(found)])
     counts: Ints = np.bincount(cells.read(values), minlength=cells.size)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 import numpy as np
 
 from mlsandbox_serving.drift.cells import FEW
 from mlsandbox_serving.drift.profile.definition import ValueType
-from mlsandbox_serving.drift.values import Floats, Values, instants, key, numbers
+from mlsandbox_serving.drift.values import Floats, Values, frequencies, instants, numbers
 
 _ENOUGH_COLLISIONS: Final = 10.0
 _STEADILY: Final = 0.95
@@ -25,9 +24,9 @@ def reason_to_refuse(values: Values, of: ValueType) -> str | None:
 
 
 def _text_reason(values: Values) -> str | None:
-    frequency = Counter(name for name in map(key, values) if name is not None)
+    frequency = frequencies(values)
     once = sum(count == 1 for count in frequency.values())
-    rows = frequency.total()
+    rows = sum(frequency.values())
     if len(frequency) > FEW and once * 2 > rows:
         return f"an identifier or free text: {once} of {rows} values occur once"
     return None
