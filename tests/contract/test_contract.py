@@ -10,9 +10,10 @@ import pytest
 
 from mlsandbox_serving import contract
 from mlsandbox_serving.contract import Env, ErrorCode, Field, Metric, NotReady, Port, all_metrics
-from support.repository import imports, syntax, tracked
+from support.repository import ROOT, imports, syntax, tracked
 
 CONTRACT = "services/mlsandbox_serving/contract.py"
+METRIC_NAMES = "services/mlsandbox_serving/metric_names.py"
 MARKS = {"STACK_ID", "PROJECT_DIR", "SERVICE"}
 """Carried by processes so that they can be found; nobody needs to read them inside."""
 
@@ -39,7 +40,11 @@ def _attributes(owner: str, *patterns: str) -> set[str]:
 
 def test_standard_library_only() -> None:
     """The contract must import nothing but the standard library, since both programs load it, whatever they have installed."""
-    assert imports(CONTRACT) - set(sys.stdlib_module_names) == set()
+    assert imports(METRIC_NAMES) - set(sys.stdlib_module_names) == set()
+    assert imports(CONTRACT) - set(sys.stdlib_module_names) == {"mlsandbox_serving"}
+    assert re.findall(r"^from mlsandbox_serving\S* ", (ROOT / CONTRACT).read_text("utf-8"), re.MULTILINE) == [
+        "from mlsandbox_serving.metric_names "
+    ]
 
 
 @pytest.mark.parametrize("metric", all_metrics(), ids=lambda metric: metric.name)
