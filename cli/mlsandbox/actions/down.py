@@ -58,14 +58,7 @@ def down(
     with project_lock(sandbox, "sandbox down", waiting=lambda who: report.note(f"waiting for {who}")):
         sight = _look(root, name)
         plan = _plan(sight, services)
-        if plan.steps:
-            report.step(f"Stopping {', '.join(step.service for step in plan.steps)}")
-
-        def tell(change: Change) -> None:
-            if change.state is State.STOPPED and change.reason:
-                report.note(f"{change.service or 'a process'}: {change.reason}")
-
-        sight.engine.apply(plan, tell, timeout=TIMEOUT_SECONDS if timeout is None else timeout)
+        _stop(sight.engine, plan, report, TIMEOUT_SECONDS if timeout is None else timeout)
         keepers = _keepers(sight, others=volumes)
         outside, shared = _outside(keepers), _shared(keepers)
         removed_outside = tuple(each for engine in keepers for each in engine.remove_kept()) if volumes else ()
@@ -76,8 +69,9 @@ def down(
     if volumes:
         _warn_of(left, report)
     stopped = tuple(step.service for step in plan.steps)
-    kept = {} if volumes else sizes(sandbox)
-    return DownResult(name, stopped, kept, removed, (*left, *shared), removed_outside, time.monotonic() - began)
+    return DownResult(
+        name, stopped, {} if volumes else sizes(sandbox), removed, (*left, *shared), removed_outside, time.monotonic() - began
+    )
 
 
 def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> DownAllResult:
@@ -132,6 +126,17 @@ def _without(kept: Sequence[Kept], removed: Sequence[Kept]) -> tuple[Kept, ...]:
 def _warn_of(left: Sequence[Kept], report: Report) -> None:
     if left:
         report.warn(f"in use elsewhere, and kept: {', '.join(f'{each.kind} {each.name}' for each in left)}")
+
+
+def _stop(engine: Engine, plan: Plan, report: Report, timeout: float) -> None:
+    if plan.steps:
+        report.step(f"Stopping {', '.join(step.service for step in plan.steps)}")
+
+    def tell(change: Change) -> None:
+        if change.state is State.STOPPED and change.reason:
+            report.note(f"{change.service or 'a process'}: {change.reason}")
+
+    engine.apply(plan, tell, timeout=timeout)
 
 
 def _look(root: Path, name: str) -> Sight:

@@ -178,21 +178,21 @@ class Daemon:
         return None
 
     def tail(self, container: Container, lines: int, *, since: float | None = None, until: float | None = None) -> tuple[str, ...]:
-        """The last lines that a container wrote between two moments (epoch seconds)."""
-        with answering(), _absence():
+        """The last lines that a container wrote between two moments (epoch seconds); none when its log driver cannot be read."""
+        with answering(), _absence(), _refusal():
             raw = self.api.logs(container.id, tail=lines, since=since, until=until)
             return tuple(lines_of(bytes(raw))[-lines:])
         return ()
 
     def written(self, identity: str, lines: int) -> list[str]:
-        """The last lines that a container wrote, each behind its time."""
-        with answering(), _absence():
+        """The last lines that a container wrote, each behind its time; as `tail`."""
+        with answering(), _absence(), _refusal():
             return lines_of(bytes(self.api.logs(identity, tail=lines, timestamps=True)))
         return []
 
     def follow(self, identity: str, *, since: float | None) -> CancellableStream[bytes] | None:
-        """The same as it comes, from a moment (epoch seconds) on; None when the container is gone."""
-        with answering(), _absence():
+        """The same as it comes, from a moment (epoch seconds) on; None when the container is gone or cannot be read."""
+        with answering(), _absence(), _refusal():
             return self.api.logs(identity, stream=True, follow=True, timestamps=True, since=since)
         return None
 

@@ -7,11 +7,12 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Final
 
-from mlsandbox.errors import CommandFailed
+from mlsandbox.errors import CommandFailed, ProgramMissing
 from mlsandbox.run import run, stream
 
 _MARK: Final = "SANDBOX_RUN"
 """An environment variable that tells one run from everything else in the container."""
+_END_SECONDS: Final = 10.0
 _END: Final = f"""
 import os, pathlib, signal, sys
 wanted = b"{_MARK}=" + sys.argv[1].encode()
@@ -39,9 +40,10 @@ def run_inside(container: str, args: Sequence[str], text: str) -> Iterator[str]:
     argv = ("docker", "exec", "--interactive", "--env", f"{_MARK}={mark}", container, "python", *args)
     try:
         yield from stream(argv, input=text, what=f"running {' '.join(args)} in {container}")
-    except CommandFailed:
+    except (CommandFailed, ProgramMissing):
         raise
     except BaseException:
-        with suppress(CommandFailed):  # the container is gone, and all in it
-            run(("docker", "exec", container, "python", "-c", _END, mark), what=f"ending what ran in {container}")
+        with suppress(CommandFailed):  # the container is gone, and all in it, or the engine does not answer
+            argv = ("docker", "exec", container, "python", "-c", _END, mark)
+            run(argv, what=f"ending what ran in {container}", timeout=_END_SECONDS)
         raise

@@ -79,26 +79,9 @@ def container_of(details: Mapping[str, Any], recorded: Mapping[str, Recorded]) -
     state, config = details["State"], details["Config"]
     labels: Mapping[str, str] = config.get("Labels") or {}
     environment = dict(each.partition("=")[::2] for each in config.get("Env") or ())
-    name, digest = labels.get(SERVICE, ""), labels.get(Label.DIGEST, "")
     once = (details["HostConfig"].get("RestartPolicy") or {}).get("Name") in {"no", ""}
-    known = recorded.get(name)
     output = _last_answer(state)
-    body = _json(output)
-    what, reason = _judge(state, output, body, once=once)
-    running = bool(state.get("Pid"))
-    service = ObservedService(
-        name=name,
-        state=what,
-        digest=digest,
-        recipe=known.recipe if known is not None and known.digest == digest else {},
-        pid=state["Pid"] if running else None,
-        since=_since(state),
-        restarts=details.get("RestartCount", 0),
-        exit_code=None if running or state["Status"] == "created" else exit_code(state["ExitCode"]),
-        reason=reason,
-        probe=body,
-        ports=known.ports if known is not None and known.digest == digest else _published(details, name),
-    )
+    service = _service(details, recorded.get(labels.get(SERVICE, "")), output, once=once)
     return Container(
         id=details["Id"],
         name=details["Name"].lstrip("/"),
@@ -109,7 +92,7 @@ def container_of(details: Mapping[str, Any], recorded: Mapping[str, Recorded]) -
         stack_id=environment.get(Env.STACK_ID),
         once=once,
         memory_exceeded=bool(state.get("OOMKilled")),
-        cut_answer=_asked(config) if body is None and len(output.encode()) >= _CUT_BYTES else (),
+        cut_answer=_asked(config) if service.probe is None and len(output.encode()) >= _CUT_BYTES else (),
         service=service,
     )
 
@@ -175,6 +158,29 @@ def moment(text: str) -> datetime:
 def utc(text: str) -> str:
     """Such a time as everywhere here: UTC, ISO 8601, milliseconds."""
     return moment(text).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _service(details: Mapping[str, Any], known: Recorded | None, output: str, *, once: bool) -> ObservedService:
+    """The service that a container is, given what was written down of it and what its last health check wrote."""
+    state, labels = details["State"], details["Config"].get("Labels") or {}
+    name, digest = labels.get(SERVICE, ""), labels.get(Label.DIGEST, "")
+    body = _json(output)
+    what, reason = _judge(state, output, body, once=once)
+    same = known if known is not None and known.digest == digest else None
+    running = bool(state.get("Pid"))
+    return ObservedService(
+        name=name,
+        state=what,
+        digest=digest,
+        recipe={} if same is None else same.recipe,
+        pid=state["Pid"] if running else None,
+        since=_since(state),
+        restarts=details.get("RestartCount", 0),
+        exit_code=None if running or state["Status"] == "created" else exit_code(state["ExitCode"]),
+        reason=reason,
+        probe=body,
+        ports=_published(details, name) if same is None else same.ports,
+    )
 
 
 def _judge(state: Mapping[str, Any], output: str, body: Mapping[str, Any] | None, *, once: bool) -> tuple[State, str]:

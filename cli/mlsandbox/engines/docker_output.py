@@ -52,7 +52,7 @@ class KeptOutput:
     def _keep(self, service: str, containers: Collection[Container]) -> None:
         read: list[Stamped] = []
         for each in containers:
-            with suppress(EngineUnavailable):  # some log drivers cannot be read
+            with suppress(EngineUnavailable):  # `down` is not to fail for this
                 read += [parsed(service, line) for line in self.daemon.written(each.id, LARGEST)]
         last = [line.partition(" ")[0] for line in tail(self._path(service), 1)]
         fresh = [each.line for each in sorted(read, key=lambda each: each.stamp) if [each.line.time] > last]

@@ -179,7 +179,8 @@ def _last_lines(path: Path, count: int, block: int = 64 * 1024) -> list[str]:
             position -= step
             file.seek(position)
             content = file.read(step) + content
-    return content.decode("utf-8", "replace").splitlines()[-count:] if count else []
+    lines = content.decode("utf-8", "replace").removesuffix("\n").split("\n")  # nothing else ends a line
+    return lines[-count:] if count and content else []
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -10,6 +10,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from mlsandbox.engines.base import Result
+from mlsandbox.engines.docker_output import LARGEST
 from mlsandbox.stack.spec import ConfigPath, DataFolder, SecretFile
 from mlsandbox.supervise.transition import State
 from support.docker_stack import docker
@@ -56,6 +58,40 @@ def test_output_is_plain(stack: ToyStack) -> None:
     lines = wait_for(lambda: list(stack.engine.logs(["a"], lines=5, follow=False)), timeout=10, what="it has written")
 
     assert [line.text for line in lines] == ["red and plain"]
+
+
+def test_output_with_other_separators(stack: ToyStack) -> None:
+    """What a progress bar writes over itself, and separators of Unicode, must be in one line each, before and after `down`."""
+    code = r"print('10 %\r20 %\r'); print('a\u2028b\x0cc'); import time; time.sleep(600)"
+    stack.up(replace(toy("a", stack.ports[0]), args=("-c", code), readiness=None))
+    written = ["10 %\r20 %", "a\u2028b\x0cc"]
+    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=5, follow=False)] == written, timeout=10, what="it has written")
+
+    stack.down()
+
+    assert [line.text for line in stack.engine.logs(["a"], lines=5, follow=False)] == written
+
+
+def test_output_is_kept_within_bounds(stack: ToyStack) -> None:
+    """Of a container that is removed the last lines must be kept, so many and no more."""
+    code = f"[print('line', number) for number in range({LARGEST} + 500)]; import time; time.sleep(600)"
+    stack.up(replace(toy("a", stack.ports[0]), args=("-u", "-c", code), readiness=None))
+    last = f"line {LARGEST + 499}"
+    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=1, follow=False)] == [last], timeout=20, what=last)
+
+    stack.down()
+
+    kept = [line.text for line in stack.engine.logs(["a"], lines=10_000, follow=False)]
+    assert (len(kept), kept[0], kept[-1]) == (LARGEST, "line 500", last)
+
+
+def test_output_that_cannot_be_read(stack: ToyStack) -> None:
+    """A log driver that cannot be read must hinder neither `logs` of the others nor `down`."""
+    (stack.root / "compose.override.yaml").write_text("services: {a: {logging: !override {driver: none}}}\n")
+    stack.up(toy("a", stack.ports[0]), toy("b", stack.ports[1]))
+
+    assert [line.service for line in stack.engine.logs(["a", "b"], lines=5, follow=False)] == ["b"]
+    assert stack.down().result is Result.STOPPED
 
 
 def test_output_after_a_restart_is_followed(stack: ToyStack) -> None:

@@ -98,3 +98,13 @@ def test_following_a_file_to_be(tmp_path: Path) -> None:
         assert reader.more() == []
         path.write_bytes(b"2026-01-01T00:00:00.000Z one\n2026-01-01T00:00:00.001Z tw")
         assert reader.more() == ["2026-01-01T00:00:00.000Z one"]
+
+
+def test_only_newlines_end_a_line(tmp_path: Path) -> None:
+    """Carriage returns and separators of Unicode within a line must not make two of it, whose second has no time."""
+    with closing(LogFile(tmp_path / "api.log")) as log:
+        log.append(["T1 10 %\r20 %", "T2 a\u2028b\x0cc"])
+
+    assert tail(tmp_path / "api.log", 5) == ["T1 10 %\r20 %", "T2 a\u2028b\x0cc"]
+    assert tail(tmp_path / "api.log", 1) == ["T2 a\u2028b\x0cc"]
+    assert tail(tmp_path / "api.log", 0) == []
