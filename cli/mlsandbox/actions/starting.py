@@ -1,0 +1,154 @@
+"""Start or change a stack at ports that are free, and choose anew when another program takes one in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mlsandbox.actions.materials import supplied
+from mlsandbox.actions.outcomes import Report, UpOptions
+from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
+from mlsandbox.actions.verdicts import verdict
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.errors import EngineUnavailable, PortInUse
+from mlsandbox.packaging.admission import admit
+from mlsandbox.packaging.package import Package
+from mlsandbox.project import Project
+from mlsandbox.registry import Registry
+from mlsandbox.settings import ModelConfig
+from mlsandbox.stack.build import port_names
+from mlsandbox.stack.ports import this_machine
+from mlsandbox.state import State, save_state
+from mlsandbox.supervise.transition import State as ServicePhase
+from mlsandbox_serving.contract import Port
+
+TIMEOUT_SECONDS: Final = 120.0
+"""Until a stack that is not ready is an error; twice as long where CI is set."""
+_PORT_TRIES: Final = 3
+"""Another program may take a port between the look at it and the start of the service."""
+_IN_USE: Final = re.compile(
+    rf"port \d+ .* is taken by another process|{re.escape(os.strerror(errno.EADDRINUSE))}|port is already allocated", re.IGNORECASE
+)
+"""What the supervisor or Docker says of a port that is taken before a service starts, and what a service says that finds it taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be started, and by whom."""
+
+    project: Project
+    engine: Engine
+    models: Sequence[ModelConfig]
+    packages: Sequence[Package]
+    """One per model, in their order."""
+    examples: Mapping[str, Mapping[str, object]]
+    """Rows that were given for models without reference data; remembered."""
+    options: UpOptions
+    report: Report
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Of each model the version that is to answer."""
+        return {package.model: package.version for package in self.packages}
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How it went."""
+
+    plan: Plan
+    state: State
+    """As it was saved: with ports, without the versions, which have not answered yet."""
+    ran_before: bool
+    unchanged: bool = False
+    """It ran already, and was proven: nothing was done."""
+
+
+def start(job: Start, remembered: State, observed: Observed) -> Started:
+    """Make the running stack what the packages are, and wait until it is ready.
+
+    Raises:
+        UntrustedModel, PackageTampered: a package is not what was packaged.
+        ImagePullFailed, ImageBuildFailed, PackagingFailed: what it is made from cannot be had.
+        PortInUse: a pinned port is taken.
+        GoldenMismatch, ModelLoadFailed, ServiceCrashed, StackNotReady: it did not become ready.
+    """
+    for tries_left in reversed(range(_PORT_TRIES)):
+        ports = _ports(job, remembered, observed)
+        plan = job.engine.plan(_desired(job, ports), observed)
+        if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (job.versions, observed.stack_id):
+            return Started(plan, remembered, ran_before=True, unchanged=True)
+        for package, model in zip(job.packages, job.models, strict=True):
+            admit(package, model)
+        # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
+        state = replace(remembered, engine=job.engine.name, host=job.project.stack.host, ports=dict(ports), examples=job.examples)
+        save_state(job.project.state_dir, state)
+        if _apply(job, plan, movable=tries_left > 0):
+            break
+        remembered, observed = state, job.engine.observe()
+    return Started(plan, state, ran_before=observed.running)
+
+
+def leave(project: Project, remembered: State, engine: str, report: Report) -> None:
+    """Stop a stack that another engine runs: both would want its ports."""
+    if remembered.engine in {None, engine} or remembered.engine not in ENGINES:
+        return
+    former = ENGINES[remembered.engine](project.root)
+    try:
+        observed = former.observe()
+    except EngineUnavailable as error:
+        report.warn(f"the stack that the {former.name} engine ran before was left as it is: {error.what}")
+        return
+    if observed.running:
+        report.note(f"stopping the stack on the {former.name} engine first")
+        former.apply(former.plan_stop(None, observed), lambda _: None, timeout=TIMEOUT_SECONDS)
+
+
+def _desired(job: Start, ports: Mapping[str, int]) -> Desired:
+    spec = stack_of(job.project, job.packages, ports, parts_of(job.project, job.engine.name, programs_on_path()))
+    return supplied(job.project, job.engine.name, job.packages, spec, job.report)
+
+
+def _ports(job: Start, remembered: State, observed: Observed) -> Mapping[str, int]:
+    project, report = job.project, job.report
+    entry = registered(project, job.engine.name, remembered)
+    names = port_names([package.model for package in job.packages], parts_of(project, job.engine.name, programs_on_path()))
+    try:
+        allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
+    except PortInUse as error:
+        pinned_by = project.origin(f"stack.ports.{error.details['name']}").source
+        error.why = f"It is pinned by {pinned_by}, so another port was not chosen."
+        raise
+    for moved in allocation.moved:
+        # Nobody but the stack itself asks at its other ports.
+        tell = report.warn if moved.name == Port.API or moved.name.startswith(f"{Port.API}-") else report.note
+        tell(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
+    return allocation.ports
+
+
+def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:
+    """Carry the plan out; False when another program has taken a port since they were chosen, and they are `movable`."""
+    began, options, report = time.monotonic(), job.options, job.report
+    seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
+    named = ", ".join(step.service for step in plan.changes) or "the stack"
+    report.step(f"Starting {named}")
+
+    def tell(change: Change) -> None:
+        if change.state is ServicePhase.STOPPED and change.reason:
+            report.note(f"{change.service or 'a process'}: {change.reason}")
+
+    outcome = job.engine.apply(plan, tell, timeout=seconds if options.wait else 0.0)
+    if outcome.result is Result.READY:
+        report.done(f"Started {named}", "", time.monotonic() - began)
+    elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
+        report.note("another program took a port in between: choosing anew")
+        return False
+    elif options.wait or outcome.result is not Result.TIMEOUT:
+        raise verdict(outcome, seconds=seconds)
+    return True
