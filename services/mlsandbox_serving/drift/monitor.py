@@ -30,7 +30,7 @@ from mlsandbox_serving.drift.profile.definition import Profile
 from mlsandbox_serving.drift.settings import Settings
 from mlsandbox_serving.drift.state import Saved, StateUnreadable, fingerprint, pack, unpack
 from mlsandbox_serving.drift.streams import Kind
-from mlsandbox_serving.drift.values import Values, padded, sequence
+from mlsandbox_serving.drift.values import Values, key, padded, sequence
 from mlsandbox_serving.drift.verdict import Histogram, OutlierRates, Verdict
 from mlsandbox_serving.schema.definition import Definition
 
@@ -212,6 +212,6 @@ class Monitor:
         engine.add(values, rows)
 
     def _count_extra(self, names: set[str], rows: int) -> None:
-        for name in sorted(names):
+        for name in sorted(key(one) or "" for one in names):
             known = name if name in self._extra or len(self._extra) < _MOST_EXTRA else _OTHER_EXTRA
             self._extra[known] = self._extra.get(known, 0) + rows

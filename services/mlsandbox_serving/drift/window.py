@@ -28,7 +28,7 @@ class Window:
         self._counts = np.zeros((BLOCKS, cells), dtype=np.int32)
         self._rows = np.zeros(BLOCKS, dtype=np.int64)
         self._age = 0
-        """Blocks closed since the last mark, this one not counted; BLOCKS for many."""
+        """Blocks filled since the last mark, up to BLOCKS."""
         self._current = 0
 
     @property

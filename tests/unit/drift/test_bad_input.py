@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,41 @@ SPOILT: dict[str, Callable[[Batch], Batch]] = {
     "complex numbers": _whole("x1", np.zeros(100, dtype=complex)),
     "dates instead of numbers": _whole("x1", np.zeros(100, dtype="datetime64[ns]")),
 }
+
+
+ODD: list[Any] = [
+    None,
+    1,
+    2.5,
+    True,
+    "a",
+    "red",
+    "",
+    b"x",
+    math.nan,
+    math.inf,
+    -1e308,
+    1e308,
+    10**400,
+    -(10**400),
+    [],
+    {},
+    [[1]],
+    {"a": [1]},
+]
+ODD += [
+    "2024-01-01",
+    "9999-12-31T23:59:59",
+    "0001-01-01",
+    "x" * 5_000,
+    "\ud800",
+    np.float32(3),
+    np.datetime64("NaT"),
+    (1, 2),
+    {1, 2},
+    "²",
+    -0.0,
+]
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT.keys())
@@ -165,3 +201,25 @@ def test_extra_columns_are_counted_within_bounds(with_constant: Profile) -> None
     extra = monitor.verdict().extra_columns
     assert len(extra) <= 101
     assert sum(extra.values()) == 2_000
+
+
+def test_nothing_but_odd_values_is_taken_too() -> None:
+    """Columns of any values and lengths, learned from and judged, must neither fail nor warn, nor be lost when the monitor is stopped."""
+    choose = random.Random(1)
+    table: dict[str, Any] = rows(np.random.default_rng(6), 1_000)
+    table["when"] = np.datetime64("2020-01-01", "s") + np.random.default_rng(6).integers(0, 10**8, size=1_000)
+    profile = build_profile(table, predictions=table["x3"], scores=table["x4"], labels=table["x5"])
+    given, learning = Monitor(profile), Monitor(None, Settings(learn_rows=300))
+
+    def odd() -> list[Any]:
+        return [choose.choice(ODD) for _ in range(choose.randrange(30))]
+
+    for _ in range(60):
+        batch, answers = {name: odd() for name in [*table, "extra"] if choose.random() < 0.9}, (odd(), odd())
+        for monitor in (given, learning):
+            monitor.update(batch, *answers)
+            monitor.feedback(*answers)
+    for monitor, known in ((given, profile), (learning, None)):
+        assert monitor.verdict(everything=True).kinds
+        assert monitor.histograms()
+        assert Monitor.restore(known, monitor.state()).state() == monitor.state()
