@@ -53,6 +53,8 @@ HEADER: Final = """\
 # By hand, from the project's folder: docker compose -f .sandbox/stack/compose.yaml ps
 """
 _PUBLISHED_AT: Final = {"localhost": "127.0.0.1", "::1": "[::1]"}
+_NO_ADDRESS_HERE: Final = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+"""Otherwise this machine has an address on an internal network too: every account reaches what listens there, and it reaches us."""
 _PIDS: Final = 1_024
 _MODEL_PIDS: Final = 4_096
 """Threads count: workers times cores times the libraries that have a pool each."""
@@ -77,7 +79,7 @@ def render_compose(spec: StackSpec, places: ContainerPlaces, config: Sequence[Re
         "services": {service.name: _service(spec, service, places, digests[service.name]) for service in spec.services},
         "networks": {
             FRONT: {"driver": "bridge", "labels": owner},
-            BACK: {"driver": "bridge", "internal": True, "labels": owner},
+            BACK: {"driver": "bridge", "driver_opts": _NO_ADDRESS_HERE, "internal": True, "labels": owner},
         },
     }
     if spec.data_folders:

@@ -80,6 +80,7 @@ def test_networks(case: str, profile: str, name: str) -> None:
 
     assert service["networks"] == (["front", "back"] if "ports" in service else ["back"])
     assert document["networks"]["back"]["internal"] is True
+    assert document["networks"]["back"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     if name in STORES or name.startswith("shipper"):
         assert service["networks"] == ["back"]
 
