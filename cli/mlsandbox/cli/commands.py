@@ -49,6 +49,7 @@ COMMANDS: Final = (
     Command("open", "Use", "Open the API, its documentation or the dashboards in the browser.", "open_"),
     Command("env", "Use", "Print the stack's addresses as shell variables."),
     Command("status", "Look", "Show how the stack is."),
+    Command("drift", "Look", "Show whether live data still looks like the reference, or make drift on purpose."),
     Command("logs", "Look", "Show what services wrote, or logged requests and errors."),
     Command("ls", "Look", "List the stacks of this machine."),
     Command("doctor", "Look", "Check this machine and this project."),

@@ -26,6 +26,7 @@ COMMANDS = [
     "open",
     "env",
     "status",
+    "drift",
     "logs",
     "ls",
     "doctor",

@@ -1,0 +1,124 @@
+"""Whether live data still looks like the reference: what the stack's drift service says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlsandbox.actions.sight import Sight
+from mlsandbox.atomic import write_atomic
+from mlsandbox.drift_status import DriftReport, ModelDrift, drift_page, drift_report, page_address
+from mlsandbox.errors import NotRunning, UsageError
+from mlsandbox.supervise.transition import State
+from mlsandbox_serving.contract import Port
+
+
+@dataclass(frozen=True, slots=True)
+class DriftResult:
+    """What is known of the models that were asked for."""
+
+    project: str
+    checked: datetime
+    models: tuple[ModelDrift, ...]
+    document: Mapping[str, Any]
+    """All that the service said of them, for scripts."""
+
+    @property
+    def drifted(self) -> tuple[ModelDrift, ...]:
+        """Versions that are served and page."""
+        return tuple(each for each in self.models if each.current and each.pages)
+
+    @property
+    def is_open(self) -> bool:
+        """Nothing was compared yet of anything that is served."""
+        return not any(each.current and each.rows for each in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPage:
+    """The report as a page."""
+
+    url: str
+    file: Path | None
+    """Where it was, or with `dry_run` would be, written; None when it was not asked for."""
+    dry_run: bool = False
+
+
+def drift(project: str, sight: Sight, model: str | None = None) -> DriftResult:
+    """What the drift service says.
+
+    Args:
+        project: its name.
+        sight: of its stack.
+        model: a name; None: all.
+
+    Raises:
+        NotRunning: the stack, or its drift service, does not run.
+        UsageError: there is no such model.
+    """
+    return _chosen(project, drift_report(drift_port(sight)), model)
+
+
+def write_page(sight: Sight, file: Path | None, *, dry_run: bool) -> DriftPage:
+    """The report as a page.
+
+    Args:
+        sight: of the stack.
+        file: where to write it; None: nowhere.
+        dry_run: write nothing.
+
+    Raises:
+        NotRunning: the stack, or its drift service, does not run.
+        UsageError: there can be no such file.
+    """
+    port = drift_port(sight)
+    if file is not None:
+        if file.is_dir() or not file.absolute().parent.is_dir():
+            why = "It is a folder." if file.is_dir() else f"There is no folder {file.absolute().parent}."
+            raise UsageError(f"{file} cannot be written", why=why, fix="name a file: sandbox drift report --html drift.html")
+        page = drift_page(port)
+        if not dry_run:
+            write_atomic(file.absolute(), page, durable=False)
+    return DriftPage(page_address(port), None if file is None else file.absolute(), dry_run)
+
+
+def drift_port(sight: Sight) -> int:
+    """Where the drift service of a stack answers on this machine.
+
+    Raises:
+        NotRunning: it does not; says why.
+    """
+    if not sight.observed.running:
+        raise NotRunning("the stack is not running", fix="start it: sandbox up")
+    name = Port.DRIFT.value  # the service is called like its port
+    service = sight.observed.service(name)
+    if service is None:
+        raise NotRunning(
+            "this stack does not watch for drift",
+            why=f"It runs without the service {name}: it was started without it, or by an earlier version.",
+            fix=f'see that [stack] exclude in sandbox.toml, SANDBOX_EXCLUDE and --exclude do not name "{name}", then: sandbox up',
+        )
+    port = {**sight.remembered.ports, **sight.observed.ports}.get(name)
+    if service.state is State.STOPPED or port is None:
+        raise NotRunning(f"the service {name} is {service.state.value}", why=service.reason, fix="start it: sandbox up")
+    return port
+
+
+def _chosen(project: str, report: DriftReport, model: str | None) -> DriftResult:
+    document = {"project": project, "drift": False, **report.document}
+    result = DriftResult(project, report.time, report.models, document)
+    if model is not None:
+        names = sorted({each.model for each in report.models})
+        if model not in names:
+            raise UsageError(
+                f"the drift service knows no model {model}",
+                why=f"It watches {', '.join(names)}." if names else "It has not seen any row yet.",
+                fix="see all that it knows: sandbox drift",
+            )
+        entries = [each for each in report.document["models"] if each["model"] == model]
+        chosen = tuple(each for each in report.models if each.model == model)
+        result = replace(result, models=chosen, document={**document, "models": entries})
+    return replace(result, document={**result.document, "drift": bool(result.drifted)})

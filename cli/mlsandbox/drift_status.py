@@ -1,0 +1,258 @@
+"""What the stack's drift service knows, asked over HTTP on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from mlsandbox.errors import NotRunning
+from mlsandbox_serving.contract import Route
+
+_HOST: Final = "127.0.0.1"
+_TIMEOUT: Final = 15.0
+"""Seconds; the service itself answers within about 8 that it is busy."""
+_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+_FIX: Final = "see how it is: sandbox status   and what it wrote: sandbox logs drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is said of one column in one kind.
+
+    Args:
+        name: of it, or of a pair of columns.
+        severity: "none", "low", "medium" or "high".
+        certain: whether the evidence points at it.
+        evidence: as a part of what raises an alarm; None when it is beyond numbers.
+        psi: less its noise floor.
+        excess: rows that the model was not trained for beyond the reference's share; 0.01 is a point.
+        explanation: the cell that changed most, in words.
+    """
+
+    name: str
+    severity: str
+    certain: bool
+    evidence: float | None
+    psi: float | None
+    excess: float | None
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class KindVerdict:
+    """What is said of one kind: features, prediction, outliers or performance.
+
+    Args:
+        kind: which.
+        severity: of its worst column.
+        certain: whether chance is ruled out, and the change is not over.
+        page: certain and large enough to matter, until it is over.
+        informational: why it never pages; None when it may.
+        evidence: as a part of what raises an alarm; None when it is beyond numbers.
+        since_row: where it began; None when there is nothing.
+        worst: its worst columns, the worst first.
+    """
+
+    kind: str
+    severity: str
+    certain: bool
+    page: bool
+    informational: str | None
+    evidence: float | None
+    since_row: int | None
+    worst: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How well a version predicted in one window of time."""
+
+    window: str
+    predictions: int
+    labels: int
+    metrics: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDrift:
+    """One version of one model.
+
+    Args:
+        model: its name.
+        version: "v3".
+        current: whether it is served now, or was until a moment ago.
+        state: "drift", "change", "steady", "learning" or "waiting".
+        sentence: the same in words.
+        rows: compared so far.
+        window_rows: of the recent rows that severities are about.
+        last_event: when its newest row came; None before the first one.
+        reference_rows: 0 while it is being learned.
+        reference_source: "given", or "live" when the first rows became the reference.
+        rows_to_learn: until there is a reference.
+        problem: why a given reference could not be used.
+        rows_without_inputs: rows whose inputs were not logged.
+        left_out: columns that are not watched, and why.
+        kinds: what is watched.
+        performance: by window of time.
+    """
+
+    model: str
+    version: str
+    current: bool
+    state: str
+    sentence: str
+    rows: int
+    window_rows: int
+    last_event: datetime | None
+    reference_rows: int
+    reference_source: str
+    rows_to_learn: int
+    problem: str | None
+    rows_without_inputs: int
+    left_out: Mapping[str, str]
+    kinds: tuple[KindVerdict, ...]
+    performance: tuple[Performance, ...]
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """The kinds that page."""
+        return tuple(each.kind for each in self.kinds if each.page)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """One answer of the drift service.
+
+    Args:
+        time: when it looked.
+        models: what it watches, what is served first.
+        document: all of the answer.
+    """
+
+    time: datetime
+    models: tuple[ModelDrift, ...]
+    document: Mapping[str, Any]
+
+
+def drift_report(port: int) -> DriftReport:
+    """The verdicts of the drift service on this port of this machine.
+
+    Raises:
+        NotRunning: it does not answer, or is not the drift service.
+    """
+    body = _get(port, Route.REPORT)
+    try:
+        return parse_report(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotRunning(
+            f"what answers on port {port} is not the drift service",
+            why=f"{type(error).__name__}: {error}",
+            fix="look at it: sandbox status",
+        ) from error
+
+
+def drift_page(port: int) -> str:
+    """The report as one page of HTML.
+
+    Raises:
+        NotRunning: the drift service does not answer.
+    """
+    return _get(port, Route.REPORT_PAGE).decode("utf-8", "replace")
+
+
+def page_address(port: int) -> str:
+    """Where a browser finds the page."""
+    return f"http://{_HOST}:{port}{Route.REPORT_PAGE}"
+
+
+def parse_report(body: bytes) -> DriftReport:
+    """The answer of `GET /report` (pure).
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no such answer.
+    """
+    document = json.loads(body)
+    return DriftReport(datetime.fromisoformat(document["time"]), tuple(_model(each) for each in document["models"]), document)
+
+
+def _model(entry: Mapping[str, Any]) -> ModelDrift:
+    reference, last = entry["reference"], entry["last_event"]
+    return ModelDrift(
+        model=str(entry["model"]),
+        version=str(entry["version"]),
+        current=bool(entry["current"]),
+        state=str(entry["state"]),
+        sentence=str(entry["sentence"]),
+        rows=int(entry["rows"]),
+        window_rows=int(entry["window_rows"]),
+        last_event=None if last is None else datetime.fromisoformat(last),
+        reference_rows=int(reference["rows"]),
+        reference_source=str(reference["source"]),
+        rows_to_learn=int(reference["rows_to_learn"]),
+        problem=reference["problem"],
+        rows_without_inputs=int(entry["rows_without_inputs"]),
+        left_out={str(name): str(why) for name, why in entry["left_out"].items()},
+        kinds=tuple(_kind(each) for each in entry["kinds"]),
+        performance=tuple(_performance(each) for each in entry["performance"]),
+    )
+
+
+def _kind(entry: Mapping[str, Any]) -> KindVerdict:
+    return KindVerdict(
+        kind=str(entry["kind"]),
+        severity=str(entry["severity"]),
+        certain=bool(entry["certain"]),
+        page=bool(entry["page"]),
+        informational=entry["informational"],
+        evidence=_number(entry["evidence"]),
+        since_row=entry["since_row"],
+        worst=tuple(_column(each) for each in entry["worst"]),
+    )
+
+
+def _column(entry: Mapping[str, Any]) -> Column:
+    return Column(
+        name=str(entry["column"]),
+        severity=str(entry["severity"]),
+        certain=bool(entry["certain"]),
+        evidence=_number(entry["evidence"]),
+        psi=_number(entry["psi"]),
+        excess=_number(entry["excess"]),
+        explanation=str(entry["explanation"]),
+    )
+
+
+def _performance(entry: Mapping[str, Any]) -> Performance:
+    metrics = {str(name): _number(value) for name, value in entry["metrics"].items()}
+    return Performance(str(entry["window"]), int(entry["predictions"]), int(entry["labels"]), metrics)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _get(port: int, path: str) -> bytes:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read(_LARGEST_ANSWER)
+    except (OSError, http.client.HTTPException) as error:
+        raise NotRunning(
+            f"the drift service does not answer on port {port}", why=str(error) or type(error).__name__, fix=_FIX, details={"port": port}
+        ) from error
+    finally:
+        connection.close()
+    if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        raise NotRunning(
+            "the drift service is taking events in and cannot say anything for now",
+            why=f"It answers HTTP {answer.status} on port {port}.",
+            fix="ask again in some seconds: sandbox drift",
+        )
+    if answer.status != http.HTTPStatus.OK:
+        raise NotRunning(f"the drift service answers HTTP {answer.status} on port {port}", fix=_FIX, details={"status": answer.status})
+    return body

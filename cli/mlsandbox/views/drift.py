@@ -1,0 +1,175 @@
+"""Text of what the drift service says, and of what was injected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Final
+
+from mlsandbox.actions.drift import DriftPage, DriftResult
+from mlsandbox.actions.drift_send import Injection
+from mlsandbox.drift_status import Column, KindVerdict, ModelDrift, Performance
+from mlsandbox.output import Paint
+from mlsandbox.views.tables import ago, span, table
+
+_BAR: Final = 10
+_FULL_PSI, _FULL_EXCESS = 0.25, 0.05
+"""Where severity becomes high; there the bar is full."""
+_STATES: Final = {"drift": "drift", "change": "a change", "steady": "no drift", "learning": "learning", "waiting": "waiting for rows"}
+_REFERENCES: Final = {"given": "given with the model", "live": "made of the first live rows"}
+_MOST_EVIDENCE: Final = 1_000_000
+_METRICS: Final = 4
+
+
+def drift_text(result: DriftResult, paint: Paint) -> str:
+    """Every model with its kinds, the columns of those that changed, and the verdict last."""
+    if not result.models:
+        return f"{result.project}: no rows yet, so there is nothing to compare\n\n  Next  sandbox predict --example"
+    blocks = ["\n".join(_model(each, paint)) for each in result.models if each.current]
+    former = [f"{each.model} {each.version} ({_STATES.get(each.state, each.state)})" for each in result.models if not each.current]
+    if former:
+        blocks.append(f"not served any more: {', '.join(former)}")
+    checked = f"{result.checked.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    blocks.append(f"{paint.dim(f'checked {checked}')}\n{_conclusion(result, paint)}")
+    return "\n\n".join(blocks)
+
+
+def page_text(page: DriftPage) -> str:
+    """Where the page is."""
+    if page.file is None:
+        return page.url
+    return f"{'would write' if page.dry_run else 'Wrote'} {page.file}"
+
+
+def injection_text(result: Injection, paint: Paint) -> str:
+    """What was sent, what became of it, and where to look."""
+    named = f"{result.model} {result.version}".strip()
+    drawn = f"drawn from {result.source} ({result.known:,} rows), column {result.column} changed by {result.shift}"
+    if result.dry_run:
+        return f"would send {result.planned:,} rows to {named}, {drawn}; nothing was sent"
+    lines = [f"{paint.good('✓')} {result.sent:,} rows were sent to {named} in {span(result.elapsed)}, {drawn}"]
+    lines.append(f"  in {result.changed:,} of them the value is another one than in the reference")
+    if result.refused:
+        lines.append(f"  {paint.warn(f'{result.refused:,} rows')} were refused by the endpoint, and are not compared:")
+        lines += [f"    {count:,}: {why}" for why, count in result.refusals.items()]
+    if result.sent + result.refused < result.planned:
+        lines.append(f"  {result.planned:,} were meant to be sent: the endpoint did not answer fast enough")
+    lines += ["", f"  Look  sandbox drift {result.model}     the rows are there some seconds after they were sent"]
+    return "\n".join([*lines, *([f"        {result.link}"] if result.link else [])])
+
+
+def gate_texts(result: DriftResult) -> tuple[str, ...]:
+    """What --fail-on-drift says: why it ends with 3, or that 0 does not mean much yet; one line each."""
+    if result.drifted:
+        named = "; ".join(f"{each.model} {each.version} ({', '.join(each.pages)})" for each in result.drifted)
+        return (f"drift in {named}: this ends with 3, as --fail-on-drift asks",)
+    return ("nothing was compared with a reference yet, so that nothing was found means nothing",) if result.is_open else ()
+
+
+def bar(column: Column) -> str:
+    """The size of a change; full where it becomes high."""
+    filled = round(_BAR * min(max((column.psi or 0.0) / _FULL_PSI, (column.excess or 0.0) / _FULL_EXCESS, 0.0), 1.0))
+    return "#" * filled + "." * (_BAR - filled)
+
+
+def evidence_text(evidence: float | None) -> str:
+    """Evidence as a part of what raises an alarm."""
+    if evidence is None or evidence > _MOST_EVIDENCE:
+        return f"> {_MOST_EVIDENCE:,}x"
+    return "< 0.01x" if 0 < evidence < 0.01 else f"{evidence:,.3g}x" if evidence < 100 else f"{evidence:,.0f}x"
+
+
+def _conclusion(result: DriftResult, paint: Paint) -> str:
+    if result.drifted:
+        named = ", ".join(f"{each.model} {each.version}" for each in result.drifted)
+        return f"{paint.bad('✗')} {paint.bad('drift')} in {named}; look closer: sandbox drift report --open"
+    if result.is_open:
+        return f"{paint.warn('·')} nothing was compared yet"
+    return f"{paint.good('✓')} {paint.good('no drift')} that matters"
+
+
+def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
+    yield f"{paint.strong(f'{model.model} {model.version}')} · {_coloured(model.state, _STATES.get(model.state, model.state), paint)}"
+    yield f"  {model.sentence}"
+    yield f"  {_rows(model)}"
+    yield from (f"  {paint.warn('attention:')} {each}" for each in _attention(model))
+    if model.kinds and model.rows:
+        yield ""
+        rows = [
+            (each.kind, each.severity, "yes" if each.certain else "no", _since(each, model), evidence_text(each.evidence), _told(each))
+            for each in model.kinds
+        ]
+        yield from (f"  {line}" for line in table(("about", "severity", "certain", "since", "evidence now", "verdict"), rows).splitlines())
+        yield from (line for each in model.kinds if each.certain or each.severity != "none" for line in _worst(each, paint))
+    yield from (f"  {each}" for each in _performance(model.performance))
+
+
+def _rows(model: ModelDrift) -> str:
+    if model.rows_to_learn:
+        return f"no reference yet: {model.rows_to_learn:,} more rows become it"
+    source = _REFERENCES.get(model.reference_source, model.reference_source)
+    last = f"; the last one {ago(model.last_event)} ago" if model.last_event else ""
+    return f"{model.rows:,} rows compared with {model.reference_rows:,} of the reference, {source}{last}"
+
+
+def _attention(model: ModelDrift) -> Iterator[str]:
+    if model.problem:
+        yield f"the reference given with the model cannot be used: {model.problem}"
+    if model.rows_without_inputs:
+        yield f"{model.rows_without_inputs:,} rows were logged without inputs: only what the model answered is compared"
+    if model.left_out:
+        named = "; ".join(f"{name}: {why}" for name, why in list(model.left_out.items())[:3])
+        more = f"; and {len(model.left_out) - 3} more" if len(model.left_out) > 3 else ""
+        yield f"not watched: {named}{more}"
+
+
+def _since(kind: KindVerdict, model: ModelDrift) -> str:
+    if kind.since_row is None:
+        return ""
+    return f"row {kind.since_row:,}, {max(model.rows - kind.since_row, 0):,} rows ago"
+
+
+def _told(kind: KindVerdict) -> str:
+    if kind.page:
+        return "drift"
+    if kind.informational:
+        return f"for information: {kind.informational}"
+    return "a change" if kind.certain else "steady"
+
+
+def _worst(kind: KindVerdict, paint: Paint) -> Iterator[str]:
+    shown = [each for each in kind.worst if each.certain or each.severity != "none"] or list(kind.worst[:1])
+    if not shown:
+        return
+    yield ""
+    yield f"  {kind.kind}: the worst columns"
+    rows = [(each.name, each.severity, bar(each), _size(each, kind), evidence_text(each.evidence)) for each in shown]
+    head, *lines = table(("column", "severity", "size", "measure", "evidence"), rows).splitlines()
+    yield f"  {paint.dim(head)}"
+    for line, each in zip(lines, shown, strict=True):
+        yield f"  {line}"
+        yield f"    {each.explanation}"
+
+
+def _size(column: Column, kind: KindVerdict) -> str:
+    """The measure that decides about severity."""
+    psi, excess = column.psi or 0.0, column.excess or 0.0
+    if kind.kind == "outliers" or excess / _FULL_EXCESS > psi / _FULL_PSI:
+        return f"{excess * 100:+.1f} points"
+    return f"PSI {psi:.3f}"
+
+
+def _performance(windows: tuple[Performance, ...]) -> Iterator[str]:
+    """How well it predicted, in the widest window that has labels."""
+    for each in reversed([one for one in windows if one.labels]):
+        known = [(name, value) for name, value in each.metrics.items() if value is not None]
+        told = "  ".join(f"{name} {value:.4g}" for name, value in known[:_METRICS])
+        yield ""
+        yield f"with labels ({each.window}): {each.labels:,} of {each.predictions:,} predictions  {told}".rstrip()
+        return
+
+
+def _coloured(state: str, text: str, paint: Paint) -> str:
+    if state == "drift":
+        return paint.bad(text)
+    return paint.good(text) if state == "steady" else paint.warn(text)

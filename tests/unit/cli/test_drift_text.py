@@ -1,0 +1,248 @@
+"""What the drift service says, as people and scripts read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlsandbox.actions.drift import DriftPage, DriftResult, drift_port
+from mlsandbox.actions.drift_send import Injection
+from mlsandbox.actions.sight import Sight
+from mlsandbox.drift_status import Column, DriftReport, parse_report
+from mlsandbox.engines import ENGINES
+from mlsandbox.engines.base import Observed, ObservedService
+from mlsandbox.errors import NotRunning
+from mlsandbox.output import Paint
+from mlsandbox.state import State as Remembered
+from mlsandbox.supervise.transition import State
+from mlsandbox.views.drift import bar, drift_text, evidence_text, gate_texts, injection_text, page_text
+
+from .conftest import Ran
+
+PLAIN = Paint(on=False)
+
+
+def finding(column: str = "age", **facts: Any) -> dict[str, Any]:
+    measured = {"severity": "high", "certain": True, "detected": True, "evidence": 12.34, "psi": 0.2, "js": 0.3, "wasserstein": 1.1}
+    return {"column": column, **measured, "excess": 0.0, "explanation": "61 to 90: 48.0% of rows, reference 20.0%", **facts}
+
+
+def kind(name: str, *worst: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    steady = {"severity": "none", "certain": False, "page": False, "informational": None, "evidence": 0.004, "since_row": None, "alarms": 0}
+    return {"kind": name, **steady, "worst": list(worst), **facts}
+
+
+def model(*kinds: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    return {
+        "model": "churn",
+        "version": "v2",
+        "current": True,
+        "state": "steady",
+        "sentence": "No drift: the recent rows look like the reference.",
+        "rows": 12_400,
+        "window_rows": 2_000,
+        "last_event": None,
+        "reference": {"rows": 10_000, "source": "given", "rows_to_learn": 0, "problem": None},
+        "rows_without_inputs": 0,
+        "left_out": {},
+        "kinds": list(kinds),
+        "performance": [],
+        **facts,
+    }
+
+
+def report(*models: dict[str, Any]) -> DriftReport:
+    return parse_report(json.dumps({"time": "2026-01-02T03:04:05Z", "check_seconds": 10.0, "engines": [], "models": models}).encode())
+
+
+def result(*models: dict[str, Any]) -> DriftResult:
+    read = report(*models)
+    return DriftResult("shop", read.time, read.models, read.document)
+
+
+DRIFTED = model(
+    kind(
+        "features", finding(), finding("plan", severity="none", certain=False), severity="high", certain=True, page=True, since_row=12_040
+    ),
+    kind("prediction"),
+    state="drift",
+    sentence="Drift: inputs differ from the reference, more than chance explains and enough to matter.",
+)
+
+
+def test_drift() -> None:
+    """Each kind must have a line; a kind that changed must show its worst columns with size, measure, evidence and the cell in words."""
+    assert drift_text(result(DRIFTED), PLAIN) == (
+        "churn v2 · drift\n"
+        "  Drift: inputs differ from the reference, more than chance explains and enough to matter.\n"
+        "  12,400 rows compared with 10,000 of the reference, given with the model\n"
+        "\n"
+        "  about       severity  certain  since                     evidence now  verdict\n"
+        "  features    high      yes      row 12,040, 360 rows ago  < 0.01x       drift\n"
+        "  prediction  none      no                                 < 0.01x       steady\n"
+        "\n"
+        "  features: the worst columns\n"
+        "  column  severity  size        measure    evidence\n"
+        "  age     high      ########..  PSI 0.200  12.3x\n"
+        "    61 to 90: 48.0% of rows, reference 20.0%\n"
+        "\n"
+        "checked 2026-01-02 03:04:05 UTC\n"
+        "✗ drift in churn v2; look closer: sandbox drift report --open"
+    )
+
+
+def test_no_drift() -> None:
+    """Without drift the verdict must say so, and no column be shown."""
+    text = drift_text(result(model(kind("features", finding(severity="none", certain=False)))), PLAIN)
+
+    assert text.endswith("✓ no drift that matters")
+    assert "worst" not in text
+
+
+def test_nothing_yet() -> None:
+    """No rows, or no reference, must be told as what they are rather than as "no drift"."""
+    waiting = model(rows=0, state="waiting", sentence="No rows were compared with the reference yet.")
+    learning = model(rows=0, state="learning", reference={"rows": 0, "source": "live", "rows_to_learn": 700, "problem": "it is damaged"})
+
+    assert drift_text(result(waiting), PLAIN).endswith("· nothing was compared yet")
+    told = drift_text(result(learning), PLAIN)
+    assert "no reference yet: 700 more rows become it" in told
+    assert "attention: the reference given with the model cannot be used: it is damaged" in told
+    assert "sandbox predict --example" in drift_text(result(), PLAIN)
+
+
+def test_former_versions() -> None:
+    """A version that is not served any more must be named, and not decide."""
+    text = drift_text(result(model(), {**DRIFTED, "version": "v1", "current": False}), PLAIN)
+
+    assert "not served any more: churn v1 (drift)" in text
+    assert text.endswith("no drift that matters")
+
+
+def test_what_is_not_seen() -> None:
+    """Columns that are not watched, rows without inputs, and labels must be told."""
+    windows = [
+        {"window": "hour", "predictions": 10, "labels": 5, "metrics": {"accuracy": 0.8, "log_loss": None}},
+        {"window": "all", "predictions": 900, "labels": 0, "metrics": {}},
+    ]
+    text = drift_text(result(model(left_out={"email": "an identifier"}, rows_without_inputs=70, performance=windows)), PLAIN)
+
+    assert "not watched: email: an identifier" in text
+    assert "70 rows were logged without inputs" in text
+    assert "with labels (hour): 5 of 10 predictions  accuracy 0.8" in text
+
+
+@pytest.mark.parametrize(
+    ("psi", "excess", "shown"), [(0.0, 0.0, ".........."), (0.125, 0.0, "#####....."), (9.0, 0.0, "##########"), (None, 0.02, "####......")]
+)
+def test_bars(psi: float | None, excess: float, shown: str) -> None:
+    """A bar must be full where the change becomes high."""
+    column = Column("age", "low", certain=False, evidence=0.0, psi=psi, excess=excess, explanation="")
+
+    assert bar(column) == shown
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [(0.0, "0x"), (0.0004, "< 0.01x"), (1.0, "1x"), (4321.9, "4,322x"), (1e30, "> 1,000,000x"), (None, "> 1,000,000x")],
+)
+def test_evidence(evidence: float | None, shown: str) -> None:
+    """Evidence must be read against what raises an alarm, however large it is."""
+    assert evidence_text(evidence) == shown
+
+
+def test_the_gate() -> None:
+    """--fail-on-drift must say in one line what drifted, and that nothing compared means nothing."""
+    assert gate_texts(result(DRIFTED)) == ("drift in churn v2 (features): this ends with 3, as --fail-on-drift asks",)
+    assert gate_texts(result(model())) == ()
+    assert "nothing was compared" in gate_texts(result(model(rows=0)))[0]
+    assert result({**DRIFTED, "current": False}).drifted == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"time": "now", "models": []}', b'{"time": "2026-01-02T03:04:05Z", "models": [{}]}'])
+def test_answers_of_others(body: bytes) -> None:
+    """What is no report must not be taken for one."""
+    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+        parse_report(body)
+
+
+def test_pages() -> None:
+    """A page must be told by its file, or else by its address."""
+    page = DriftPage("http://127.0.0.1:7317/report.html", None)
+
+    assert page_text(page) == page.url
+    assert page_text(replace(page, file=Path("/reports/drift.html"))) == "Wrote /reports/drift.html"
+    assert page_text(replace(page, file=Path("/reports/drift.html"), dry_run=True)) == "would write /reports/drift.html"
+
+
+def test_what_was_injected() -> None:
+    """What was sent, changed and refused must be told, and where to look."""
+    done = Injection(
+        "churn", "v2", "age", "1sd", "the reference train.csv", 9_000, 3_000, 2_950, 2_900, 10, {"too large": 10}, 30.0, "http://g/d"
+    )
+
+    assert injection_text(done, PLAIN) == (
+        "✓ 2,950 rows were sent to churn v2 in 30s, drawn from the reference train.csv (9,000 rows), column age changed by 1sd\n"
+        "  in 2,900 of them the value is another one than in the reference\n"
+        "  10 rows were refused by the endpoint, and are not compared:\n"
+        "    10: too large\n"
+        "  3,000 were meant to be sent: the endpoint did not answer fast enough\n"
+        "\n"
+        "  Look  sandbox drift churn     the rows are there some seconds after they were sent\n"
+        "        http://g/d"
+    )
+    assert injection_text(replace(done, dry_run=True), PLAIN).endswith("nothing was sent")
+
+
+def sight(*services: ObservedService, running: bool = True) -> Sight:
+    remembered = Remembered(ports={"api": 7310}, served={"churn": "v2"})
+    return Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=running, services=services), remembered)
+
+
+def test_where_it_answers() -> None:
+    """The port must be that of the service; without stack or service the error says which of them is missing."""
+    assert drift_port(sight(ObservedService("drift", State.READY, "digest", ports={"drift": 7400}))) == 7400
+    with pytest.raises(NotRunning, match="the stack is not running"):
+        drift_port(sight(running=False))
+    with pytest.raises(NotRunning, match="does not watch for drift"):
+        drift_port(sight(ObservedService("api", State.READY, "digest")))
+    with pytest.raises(NotRunning, match="drift is stopped"):
+        drift_port(sight(ObservedService("drift", State.STOPPED, "digest", ports={"drift": 7400})))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("drift", "report", "--fail-on-drift"), "--fail-on-drift belongs to check, not to report"),
+        (("drift", "--column", "age"), "--column belongs to inject, not to check"),
+        (("drift", "inject", "--column", "age"), "inject needs --column and --shift"),
+        (("drift", "reprot", "churn"), "drift cannot reprot"),
+        (("drift", "inject", "--column", "age", "--shift", "lots"), "--shift 'lots' is not understood"),
+    ],
+)
+def test_words_that_do_not_fit(
+    sandbox: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    """Options of another word, and words that are none, must be refused with exit 2 before anything is asked."""
+    (tmp_path / "sandbox.toml").write_text('name = "churn"\n[models.churn]\npath = "model.onnx"\n')
+    monkeypatch.chdir(tmp_path)
+
+    ran = sandbox(*words)
+
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_a_stack_that_is_not_there(sandbox: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a stack every word must say how to start it."""
+    (tmp_path / "sandbox.toml").write_text('name = "churn"\n[models.churn]\npath = "model.onnx"\n')
+    monkeypatch.chdir(tmp_path)
+
+    for words in (("drift",), ("drift", "report"), ("drift", "inject", "--column", "age", "--shift", "1sd")):
+        ran = sandbox(*words)
+        assert (ran.code, "hint: start it: sandbox up" in ran.err) == (1, True), ran.err
