@@ -55,6 +55,10 @@ _SERVED: Final = (
     *("fluent.sender", "msgpack", "msgspec", "prometheus_client"),
 )
 _SCIENCE: Final = ("numpy", "pandas")
+_ALIBI: Final = "drift-alibi"
+_PYTHONS: Final = {_ALIBI: ("3.11", "3.12")}
+"""Of services that do not run on all supported Pythons: alibi-detect needs a numpy that later ones do not have."""
+_IMPORTS: Final = {_ALIBI: ("msgpack", "alibi_detect.cd", "alibi_detect.od")}
 _FRAMEWORKS: Final = (
     *("pyarrow.parquet", "pyarrow.csv", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline"),
     *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch", "mlflow.pyfunc"),
@@ -89,12 +93,13 @@ def model_environment(lock: Lock, *, model: str, near: Path | None = None, repor
 def service_environment(service: str, *, report: Callable[[str], None]) -> Path:
     """The interpreter of the environment of one of our own services ("log-store"), built first when it is not there."""
     text, digest = _service_lock(service)
-    return ensure_environment(text, digest=digest, python=_any_python(), name=service, imports=("msgpack",), report=report)
+    imports = _IMPORTS.get(service, ("msgpack",))
+    return ensure_environment(text, digest=digest, python=_any_python(service), name=service, imports=imports, report=report)
 
 
 def service_python(service: str) -> Path:
     """Where `service_environment` has its interpreter, built or not."""
-    return environment_path(_service_lock(service)[1], _any_python()) / "bin/python"
+    return environment_path(_service_lock(service)[1], _any_python(service)) / "bin/python"
 
 
 def environment_path(digest: str, python: str) -> Path:
@@ -210,15 +215,20 @@ def _remove_leftovers(envs: Path, *, own: Path) -> None:
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _any_python() -> str:
-    """The first supported Python that is here; ours is the usual answer."""
+def _any_python(service: str) -> str:
+    """The first Python that is here and on which a service runs; ours is the usual answer."""
     own = ".".join(platform.python_version_tuple()[:2])
+    able = _PYTHONS.get(service, SUPPORTED)
     last: SandboxError | None = None
-    for minor in dict.fromkeys((own, *reversed(SUPPORTED))):
+    for minor in dict.fromkeys((*(minor for minor in able if minor == own), *reversed(able))):
         try:
             find_python(minor)
         except PythonMissing as error:
             last = error
         else:
             return minor
-    raise PythonMissing("no supported Python is on this machine", fix=f"install one: uv python install {SUPPORTED[-1]}") from last
+    raise PythonMissing(
+        f"no Python on which {service} runs is on this machine",
+        why=f"it runs on Python {', '.join(able)}",
+        fix=f"install one: uv python install {able[-1]}",
+    ) from last

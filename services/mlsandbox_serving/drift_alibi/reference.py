@@ -166,7 +166,7 @@ def load_reference(folder: Path, profile: Profile) -> Reference:
         ReferenceUnreadable: says why, and what to do.
     """
     try:
-        with np.load(folder / ROWS, allow_pickle=False) as archive:
+        with (folder / ROWS).open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a damaged file open
             table, of = archive["table"].astype(np.float64), str(archive["profile"])
         _check_profile(of, profile, folder)
         return Reference(profile, table)
