@@ -112,6 +112,19 @@ def test_metrics_of_others_that_rules_ask_for_are_shown(stack: Stack) -> None:
     wait_for(lambda: stack.instances("instance:sandbox_memory:ratio > 0") == limited, timeout=60, what="memory and limit", every=0.2)
 
 
+def test_pages_of_other_sites_cannot_read_metrics(stack: Stack) -> None:
+    """A browser must be told that only Prometheus' own pages may read what it answers."""
+    port = stack.ports["prometheus"]
+    own = f"http://127.0.0.1:{port}"
+    allowed = {}
+    for origin in (own, "http://elsewhere.example", f"{own}.elsewhere.example", "null"):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/query?query=up", headers={"Origin": origin})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            allowed[origin] = answer.headers["Access-Control-Allow-Origin"]
+
+    assert {origin: text for origin, text in allowed.items() if text is not None} == {own: own}
+
+
 def test_a_dead_model_quiets_what_follows_from_it(stack: Stack) -> None:
     """Other alerts of a model that does not answer must be held back, those of another model and of other services not."""
     down = {"alertname": "SandboxServiceDown", "severity": "critical", "job": "api", "instance": "api-one", "model": "one"}

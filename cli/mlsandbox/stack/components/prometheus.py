@@ -42,6 +42,8 @@ def _services(inputs: StackInputs, others: Sequence[ServiceSpec]) -> tuple[Servi
         "--storage.tsdb.retention.size=1GB",
         Joined(("--web.listen-address=", ListenHost(), ":", ListenPort(Port.PROMETHEUS))),
         Joined(("--web.external-url=http://127.0.0.1:", ListenPort(Port.PROMETHEUS))),  # what alerts link to
+        # Pages of other sites must not read: as it comes, any page that a browser shows may.
+        Joined(("--web.cors.origin=http://127[.]0[.]0[.]1:", ListenPort(Port.PROMETHEUS))),
     )
     itself = ServiceSpec(
         name=NAME,
