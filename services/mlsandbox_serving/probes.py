@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -26,6 +27,8 @@ Page = Callable[[], tuple[str, bytes]]
 """Content type and body of what a GET is answered with; raises TimeoutError when it cannot be told for now."""
 
 _POLL_SECONDS: Final = 0.5
+_LONGEST_LENGTH: Final = 15
+"""Digits of a body's length; a number of thousands of them Python does not even read."""
 
 
 class ProbeServer:
@@ -64,8 +67,7 @@ class ProbeServer:
             shown = pages or {}
             largest_body = largest_post
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True)
 
@@ -78,6 +80,15 @@ class ProbeServer:
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that does not wait for its answer is not worth a traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -114,9 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if reader is None:
             self._refuse(HTTPStatus.NOT_FOUND)
+        elif self.headers.get_content_type() != "application/json":  # what a page of another site cannot send without asking first
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         elif not (length.isascii() and length.isdigit()):
             self._refuse(HTTPStatus.LENGTH_REQUIRED)
-        elif int(length) > self.largest_body:
+        elif len(length) > _LONGEST_LENGTH or int(length) > self.largest_body:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from mlsandbox_serving.alerts import LARGEST_BODY, log_alerts
 from mlsandbox_serving.contract import Route
 from mlsandbox_serving.probes import ProbeServer
+from support.waiting import wait_for
 
 MESSAGE = {"alerts": [{"status": "firing", "labels": {"alertname": "SandboxNoTraffic", "severity": "info", "model": "wine"}}]}
 
@@ -33,10 +37,11 @@ def port() -> Iterator[int]:
     server.close()
 
 
-def _post(port: int, body: bytes, path: str = Route.ALERTS, length: str | None = None) -> int:
+def _post(port: int, body: bytes, path: str = Route.ALERTS, length: str | None = None, kind: str = "application/json") -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.putrequest("POST", path)
+        connection.putheader("Content-Type", kind)
         connection.putheader("Content-Length", str(len(body)) if length is None else length)
         connection.endheaders(body)
         return connection.getresponse().status
@@ -49,7 +54,7 @@ def test_a_message_is_logged(port: int, caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.INFO):
         assert _post(port, json.dumps(MESSAGE).encode()) == 200
 
-    assert caplog.messages == ["alert firing: SandboxNoTraffic (wine), info:"]
+    assert caplog.messages == ["alert firing: SandboxNoTraffic (wine), info: What to do: sandbox help SandboxNoTraffic"]
 
 
 def test_what_is_not_expected_is_refused(port: int, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,9 +65,23 @@ def test_what_is_not_expected_is_refused(port: int, caplog: pytest.LogCaptureFix
         assert _post(port, b"{}", Route.READY) == 404
         assert _post(port, b"", length="many") == 411
         assert _post(port, b"", length=str(LARGEST_BODY + 1)) == 413
+        assert _post(port, b"", length="9" * 5_000) == 413
+        assert _post(port, json.dumps(MESSAGE).encode(), kind="text/plain") == 415
         assert _post(port, json.dumps(MESSAGE).encode()) == 200
 
     assert len(caplog.messages) == 1
+
+
+def test_a_client_that_goes_away_is_no_mistake_of_ours(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Who closes the connection in the middle of a request must leave no traceback in the log."""
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends it with a reset
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n" * 20)
+    assert _post(port, json.dumps(MESSAGE).encode()) == 200
+
+    wait_for(lambda: threading.active_count() <= 2, timeout=20, what="all requests are done with")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_probes_are_answered_as_before(port: int) -> None:
