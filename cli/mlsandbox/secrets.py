@@ -23,6 +23,8 @@ def ensure_secret(sandbox: Path, name: str, *, mode: int = 0o600) -> Path:
     """
     folder = sandbox / "secrets"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:  # it came with the project's files, or was made by hand
+        folder.chmod(0o700)
     path = folder / name
     if not path.exists():
         write_atomic(path, token_hex(32) + "\n", mode=mode)

@@ -16,7 +16,9 @@ from mlsandbox.errors import FolderLinked, StateTooNew
 
 STATE_VERSION: Final = 1
 _LOOKED_INTO: Final = 3
-"""Folders below `.sandbox` in which links are looked for: deeper down are only packages, whose files are verified, and spools."""
+"""Folders below `.sandbox` in which links are looked for: deeper down are only packages, whose files are verified, and spools …"""
+_RENDERED: Final = ("stack", 20)
+"""… and what is rendered, which is written and removed file by file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def refuse_links(sandbox: Path) -> None:
     Raises:
         FolderLinked: names the link.
     """
-    link = sandbox if sandbox.is_symlink() else _link_in(sandbox, _LOOKED_INTO)
+    rendered, depth = _RENDERED
+    link = sandbox if sandbox.is_symlink() else _link_in(sandbox, _LOOKED_INTO) or _link_in(sandbox / rendered, depth)
     if link is not None:
         raise FolderLinked(
             f"{link} is a symbolic link",

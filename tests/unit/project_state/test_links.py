@@ -27,7 +27,8 @@ def outside(tmp_path: Path) -> Iterator[Path]:
     assert sorted(path.name for path in folder.iterdir()) == ["data", "lock"]
 
 
-LINKS = [".sandbox", ".sandbox/data", ".sandbox/logs/api.log", ".sandbox/lock", ".sandbox/bentoml/bentos/churn"]
+RULES = ".sandbox/stack/config/prometheus/rules"
+LINKS = [".sandbox", ".sandbox/data", ".sandbox/logs/api.log", ".sandbox/lock", ".sandbox/bentoml/bentos/churn", RULES]
 
 
 def linked(root: Path, name: str, outside: Path) -> None:

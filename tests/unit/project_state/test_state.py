@@ -89,3 +89,12 @@ def test_secret_for_containers(tmp_path: Path) -> None:
     assert (shared.stat().st_mode & 0o777, shared.parent.stat().st_mode & 0o777) == (0o640, 0o700)
     assert ensure_secret(tmp_path, "hash-key").stat().st_mode & 0o777 == 0o640
     assert shared.read_text("utf-8") == first
+
+
+def test_secrets_that_came_with_the_project_are_closed_to_others(tmp_path: Path) -> None:
+    """A folder of secrets that others may enter must be its owner's alone before a secret is written into it."""
+    (tmp_path / "secrets").mkdir(mode=0o755)
+
+    path = ensure_secret(tmp_path, "key", mode=SHARED)
+
+    assert path.parent.stat().st_mode & 0o777 == 0o700
