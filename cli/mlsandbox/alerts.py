@@ -61,7 +61,7 @@ def active_alerts(port: int) -> ActiveAlerts:
         return ActiveAlerts(problem=f"Alertmanager on port {port} answers HTTP {answer.status}")
     try:
         return ActiveAlerts(parse_alerts(body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ActiveAlerts(problem=f"what answers on port {port} is not Alertmanager's API v2")
 
 
@@ -69,7 +69,7 @@ def parse_alerts(body: bytes) -> tuple[Alert, ...]:
     """The answer of `GET /api/v2/alerts` (pure).
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no such answer.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such answer.
     """
     return tuple(sorted((_alert(entry) for entry in json.loads(body)), key=_urgency))
 

@@ -99,14 +99,15 @@ class Endpoint:
             ) from error
         try:
             body = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = raw.decode("utf-8", "replace")
         return Answer(response.status, body, time.perf_counter() - began)
 
 
 def _refusal(answer: Answer) -> tuple[str, str, dict[str, object]]:
     """What was answered, why, and all of it."""
-    error = answer.body.get("error", {}) if isinstance(answer.body, dict) else {}
+    told = answer.body.get("error") if isinstance(answer.body, dict) else None
+    error = told if isinstance(told, dict) else {}
     what = f"the endpoint answered {answer.status} {error.get('code', '')}".rstrip()
     return what, str(error.get("message") or answer.body), {"status": answer.status, **error}
 

@@ -38,8 +38,8 @@ def test_the_worst_come_first_and_of_equals_the_oldest() -> None:
     assert (alerts[1].service, alerts[1].model) == (None, None)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}x", b"3", b'["x"]', b'[{"labels": {}}]'])
+@pytest.mark.parametrize("body", [b"", b"{}x", b"3", b'["x"]', b'[{"labels": {}}]', b"[" * 100_000])
 def test_what_is_no_answer_is_no_alert(body: bytes) -> None:
     """Anything else must raise one of the errors that are said."""
-    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+    with pytest.raises((ValueError, KeyError, TypeError, AttributeError, RecursionError)):
         parse_alerts(body)
