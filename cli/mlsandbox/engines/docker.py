@@ -261,13 +261,14 @@ class DockerEngine:
         self._stop_in_order(seconds)
         projects: set[str] = set()
         until = time.monotonic() + settle
+        give_up = time.monotonic() + max(seconds, _RESTORE_TIMEOUT)
         while True:
             there = self._daemon.everything(str(self._folder))
             self._remove(there, seconds=seconds)
             projects.update(each.project for each in there)
             if self._daemon.remove_networks(projects) or there:
                 until = time.monotonic() + settle
-            if time.monotonic() >= until:
+            if time.monotonic() >= min(until, give_up):
                 return
             time.sleep(_LOOK_SECONDS)
 

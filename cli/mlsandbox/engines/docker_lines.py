@@ -21,9 +21,13 @@ class Stamped:
 
 
 def parsed(service: str, text: str) -> Stamped:
-    """A line as the engine gives it: its time, a space, what was written."""
+    """A line as the engine gives it: its time, a space, what was written; without a time when a log driver gives none."""
     stamp, _, written = text.partition(" ")
-    return Stamped(stamp, LogLine(service, utc(stamp), _ESCAPES.sub("", written).rstrip("\r")))
+    try:
+        time = utc(stamp)
+    except ValueError:
+        stamp, time, written = "", "", text
+    return Stamped(stamp, LogLine(service, time, _ESCAPES.sub("", written).rstrip("\r")))
 
 
 def lines_of(raw: bytes) -> list[str]:

@@ -50,14 +50,12 @@ class KeptOutput:
         return {path.stem for path in self.folder.glob("*.log")}
 
     def _keep(self, service: str, containers: Collection[Container]) -> None:
-        read: list[Stamped] = []
-        for each in containers:
-            with suppress(EngineUnavailable):  # `down` is not to fail for this
-                read += [parsed(service, line) for line in self.daemon.written(each.id, LARGEST)]
-        last = [line.partition(" ")[0] for line in tail(self._path(service), 1)]
-        fresh = [each.line for each in sorted(read, key=lambda each: each.stamp) if [each.line.time] > last]
-        with closing(LogFile(self._path(service))) as file:
-            file.append([f"{line.time} {line.text[:LONGEST_LINE]}" for line in fresh])
+        with suppress(EngineUnavailable, OSError):  # `down` is not to fail for this
+            read = [parsed(service, line) for each in containers for line in self.daemon.written(each.id, LARGEST)]
+            last = [line.partition(" ")[0] for line in tail(self._path(service), 1)]
+            fresh = [each.line for each in sorted(read, key=lambda each: each.stamp) if [each.line.time] > last]
+            with closing(LogFile(self._path(service))) as file:
+                file.append([f"{line.time} {line.text[:LONGEST_LINE]}" for line in fresh])
 
     def _path(self, service: str) -> Path:
         return self.folder / f"{service}.log"
