@@ -11,7 +11,7 @@ from mlsandbox.assets import asset
 from mlsandbox.stack.spec import Probe, ProgramEnvironment, ServiceSpec
 
 _IMAGES: Final = "compose/images.toml"
-_TIMES: Final = {"interval": "5s", "timeout": "5s", "retries": 3, "start_period": "300s", "start_interval": "1s"}
+_TIMES: Final = {"interval": "10s", "timeout": "5s", "retries": 3, "start_period": "300s", "start_interval": "1s"}
 """Until it has been well once it is asked every second, for as long as the largest model may take to load; then less often."""
 _RUBY: Final = "exit Net::HTTP.get_response(URI(ARGV[0])).is_a?(Net::HTTPSuccess)"
 
