@@ -187,9 +187,7 @@ class Engine:
         psi, excess = self._measured()
         for kind, latch in self._latches.items():
             own = _FEEDBACK if kind is Kind.PERFORMANCE else _REQUESTS
-            if own == clock and latch.look(
-                self._measures.severity(kind, psi, excess), BLOCK_ROWS, may_page=self._informational(kind) is None
-            ):
+            if own == clock and latch.look(self._severity(kind, psi, excess), BLOCK_ROWS, may_page=self._informational(kind) is None):
                 self._peaks[:, KINDS.index(kind)] = 0.0
 
     def _recent(self) -> Ints:
@@ -201,13 +199,20 @@ class Engine:
         counts = self._recent()[: self._layout.cells]
         return self._measures.psi(counts), self._measures.excess(counts)
 
+    def _severity(self, kind: Kind, psi: Floats, excess: Floats) -> Severity:
+        """Of an alert only the streams count that the evidence points at, so that no other one's noise makes it severe."""
+        if self._latches[kind].since is None:
+            return self._measures.severity(kind, psi, excess)
+        peaks = self._peaks[:, KINDS.index(kind)]
+        return self._measures.severity(kind, psi, excess, peaks >= min(_BLAME * self._budget, peaks.max()))
+
     def _informational(self, kind: Kind) -> str | None:
         columns = self._profile.self_check.unsteady.get(kind)
         return None if columns is None else _NOT_STATIONARY + (", ".join(columns) or "several columns")
 
     def _verdict(self, kind: Kind, now: Floats, psi: Floats, excess: Floats, *, everything: bool) -> KindVerdict:
         latch = self._latches[kind]
-        severity = self._measures.severity(kind, psi, excess)
+        severity = self._severity(kind, psi, excess)
         informational = self._informational(kind)
         certain = latch.since is not None
         column = KINDS.index(kind)

@@ -53,8 +53,13 @@ class Explainer:
             recent = self._of(position, counts)
             if isinstance(stream.cells, NumberCells):
                 distance = wasserstein(stream.cells, recent / max(rows, 1.0), stream.shares, stream.sd)
-            group = _outlier_group(stream, local, recent) if kind is Kind.OUTLIERS else int(np.argmax(contributions(grouped, reference)))
-            text = self._group_text(position, local, group, recent, examples) if rows else _NO_ROWS
+            if kind is Kind.OUTLIERS:
+                told = _outlier_cell(stream, recent)
+            elif isinstance(stream.cells, CategoryCells):
+                told = np.array([np.argmax(contributions(recent.astype(np.float64), stream.shares))])
+            else:
+                told = np.flatnonzero(local == np.argmax(contributions(grouped, reference)))
+            text = self._cells_text(position, told, recent, examples) if rows else _NO_ROWS
         by_psi = Severity.NONE if kind is Kind.OUTLIERS else of_psi(psi)
         by_excess = Severity.NONE if kind is Kind.FEATURES else of_excess(excess)
         return ColumnFinding(
@@ -71,8 +76,10 @@ class Explainer:
     def histogram(self, position: int, counts: Ints) -> Histogram:
         """Reference beside recent rows of one stream."""
         stream = self._layout.streams[position]
-        local, grouped, _ = self._measures.grouping.of_stream(counts, position)
-        reference = np.bincount(local, weights=stream.counts)
+        local, _, _ = self._measures.grouping.of_stream(counts, position)
+        if isinstance(stream.cells, CategoryCells):
+            local = np.arange(stream.cells.size)
+        grouped, reference = (np.bincount(local, weights=one) for one in (self._of(position, counts), stream.counts))
         rows = int(grouped.sum())
         return Histogram(
             column=stream.name,
@@ -87,9 +94,8 @@ class Explainer:
         start = int(self._layout.starts[position])
         return counts[start : start + self._layout.streams[position].cells.size]
 
-    def _group_text(self, position: int, local: Ints, group: int, recent: Ints, examples: Examples) -> str:
+    def _cells_text(self, position: int, cells: Ints, recent: Ints, examples: Examples) -> str:
         stream = self._layout.streams[position]
-        cells = np.flatnonzero(local == group)
         role = next((role for role, cell in stream.cells.roles.items() if cell == cells[0]), None)
         example = None if role is None else examples.get((position, role))
         text = _group_name(stream, cells) if role is None or example is None else _example_text(stream, role, example)
@@ -103,10 +109,10 @@ class Explainer:
         return " and ".join(names), f"their association (Cramér's V) is {now:.2f}, reference {pair.association:.2f}"
 
 
-def _outlier_group(stream: Stream, local: Ints, recent: Ints) -> int:
-    cells = list(stream.cells.roles.values())
+def _outlier_cell(stream: Stream, recent: Ints) -> Ints:
+    cells: Ints = np.array(list(stream.cells.roles.values()), dtype=np.int64)
     rates = recent[cells] / max(recent.sum(), 1) - stream.shares[cells]
-    return int(local[cells[int(np.argmax(rates))]])
+    return cells[[np.argmax(rates)]]
 
 
 def _group_name(stream: Stream, cells: Ints) -> str:

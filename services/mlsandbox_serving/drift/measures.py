@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsandbox_serving.drift.cells import Ints
 from mlsandbox_serving.drift.layout import Layout
@@ -43,9 +44,9 @@ class Measures:
         np.maximum.at(worst, self._role_streams, over)
         return worst
 
-    def severity(self, kind: Kind, psi: Floats, excess: Floats) -> Severity:
-        """Severity of the worst stream of a kind."""
-        members = self.members[kind]
+    def severity(self, kind: Kind, psi: Floats, excess: Floats, only: NDArray[np.bool_] | None = None) -> Severity:
+        """Severity of the worst stream of a kind, or of some streams of it."""
+        members = self.members[kind] if only is None else self.members[kind] & only
         by_psi = Severity.NONE if kind is Kind.OUTLIERS else of_psi(float(psi[members].max(initial=0.0)))
         by_excess = Severity.NONE if kind is Kind.FEATURES else of_excess(float(excess[members].max(initial=0.0)))
         return max(by_psi, by_excess)

@@ -17,6 +17,10 @@ from mlsandbox_serving.drift.streams import Pair, Stream
 from mlsandbox_serving.drift.values import Floats
 
 _GROUPS: Final = 10
+_OWN_GROUP: Final = 0.02
+"""Share from which a category is compared on its own; of the others there would be too few rows in a window."""
+_HALF_A_ROW: Final = 0.5
+"""Added to each group, if as much is expected there, so that no share is 0; what is not there when little is expected is no change."""
 _PSI: Final = (0.05, 0.1, 0.25)
 _EXCESS: Final = (0.005, 0.01, 0.05)
 
@@ -67,7 +71,9 @@ class Grouping:
         window = np.add.reduceat(grouped, self._starts)
         spread = np.repeat(window, self._sizes)
         expected = spread * self._reference
-        live = (grouped + self._reference) / (spread + 1.0)  # one row's worth of the reference, so that no share is 0
+        added = np.minimum(expected, _HALF_A_ROW)
+        live = (grouped + added) / np.maximum(spread + np.repeat(np.add.reduceat(added, self._starts), self._sizes), _HALF_A_ROW)
+        live = np.where(spread > 0, live, self._reference)
         psi = np.add.reduceat((live - self._reference) * np.log(live / self._reference), self._starts)
         # A group in which hardly a row is expected adds less noise than a whole degree of freedom.
         freedom = np.add.reduceat(np.minimum(expected, 1.0), self._starts) - 1.0
@@ -85,7 +91,8 @@ class Grouping:
 
 def contributions(grouped: Floats, reference: Floats) -> Floats:
     """What each group adds to PSI."""
-    live = (grouped + reference) / (grouped.sum() + 1.0)
+    added = np.minimum(grouped.sum() * reference, _HALF_A_ROW)
+    live = (grouped + added) / (grouped.sum() + added.sum()) if grouped.sum() else reference
     parts: Floats = (live - reference) * np.log(live / reference)
     return parts
 
@@ -126,9 +133,12 @@ def _divergence(one: Floats, other: Floats) -> float:
 
 
 def _groups(stream: Stream) -> Ints:
-    """Numbers: about ten groups of quantile cells, and the three special cells; categories: one each."""
+    """About ten groups: of quantile cells, or the frequent categories and all others; and one for each special cell."""
     if not isinstance(stream.cells, NumberCells):
-        return np.arange(stream.cells.size)
+        own = int(np.count_nonzero(stream.shares[: len(stream.cells.top)][:_GROUPS] >= _OWN_GROUP))
+        groups = np.minimum(np.arange(stream.cells.size), own)
+        groups[-2:] = [own + 1, own + 2]
+        return groups
     inner = stream.shares[1:-2]
     middle = (np.cumsum(inner) - inner / 2) / inner.sum()
     tenths = np.minimum((middle * _GROUPS).astype(np.int64), _GROUPS - 1)

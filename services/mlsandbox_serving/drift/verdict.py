@@ -40,7 +40,8 @@ class KindVerdict:
 
     Args:
         kind: what it is about.
-        severity: of its worst column, on the rows since the alarm or the last 2,000.
+        severity: of its worst column, on the rows since the alarm or the last 2,000; of an alert, only columns count that the evidence
+            points at.
         certain: whether the evidence went over the budget, and the change is not over yet.
         page: certain, at least medium, and not informational; stays until the alert is cleared.
         informational: why it never pages although it may be certain; None when it may.

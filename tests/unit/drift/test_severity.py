@@ -77,6 +77,14 @@ def test_rows_that_depend_on_each_other_make_more_noise(profile: Profile) -> Non
     assert sticky.sum() < plain.sum()
 
 
+def test_what_little_is_expected_of_may_be_absent(profile: Profile) -> None:
+    """A window without a rare category must not look changed for that."""
+    measures = Measures(Layout(profile.streams, (), profile.rows))
+    counts = np.round(np.concatenate([stream.shares for stream in profile.streams]) * 200).astype(np.int64)
+
+    assert measures.psi(counts).max() < 0.05
+
+
 def test_jensen_shannon_is_between_nothing_and_all() -> None:
     """The same shares are at distance 0, shares with nothing in common at 1."""
     assert jensen_shannon(np.array([0.5, 0.5]), np.array([0.5, 0.5])) == 0.0
