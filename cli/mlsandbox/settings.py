@@ -36,6 +36,9 @@ NAME = Text("[a-z][a-z0-9-]{0,40}", "a name of lower-case letters, digits and hy
 _SLOTS = "|".join(slot.value for slot in Port)
 PORT_NAME = Text(f"({_SLOTS})(-[a-z][a-z0-9-]{{0,40}})?", f"a port: {', '.join(slot.value for slot in Port)}, or one of them with -<model>")
 _TEXT = Text()
+_HOST = r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9])"
+_IMAGE = Text(_HOST + r"[A-Za-z0-9_./:{}-]*(@[a-z0-9]+:[0-9a-f]+)?", 'the name of an image, "python:3.11-slim"')
+_REGISTRY = Text(_HOST + r"(?!.*//)[A-Za-z0-9_./:-]*", 'a registry without "https://", and a folder in it if need be')
 
 
 def setting(doc: str, kind: AnyKind, default: Any = MISSING, *, key: str = "", env: str = "", reserved: bool = False) -> Any:
@@ -155,9 +158,9 @@ class StackConfig:
     )
     ports: Mapping[str, int] = setting("Pinned ports; one that is taken is an error.", NamedValues(Integer(1, 65_535), PORT_NAME), {})
     images: Mapping[str, str] = setting(
-        "Container images instead of the usual ones, by the keys of compose/images.toml.", NamedValues(_TEXT, NAME), {}
+        "Container images instead of the usual ones, by the keys of compose/images.toml.", NamedValues(_IMAGE, NAME), {}
     )
-    registry: str = setting('Put before the name of every usual image, for a mirror: "mirror.example.org/hub".', _TEXT, "")
+    registry: str = setting('Put before the name of every usual image, for a mirror: "mirror.example.org/hub".', _REGISTRY, "")
     ca: Path | None = setting(
         "Certificates of authorities, PEM, that image builds and the containers trust besides the usual ones.",
         LocalPath(anywhere=True),
