@@ -32,7 +32,7 @@ def explained(error: Exception, words: Sequence[str]) -> SandboxError:
     except OSError as problem:
         why = f"The details could not be written down: {problem}"
     return UnexpectedError(
-        f"something went wrong that should not: {type(error).__name__}: {error}",
+        f"something went wrong that should not: {type(error).__name__}: {mask_passwords(str(error))}",
         why=why,
         fix=f"see it all with: {' '.join(['sandbox', '--debug', *words])}   and report it with that file",
     )

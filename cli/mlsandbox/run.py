@@ -30,7 +30,7 @@ _TAIL_LINES: Final = 20
 _KEPT_LINES: Final = 200
 """Of the standard error of a command without end."""
 _MEANWHILE_SECONDS: Final = 0.25
-_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/\s]+(?=@)")
 
 _echo: Callable[[str], None] | None = None
 

@@ -87,7 +87,7 @@ def build_access(proxy: str, environ: Mapping[str, str] | None = None) -> BuildA
         files=files,
         links=links,
         proxies=proxies,
-        network="host" if any(urlsplit(word).hostname in _LOOPBACK for word in addresses if "://" in word) else "default",
+        network="host" if any(_is_here(word) for word in addresses) else "default",
         notes=tuple(_notes(variables, settings)),
     )
 
@@ -121,7 +121,12 @@ def write_secrets(access: BuildAccess, folder: Path, *, authorities: Path | None
     install = folder / "install"
     install.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())), encoding="utf-8")
     install.chmod(0o600)
-    return [word for name, path in {"install": install, **files}.items() for word in ("--secret", f"id={name},src={path}")]
+    return [word for name, path in {"install": install, **files}.items() for word in ("--secret", f'id={name},"src={_quoted(path)}"')]
+
+
+def _quoted(path: Path) -> str:
+    """For a field of CSV, which is what these arguments are: a folder may have a comma in its name."""
+    return str(path).replace('"', '""')
 
 
 def copy_wheels(access: BuildAccess, lock: str, target: Path) -> None:
@@ -129,7 +134,8 @@ def copy_wheels(access: BuildAccess, lock: str, target: Path) -> None:
     target.mkdir()
     for file in _distributions(access.links):
         name = re.split(r"-\d", file.name, maxsplit=1)[0]
-        if re.search(rf"^{re.sub(r'[-_.]+', '[-_.]+', name)}(\[[^]]*\])?==", lock, re.MULTILINE | re.IGNORECASE) and _hash(file) in lock:
+        pattern = "[-_.]+".join(re.escape(part) for part in re.split(r"[-_.]+", name))
+        if re.search(rf"^{pattern}(\[[^]]*\])?==", lock, re.MULTILINE | re.IGNORECASE) and _hash(file) in lock:
             try:
                 os.link(file, target / file.name)
             except OSError:  # another disk
@@ -177,12 +183,20 @@ def _files(environ: Mapping[str, str], settings: UvSettings) -> Iterator[tuple[s
             yield name, Path(place).absolute()
 
 
+def _is_here(address: str) -> bool:
+    try:
+        return "://" in address and urlsplit(address).hostname in _LOOPBACK
+    except ValueError:  # brackets that are no address: who uses it will say so
+        return False
+
+
 def _proxies(proxy: str, environ: Mapping[str, str], settings: UvSettings) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in PROXIES:
         value = environ.get(name) or environ.get(name.lower()) or settings.env.get(name, "")
-        if proxy and name != "NO_PROXY":
-            value = proxy if "://" in proxy else f"http://{proxy}"
+        if name != "NO_PROXY":
+            value = proxy or value
+            value = value if not value or "://" in value else f"http://{value}"  # a password is hidden in addresses alone
         if value:
             found[name] = value
     return found

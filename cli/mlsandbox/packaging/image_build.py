@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,10 @@ _PHASES: Final = (
     ("chmod", "finishing"),
 )
 _TAIL_LINES: Final = 6
+PRIVATE: Final = "mlsandbox-build-"
+"""How the names of folders begin that hold the secrets of a build."""
+_NEW_SECONDS: Final = 60
+"""A younger one may be about to be locked."""
 _CAUSES: Final = (
     (
         re.compile(r"No interpreter found|requires Python", re.IGNORECASE),
@@ -149,8 +156,30 @@ def scratch_folder(sandbox: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
-    """For secrets: in memory where there is such a place."""
+    """For secrets: in memory where there is such a place; locked while it is used, so that what a killed build left can be told."""
     memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
-    place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="mlsandbox-", dir=place) as folder:
+    place = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    remove_left_secrets(place)
+    with tempfile.TemporaryDirectory(prefix=PRIVATE, dir=place) as folder, _locked(Path(folder)):
         yield Path(folder)
+
+
+def remove_left_secrets(place: Path) -> None:
+    """Remove the secrets of builds that were killed before they could do it themselves."""
+    for folder in place.glob(f"{PRIVATE}*"):
+        with contextlib.suppress(OSError):  # another build's, or gone meanwhile
+            made = folder.lstat()
+            if stat.S_ISDIR(made.st_mode) and made.st_uid == os.getuid() and time.time() - made.st_mtime > _NEW_SECONDS:
+                with _locked(folder):
+                    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises OSError when another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

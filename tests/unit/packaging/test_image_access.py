@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from mlsandbox.errors import ImageBuildFailed
 from mlsandbox.packaging.image_access import BuildAccess, build_access, copy_wheels, refuse_unreachable, write_secrets
+from mlsandbox.run import mask_passwords
 
 INDEX = "https://robot:s3cret@index.example.org/simple"
 
@@ -23,7 +25,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def sourced(access: BuildAccess, folder: Path, *, authorities: Path | None = None) -> tuple[dict[str, str], dict[str, Path]]:
     """The variables that a shell has after reading the secret, and the secrets by name."""
     words = write_secrets(access, folder, authorities=authorities)
-    pairs = [dict(part.split("=", 1) for part in word.split(",")) for word in words[1::2]]
+    pairs = [dict(part.split("=", 1) for part in next(csv.reader([word]))) for word in words[1::2]]
     secrets = {pair["id"]: Path(pair["src"]) for pair in pairs}
     lines = [shlex.split(line) for line in secrets["install"].read_text().splitlines()]
     assert {word for word, _ in lines} == {"export"}
@@ -90,6 +92,41 @@ def test_the_projects_proxy_wins(environ: dict[str, str]) -> None:
         "HTTPS_PROXY": "http://new.example.org:80",
         "NO_PROXY": "example.org",
     }
+
+
+def test_a_proxy_is_handed_over_as_an_address(environ: dict[str, str]) -> None:
+    """A proxy that is written without a scheme must get one: passwords are hidden in addresses alone."""
+    access = build_access("", {**environ, "HTTPS_PROXY": "robot:s3cret@proxy.example.org:3128"})
+
+    assert access.proxies == {"HTTPS_PROXY": "http://robot:s3cret@proxy.example.org:3128"}
+    assert "s3cret" not in mask_passwords(str(access.proxies))
+
+
+def test_what_is_no_address_is_no_crash(environ: dict[str, str]) -> None:
+    """An index that nobody can reach must be said so by who uses it."""
+    assert build_access("", {**environ, "PIP_INDEX_URL": "http://[nowhere/simple"}).network == "default"
+
+
+def test_folders_with_commas_are_handed_over(environ: dict[str, str], tmp_path: Path) -> None:
+    """The arguments are CSV: a comma or a quote in the path of a secret must not end it."""
+    home = tmp_path / 'a,b "c"'
+    home.mkdir()
+    (home / ".netrc").write_text("machine index.example.org login robot password s3cret\n")
+    _, secrets = sourced(build_access("", {**environ, "HOME": str(home)}), tmp_path)
+
+    assert secrets["netrc"] == home / ".netrc"
+
+
+@pytest.mark.parametrize("name", ["odd(name-1.0.whl", "my.model-1.0.whl", "(a+)+$-1.0.whl", "[-1.0.tar.gz"])
+def test_names_of_files_are_no_patterns(tmp_path: Path, name: str) -> None:
+    """Whatever files lie in a local folder, only the names that the lock has must be looked for."""
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / name).write_text(name)
+    access = BuildAccess({}, {}, (links,), {}, "default", ())
+    copy_wheels(access, f"my-model==1.0 --hash=sha256:{hashlib.sha256(name.encode()).hexdigest()}\n", tmp_path / "wheels")
+
+    assert [file.name for file in (tmp_path / "wheels").iterdir()] == [name] * name.startswith("my")
 
 
 def test_locked_distributions_of_local_folders_go_in(environ: dict[str, str], tmp_path: Path) -> None:
