@@ -227,7 +227,7 @@ def _last_answer(state: Mapping[str, Any]) -> str:
 def _json(output: str) -> Mapping[str, Any] | None:
     try:
         body = json.loads(output)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 

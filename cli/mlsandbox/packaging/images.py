@@ -6,6 +6,7 @@ What is built carries the digest of all that went into it as a label: one look a
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -202,5 +203,8 @@ def _build_one(recipe: Recipe, content: str, access: BuildAccess, settings: Imag
 
 def _rendered_stacks() -> tuple[str, ...]:
     """What the stacks of this machine were made from last, running or not."""
-    files = (Path(entry.root, ".sandbox", "stack", COMPOSE_FILE) for entry in Registry().entries())
-    return tuple(file.read_text("utf-8", errors="replace") for file in files if file.is_file())
+    texts = []
+    for entry in Registry().entries():
+        with contextlib.suppress(OSError):  # it is gone, on a disk that is not there, or somebody else's by now
+            texts.append(Path(entry.root, ".sandbox", "stack", COMPOSE_FILE).read_text("utf-8", errors="replace"))
+    return tuple(texts)

@@ -79,9 +79,10 @@ def is_since(event: Mapping[str, Any], since: float | None) -> bool:
         return True
     try:
         instant = datetime.fromisoformat(str(event.get(Field.TIMESTAMP)))
-    except ValueError:
+        seconds = int(instant.replace(microsecond=0).timestamp())
+    except (ValueError, OverflowError):  # at the ends of the calendar a time without a zone has no seconds
         return True
-    return int(instant.replace(microsecond=0).timestamp()) * _NANOSECONDS + instant.microsecond * 1_000 >= int(since * _NANOSECONDS)
+    return seconds * _NANOSECONDS + instant.microsecond * 1_000 >= int(since * _NANOSECONDS)
 
 
 def _at_least(level: str) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def test_new_indices_are_followed() -> None:
         ("2026-01-01T00:00:00.000400Z", 1767225600.0005, False),
         ("2026-01-01T00:00:00.000400Z", None, True),
         ("soon", 1767225600.0, True),
+        ("9999-12-31T23:59:59", 1767225600.0, True),
+        ("0001-01-01T00:00:00", 1767225600.0, True),
     ],
 )
 def test_since(timestamp: str, since: float | None, expected: bool) -> None:  # noqa: FBT001 - a table

@@ -54,6 +54,7 @@ def _container(**given: Any) -> Container:
         ({"health": "starting", "output": json.dumps({**BODY, "final": True})}, State.REFUSED, "the model is being loaded"),
         ({"health": "unhealthy", "output": "wget: connection refused\n"}, State.UNREADY, "wget: connection refused"),
         ({"health": "unhealthy"}, State.UNREADY, "its health check fails"),
+        ({"health": "unhealthy", "output": "[" * 4_000}, State.UNREADY, "[" * 200),
         ({"Status": "paused"}, State.UNREADY, "it is paused"),
         ({"Status": "restarting", "ExitCode": 3}, State.BACKOFF, "ended with exit code 3; it is started again"),
         ({"Status": "exited", "ExitCode": 3}, State.FAILED, "ended with exit code 3"),
