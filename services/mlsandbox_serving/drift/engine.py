@@ -29,6 +29,8 @@ _BLAME: Final = 0.01
 _INVOLVED: Final = 0.1
 """Part of the budget from which a kind has."""
 _WORST: Final = 5
+_LOOKED_AT: Final = 20
+"""Of the values outside of the reference only the last ones are looked at for an example."""
 _NOT_STATIONARY: Final = "the reference is not stationary: its last fifth differs from the rest in "
 _REQUESTS: Final = "requests"
 _FEEDBACK: Final = "feedback"
@@ -50,6 +52,7 @@ class Engine:
         """Evidence that stayed after the last alarm."""
         self._peaks: Floats = np.zeros((len(self._layout.streams) + len(self._layout.pairs), len(KINDS)))
         self._latches = {kind: Latch() for kind in Kind if self._measures.members[kind].any()}
+        self._odd = [[(role, cell) for role, cell in one.cells.roles.items() if role != "missing"] for one in profile.streams]
         self._examples: dict[tuple[int, Role], str] = {}
         self.alarms = 0
         self.last_alarm: int | None = None
@@ -136,12 +139,12 @@ class Engine:
         cells: Ints = np.full((rows, len(self._layout.streams)), -1, dtype=np.int64)
         for position, held in values.items():
             of = self._layout.streams[position].cells
-            cells[:, position] = of.read(held)
-            for role, cell in of.roles.items():
-                if role != "missing":
-                    found = np.flatnonzero(cells[:, position] == cell)
-                    if len(found):
-                        self._examples[position, role] = of.example(role, [held[row] for row in found.tolist()])
+            found = of.read(held)
+            cells[:, position] = found
+            for role, cell in self._odd[position]:
+                rows_there = (found == cell).nonzero()[0]
+                if len(rows_there):
+                    self._examples[position, role] = of.example(role, [held[row] for row in rows_there[-_LOOKED_AT:].tolist()])
         return cells
 
     def _chunks(self, cells: Ints, clock: str) -> Iterator[Ints]:
