@@ -37,9 +37,11 @@ def answers(dice: np.random.Generator, rows: int) -> list[str]:
 
 
 def profile(seed: int = 0) -> Profile:
-    """Of reference rows."""
+    """Of reference rows, a tenth of which were predicted wrongly."""
     dice = np.random.default_rng(seed)
-    return build_profile(columns(dice, REFERENCE_ROWS), predictions=answers(dice, REFERENCE_ROWS))
+    predictions = answers(dice, REFERENCE_ROWS)
+    labels = [{"no": "yes", "yes": "no"}[each] if dice.random() < 0.1 else each for each in predictions]
+    return build_profile(columns(dice, REFERENCE_ROWS), predictions=predictions, labels=labels)
 
 
 def record(

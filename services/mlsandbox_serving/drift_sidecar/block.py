@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from mlsandbox_serving.drift_sidecar.event import Rows
+from mlsandbox_serving.drift_sidecar.event import Labelled, Rows
 
 BLOCK_ROWS: Final = 100
 """Rows that a block has, or a few more: events stay whole."""
@@ -21,59 +21,76 @@ class Block(NamedTuple):
     predictions: list[Any]
     scores: list[Any] | None
     rows: int
+    labels: list[Any]
+    """That came meanwhile, of these rows or of others."""
+    labelled: list[Any]
+    """The prediction to each of them."""
     last: int
     """Place of its last event in the journal."""
 
 
 class Pending:
-    """The events of one source that are no whole block yet; all of them have the same columns."""
+    """The events of one source that are no whole block yet; all rows of them have the same columns."""
 
     def __init__(self) -> None:
         self.rows = 0
         """How many rows they have."""
-        self._events: list[tuple[int, Rows]] = []
+        self._events: list[Rows] = []
+        self._labels: list[Labelled] = []
         self._shape: object = None
+        self._last = 0
 
-    def add(self, place: int, rows: Rows) -> Iterator[Block]:
+    def add(self, place: int, event: Rows | Labelled) -> Iterator[Block]:
         """Add an event, and take out what has become whole.
 
         Args:
             place: of the event in the journal.
-            rows: of the event.
+            event: rows, or a label.
         """
+        if isinstance(event, Rows):
+            yield from self._add_rows(place, event)
+        else:
+            self._labels.append(event)
+            self._last = place
+            if len(self._labels) >= BLOCK_ROWS:
+                yield self._take()
+
+    def unfinished(self) -> Block | None:
+        """What is waiting, which stays; None when nothing is."""
+        return self._block() if self._events or self._labels else None
+
+    def _add_rows(self, place: int, rows: Rows) -> Iterator[Block]:
         shape = (None if rows.columns is None else frozenset(rows.columns), rows.scores is None)
         if self._events and shape != self._shape:
             yield self._take()
         self._shape = shape
-        self._events.append((place, rows))
+        self._events.append(rows)
+        self._last = place
         self.rows += rows.length
         if self.rows >= BLOCK_ROWS:
             yield self._take()
 
-    def unfinished(self) -> Block | None:
-        """What is waiting, which stays; None when nothing is."""
-        return _joined(self._events, self.rows) if self._events else None
-
     def _take(self) -> Block:
-        block = _joined(self._events, self.rows)
-        self._events, self.rows = [], 0
+        block = self._block()
+        self._events, self._labels, self.rows = [], [], 0
         return block
 
-
-def _joined(events: list[tuple[int, Rows]], rows: int) -> Block:
-    first = events[0][1]
-    columns: dict[str, list[Any]] | None = None if first.columns is None else {name: [] for name in first.columns}
-    predictions: list[Any] = []
-    scores: list[Any] | None = None if first.scores is None else []
-    for _, each in events:
-        count = each.length
-        if columns is not None and each.columns is not None:
-            for name, values in columns.items():
-                _extend(values, each.columns[name], count)
-        _extend(predictions, each.predictions, count)
-        if scores is not None and each.scores is not None:
-            _extend(scores, each.scores, count)
-    return Block(columns, predictions, scores, rows, events[-1][0])
+    def _block(self) -> Block:
+        first = self._events[0] if self._events else None
+        columns: dict[str, list[Any]] | None = None
+        if first is not None and first.columns is not None:
+            columns = {name: [] for name in first.columns}
+        predictions: list[Any] = []
+        scores: list[Any] | None = None if first is None or first.scores is None else []
+        for each in self._events:
+            count = each.length
+            for name, values in (columns or {}).items():
+                _extend(values, (each.columns or {})[name], count)
+            _extend(predictions, each.predictions, count)
+            if scores is not None:
+                _extend(scores, each.scores or [], count)
+        labels = [each.label for each in self._labels]
+        return Block(columns, predictions, scores, self.rows, labels, [each.prediction for each in self._labels], self._last)
 
 
 def _extend(values: list[Any], more: list[Any], count: int) -> None:

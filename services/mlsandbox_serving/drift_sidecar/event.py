@@ -12,6 +12,7 @@ import msgpack
 from mlsandbox_serving.contract import Dataset, Field
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.forward.messages import Event
+from mlsandbox_serving.performance.reading import Label, Value
 
 _LONGEST_NAME: Final = 200
 
@@ -56,9 +57,31 @@ class Rows(NamedTuple):
         return max([len(self.predictions), *map(len, (self.columns or {}).values())])
 
 
-def unpacked(source: Source, key: bytes, body: bytes) -> Rows:
-    """The rows of which the journal kept this."""
-    time, columns, predictions, scores = msgpack.unpackb(body, unicode_errors="surrogateescape", strict_map_key=False)
+class Labelled(NamedTuple):
+    """What one prediction should have been, beside it."""
+
+    source: Source
+    """That predicted, or took the label when that is not known."""
+    key: bytes
+    """Stands for the event's id."""
+    prediction: Value | None
+    """None when it is not known."""
+    label: Value
+    body: bytes
+    """What the journal keeps of it."""
+
+
+def labelled(label: Label, source: Source, prediction: Value | None) -> Labelled:
+    """A label as the journal keeps it."""
+    return Labelled(source, label.event, prediction, label.value, msgpack.packb([prediction, label.value]))
+
+
+def unpacked(source: Source, key: bytes, body: bytes) -> Rows | Labelled:
+    """The event of which the journal kept this."""
+    kept = msgpack.unpackb(body, unicode_errors="surrogateescape", strict_map_key=False)
+    if len(kept) == 2:
+        return Labelled(source, key, kept[0], kept[1], body)
+    time, columns, predictions, scores = kept
     return Rows(source, key, time, columns, predictions, scores, body)
 
 

@@ -112,7 +112,7 @@ def _of_check(check: Check, interval: float) -> Iterator[Sample]:
     yield Metrics.DRIFT_LAST_CHECK, engine, check.ended
     yield Metrics.DRIFT_CHECK_INTERVAL, engine, interval
     yield Metrics.DRIFT_CHECK_SECONDS, engine, check.seconds
-    yield Metrics.DRIFT_WINDOW_ROWS, engine, max((histogram.rows for histogram in seen.histograms), default=0)
+    yield Metrics.DRIFT_WINDOW_ROWS, engine, seen.window_rows
     yield Metrics.DRIFT_ALARMS, engine, verdict.alarms
     yield Metrics.DRIFT_ROWS, model, verdict.rows
     yield Metrics.DRIFT_REFERENCE_ROWS, [*model, verdict.reference_source], verdict.reference_rows

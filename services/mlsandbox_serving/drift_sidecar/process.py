@@ -185,7 +185,8 @@ async def serve(settings: Settings) -> None:
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), settings.check_seconds)
-            await drift.check()
+            if not stop.is_set():
+                await drift.check()
     finally:
         await server.close()
         probes.close()

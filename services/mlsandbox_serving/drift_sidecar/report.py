@@ -64,7 +64,7 @@ def _model(seen: Seen, performance: Sequence[Performance]) -> Json:
         "state": state,
         "sentence": sentence,
         "rows": verdict.rows,
-        "window_rows": max((histogram.rows for histogram in seen.histograms), default=0),
+        "window_rows": seen.window_rows,
         "last_event": _instant(seen.last_event / _NANOSECONDS) if seen.last_event else None,
         "reference": {
             "rows": verdict.reference_rows,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from mlsandbox_serving.drift_sidecar.event import Rows, unpacked
+from mlsandbox_serving.drift_sidecar.event import Labelled, Rows, unpacked
 from mlsandbox_serving.drift_sidecar.settings import Source
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS sources (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL,
-    settings TEXT NOT NULL DEFAULT '', monitor BLOB, applied INTEGER NOT NULL DEFAULT 0, last_event INTEGER NOT NULL DEFAULT 0,
+    monitor BLOB, applied INTEGER NOT NULL DEFAULT 0, last_event INTEGER NOT NULL DEFAULT 0,
     UNIQUE (model, version)
 );
 CREATE TABLE IF NOT EXISTS journal (
@@ -49,8 +49,6 @@ class Saved(NamedTuple):
     """What is known of a source."""
 
     source: Source
-    settings: str
-    """That its monitor has, in some writing that is the same for the same settings."""
     monitor: bytes | None
     """Its state; None when it was never saved."""
     last_event: int
@@ -61,7 +59,6 @@ class Snapshot(NamedTuple):
     """A monitor to be saved."""
 
     source: Source
-    settings: str
     monitor: bytes
     applied: int
     """Place of the last event that it has seen."""
@@ -100,7 +97,7 @@ class StateStore:
         """
         return self._recovered(self._sources)
 
-    def journal(self, source: Source) -> Iterator[tuple[int, Rows]]:
+    def journal(self, source: Source) -> Iterator[tuple[int, Rows | Labelled]]:
         """What a source's saved monitor has not seen, with the place of each event, in their order.
 
         Raises:
@@ -111,11 +108,11 @@ class StateStore:
         for place, key, body in found:
             yield place, unpacked(source, key, body)
 
-    def append(self, events: Iterable[Rows]) -> list[tuple[int, Rows] | None]:
+    def append(self, events: Iterable[Rows | Labelled]) -> list[tuple[int, Rows | Labelled] | None]:
         """Write events whose id is new into the journal; when this returns they are on disk.
 
         Returns:
-            for each event its place and rows; None for one that was here before.
+            for each event its place and itself; None for one that was here before.
 
         Raises:
             sqlite3.Error, OSError: nothing was written (a full disk is an OperationalError).
@@ -137,8 +134,8 @@ class StateStore:
             for each in snapshots:
                 number = self._number(each.source)
                 connection.execute(
-                    "UPDATE sources SET settings = ?, monitor = ?, applied = ?, last_event = ? WHERE id = ?",
-                    (each.settings, each.monitor, each.applied, each.last_event, number),
+                    "UPDATE sources SET monitor = ?, applied = ?, last_event = ? WHERE id = ?",
+                    (each.monitor, each.applied, each.last_event, number),
                 )
                 connection.execute("DELETE FROM journal WHERE source = ? AND place <= ?", (number, each.applied))
 
@@ -172,21 +169,21 @@ class StateStore:
             self._connection = None
 
     def _sources(self) -> list[Saved]:
-        found = self._opened().execute("SELECT model, version, settings, monitor, last_event FROM sources ORDER BY id")
+        found = self._opened().execute("SELECT model, version, monitor, last_event FROM sources ORDER BY id")
         return [Saved(Source(model, version), *rest) for model, version, *rest in found]
 
-    def _append(self, events: list[Rows]) -> list[tuple[int, Rows] | None]:
-        places: list[tuple[int, Rows] | None] = []
+    def _append(self, events: list[Rows | Labelled]) -> list[tuple[int, Rows | Labelled] | None]:
+        places: list[tuple[int, Rows | Labelled] | None] = []
         with self._transaction() as connection:
-            for rows in events:
-                if not connection.execute("INSERT OR IGNORE INTO ids (event) VALUES (?)", (rows.key,)).rowcount:
+            for each in events:
+                if not connection.execute("INSERT OR IGNORE INTO ids (event) VALUES (?)", (each.key,)).rowcount:
                     places.append(None)
                     continue
-                self.unsaved_bytes += len(rows.body)
-                values = (self._number(rows.source), rows.key, rows.body)
+                self.unsaved_bytes += len(each.body)
+                values = (self._number(each.source), each.key, each.body)
                 place = connection.execute("INSERT INTO journal (source, event, body) VALUES (?, ?, ?)", values).lastrowid
                 self._last = place or 0
-                places.append((self._last, rows))
+                places.append((self._last, each))
             connection.execute("DELETE FROM ids WHERE number <= (SELECT MAX(number) FROM ids) - ?", (self._most_ids,))
         return places
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from mlsandbox_serving.drift import Monitor, Profile, ProfileUnreadable, Settings, StateUnreadable, load_profile
+from mlsandbox_serving.drift import Kind, Monitor, Profile, ProfileUnreadable, Settings, StateUnreadable, load_profile
 from mlsandbox_serving.drift_sidecar.block import Block, Pending
-from mlsandbox_serving.drift_sidecar.event import Rows
+from mlsandbox_serving.drift_sidecar.event import Labelled, Rows
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.drift_sidecar.state import Saved, Snapshot
 
@@ -41,7 +40,6 @@ class Watch:
         """Epoch nanoseconds of the newest event."""
         self._failed = failed
         self._failure: str | None = None
-        self._writing = repr(asdict(settings))
         self._applied = 0
         self._pending = Pending()
         self._profile = self._load(folder)
@@ -52,15 +50,22 @@ class Watch:
         """Rows that are known of since the last start: compared, learned, or waiting."""
         return self._monitor.rows + self._pending.rows
 
-    def add(self, place: int, rows: Rows) -> None:
+    @property
+    def has_use_for_labels(self) -> bool:
+        """Whether its reference has labels, with which later ones could be compared."""
+        profile = self._monitor.profile
+        return profile is not None and bool(profile.names(Kind.PERFORMANCE))
+
+    def add(self, place: int, event: Rows | Labelled) -> None:
         """Add an event.
 
         Args:
             place: of it in the journal.
-            rows: of it.
+            event: of this source.
         """
-        self.last_event = max(self.last_event, rows.time)
-        for block in self._pending.add(place, rows):
+        if isinstance(event, Rows):
+            self.last_event = max(self.last_event, event.time)
+        for block in self._pending.add(place, event):
             self._update(block)
             self._applied, self.changed = block.last, True
 
@@ -71,18 +76,18 @@ class Watch:
             return self._monitor
         ahead = Monitor.restore(self._profile, self._monitor.state())
         try:
-            ahead.update(waiting.columns, waiting.predictions, waiting.scores)
+            _hand_over(ahead, waiting)
         except Exception:  # noqa: BLE001 - it is told when they are a whole block
             return self._monitor
         return ahead
 
     def snapshot(self) -> Snapshot:
         """What is to be saved."""
-        return Snapshot(self.source, self._writing, self._monitor.state(), self._applied, self.last_event)
+        return Snapshot(self.source, self._monitor.state(), self._applied, self.last_event)
 
     def _update(self, block: Block) -> None:
         try:
-            self._monitor.update(block.columns, block.predictions, block.scores)
+            _hand_over(self._monitor, block)
         except Exception as error:  # noqa: BLE001 - the stream of events must not end at rows that an engine cannot read
             self._failed(self.source, block.rows)
             described = f"{type(error).__name__}: {error}"
@@ -102,13 +107,17 @@ class Watch:
 
     def _made(self, settings: Settings, saved: Saved | None) -> Monitor:
         if saved is not None and saved.monitor is not None:
-            reason = "it has other settings"
-            if saved.settings == self._writing:
-                try:
-                    return Monitor.restore(self._profile, saved.monitor)
-                except StateUnreadable as error:
-                    reason = str(error)
-            _log.warning("%s/%s: what was known cannot be used any more (%s): begun anew", *self.source, reason)
+            try:
+                return Monitor.restore(self._profile, saved.monitor, settings)
+            except StateUnreadable as error:
+                _log.warning("%s/%s: what was known cannot be used any more (%s): begun anew", *self.source, error)
         if self._profile is None:
             _log.info("%s/%s has no reference: its first %d live rows become it", *self.source, settings.learn_rows)
         return Monitor(self._profile, settings)
+
+
+def _hand_over(monitor: Monitor, block: Block) -> None:
+    if block.rows:
+        monitor.update(block.columns, block.predictions, block.scores)
+    if block.labels:
+        monitor.feedback(block.labelled, block.labels)

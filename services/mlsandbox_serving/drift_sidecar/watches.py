@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.drift import Histogram, ProfileUnreadable, Verdict, load_profile, save_profile
-from mlsandbox_serving.drift_sidecar.event import Result, Rows, read
+from mlsandbox_serving.contract import Field
+from mlsandbox_serving.drift import Histogram, Kind, ProfileUnreadable, Verdict, load_profile, save_profile
+from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.state import StateStore
 from mlsandbox_serving.drift_sidecar.watch import Failed, Watch
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.performance import Performance, PerformanceStore
+from mlsandbox_serving.performance.reading import Label, read_event
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,11 @@ class Seen(NamedTuple):
     """Why there is no reference although a profile was named."""
     last_event: int
     """Epoch nanoseconds; 0 before the first one."""
+
+    @property
+    def window_rows(self) -> int:
+        """The recent rows that are compared; labels have a window of their own."""
+        return max((histogram.rows for histogram in self.histograms if histogram.kind is not Kind.PERFORMANCE), default=0)
 
 
 class Watches:
@@ -91,12 +98,14 @@ class Watches:
         joined = [event for event, each in zip(events, found, strict=True) if isinstance(each, Rows) or each is Result.FEEDBACK]
         if joined:
             self._join(joined)
-        rows = [each for each in found if isinstance(each, Rows) and self._has_room(each.source)]
-        results[Result.REFUSED] += sum(isinstance(each, Rows) for each in found) - len(rows)
-        for written in self._state.append(rows):
-            results[Result.DUPLICATE if written is None else Result.USED] += 1
+        used = [self._used(event, each) for event, each in zip(events, found, strict=True)]
+        results[Result.REFUSED] += sum(isinstance(each, Rows) for each in found) - sum(isinstance(each, Rows) for each in used)
+        taken = [each for each in used if each is not None]
+        for each, written in zip(taken, self._state.append(taken), strict=True):
+            if isinstance(each, Rows):
+                results[Result.DUPLICATE if written is None else Result.USED] += 1
             if written is not None:
-                self._watched(written[1].source).add(*written)
+                self._watched(each.source).add(*written)
         if self._state.unsaved_bytes > _JOURNAL_BYTES:
             self.save()
         return +results
@@ -177,6 +186,17 @@ class Watches:
             if source in saved:
                 for place, rows in self._state.journal(source):
                     watch.add(place, rows)
+
+    def _used(self, event: Event, found: Rows | Result) -> Rows | Labelled | None:
+        """What a watch is given of an event."""
+        if isinstance(found, Rows):
+            return found if self._has_room(found.source) else None
+        label = read_event(*event) if found is Result.FEEDBACK else None
+        if not isinstance(label, Label):
+            return None
+        version, prediction = self._performance.predicted(label) or (str(event.record.get(Field.VERSION)), None)
+        watch = self._watches.get(Source(label.model, version))
+        return labelled(label, watch.source, prediction) if watch is not None and watch.has_use_for_labels else None
 
     def _join(self, events: Sequence[Event]) -> None:
         """Keep predictions and labels; what cannot be kept although the disk is well must not stop what comes after it."""

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from mlsandbox_serving.performance.adding import Added, Batch
 from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, REVISION, Database, is_damage
 from mlsandbox_serving.performance.joined import SECONDS, Joined, Window
-from mlsandbox_serving.performance.reading import Label, Predictions, read_event
+from mlsandbox_serving.performance.reading import Label, Predictions, Value, read_event
 
 T = TypeVar("T")
 
@@ -117,6 +117,16 @@ class PerformanceStore:
         """
         return self._recovered(lambda: tuple(self._summary(int(now * _NANOSECONDS))))
 
+    def predicted(self, label: Label) -> tuple[str, Value | None] | None:
+        """The version that made a label's prediction, the last one when there are several, and what it predicted; None when it is not here.
+
+        Raises:
+            sqlite3.Error, OSError: the database cannot be read.
+        """
+        key = (label.request, label.model, label.row)
+        found: tuple[str, Value | None] | None = self._recovered(lambda: self._database.opened().execute(_PREDICTED, key).fetchone())
+        return found
+
     def totals(self) -> Totals:
         """Counts over the store's life, and of what is kept.
 
@@ -210,6 +220,12 @@ SELECT requests.time, rows.prediction, rows.scores, labels.label FROM labels
 CROSS JOIN requests ON requests.request = labels.request AND requests.source = ?
 CROSS JOIN rows ON rows.request = requests.id AND rows.row = labels.row
 WHERE labels.model = ?
+"""
+
+_PREDICTED: Final = """
+SELECT sources.version, rows.prediction FROM requests
+JOIN sources ON sources.id = requests.source JOIN rows ON rows.request = requests.id
+WHERE requests.request = ? AND sources.model = ? AND rows.row = ? ORDER BY requests.time DESC, requests.id DESC LIMIT 1
 """
 
 

@@ -65,7 +65,7 @@ def test_drift_is_told_everywhere(make_drift: Make) -> None:
     assert page.startswith("<!doctype html>")
     assert "<svg" in page
     assert {each["column"] for each in json.loads(get(drift.probe_port, "/report")[1])["models"][0]["columns"]} == {
-        *("age", "income", "city", "prediction")
+        *("age", "income", "city", "prediction", "label", "error")
     }
 
 

@@ -61,7 +61,9 @@ def test_without_drift_nothing_is_detected(look: Look) -> None:
 
     assert set(_columns(registry, "sandbox_drift_detected").values()) == {0}
     assert set(_columns(registry, "sandbox_drift_certain").values()) == {0}
-    assert {column for _, column in _columns(registry, "sandbox_drift_score")} == {"age", "income", "city", "prediction"}
+    assert {column for _, column in _columns(registry, "sandbox_drift_score")} == {
+        *("age", "income", "city", "prediction", "label", "error")
+    }
 
 
 def test_at_most_fifty_columns_the_worst_first(look: Look) -> None:

@@ -110,7 +110,7 @@ def test_the_page_can_be_read_without_seeing_it(look: Look) -> None:
     assert tags["html"] == {"lang": "en"}
     assert {"title", "main", "h1", "h2", "h3"} <= tags.keys()
     drawings = [attributes for tag, attributes in shown.tags if tag == "svg"]
-    assert len(drawings) == 4
+    assert len(drawings) == 6
     assert all(each["role"] == "img" and each["aria-label"] for each in drawings)
     assert all("scope" in attributes for tag, attributes in shown.tags if tag == "th")
 

@@ -39,14 +39,14 @@ def test_what_a_saved_monitor_has_seen_leaves_the_journal(tmp_path: Path) -> Non
     """Saving must keep what is still waiting, and what belongs to others; ids stay known."""
     store = StateStore(tmp_path)
     store.append([_rows("a"), _rows("b"), _rows("c"), _rows("d", OTHER)])
-    store.save([Snapshot(ONE, "s", b"state", 2, 9)])
+    store.save([Snapshot(ONE, b"state", 2, 9)])
 
     assert [place for place, _ in store.journal(ONE)] == [3]
     assert [place for place, _ in store.journal(OTHER)] == [4]
     assert _places(store, _rows("a")) == [None]
-    assert [(each.source, each.settings, each.monitor, each.last_event) for each in store.sources()] == [
-        (ONE, "s", b"state", 9),
-        (OTHER, "", None, 0),
+    assert [(each.source, each.monitor, each.last_event) for each in store.sources()] == [
+        (ONE, b"state", 9),
+        (OTHER, None, 0),
     ]
     store.close()
 

@@ -19,7 +19,7 @@ from mlsandbox_serving.drift_sidecar.event import Result
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Watches
 from mlsandbox_serving.performance import PerformanceStore
-from support.drift_service import events, profile, record
+from support.drift_service import events, feedback, profile, record
 
 NOW = 1_800_000_000.0
 WAITING = 87
@@ -116,7 +116,7 @@ def test_rows_that_wait_are_told_of(place: Place) -> None:
     assert [_said(watches).verdict.rows for _ in range(3)] == [30, 30, 30]
     _take(watches, [record(np.random.default_rng(2), "b", 30)])
     assert _said(watches).verdict.rows == 60
-    assert {histogram.rows for histogram in _said(watches).histograms} == {60}
+    assert _said(watches).window_rows == 60
     watches.close()
 
 
@@ -142,14 +142,15 @@ def test_a_new_profile_begins_anew(place: Place) -> None:
     again.close()
 
 
-def test_other_settings_begin_anew(place: Place) -> None:
-    """The number of rows between false alarms that is set must be the one that holds."""
+def test_other_settings_hold_from_the_next_start_on(place: Place) -> None:
+    """The number of rows between false alarms that is set must be the one that holds, and nothing be forgotten for it."""
     watches = place.open()
     _take(watches, _records(100))
+    rows = _said(watches).verdict.rows
     watches.close()
 
     again = place.open(rows_between_false_alarms=5_000)
-    assert (_said(again).verdict.rows, _said(again).verdict.budget) == (WAITING, 5_000)
+    assert (_said(again).verdict.rows, _said(again).verdict.budget) == (rows, 5_000)
     again.close()
 
 
@@ -268,3 +269,39 @@ def test_what_is_nested_deeply_stops_no_other(place: Place) -> None:
     again = place.open()
     assert _said(again).verdict.rows in {100, 101}
     again.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_labels_show_that_predictions_became_worse(place: Place, late: bool) -> None:  # noqa: FBT001 - a case
+    """Labels must be compared with those of the reference beside the predictions that they belong to, each once, over restarts."""
+    watches = place.open()
+    dice = np.random.default_rng(1)
+    for number in range(40):
+        predicted = [record(dice, f"{number}-{row}") for row in range(20)]
+        labels = [
+            feedback(f"label-{number}-{row}", f"request-{number}-{row}", {"no": "yes", "yes": "no"}[each["sandbox.predictions"][0]])
+            for row, each in enumerate(predicted)
+            if row % 2
+        ]
+        if late:
+            _take(watches, predicted)
+            watches = place.open()
+            _take(watches, [*labels, *labels])
+        else:
+            _take(watches, [*predicted, *labels])
+
+    verdict = _said(watches).verdict.of(Kind.PERFORMANCE)
+    assert (verdict.page, verdict.worst[0].column) == (True, "error")
+    (rows,) = {histogram.rows for histogram in _said(watches).histograms if histogram.kind is Kind.PERFORMANCE}
+    assert 300 < rows <= 400  # those since the alarm
+    watches.close()
+
+
+def test_labels_without_use_are_left_out(place: Place) -> None:
+    """Labels of models that nobody watches, or whose reference has none, are kept for the performance alone."""
+    watches = place.open()
+    found = _take(watches, [feedback("a", "r", "yes", model="other"), feedback("b", "r", None), {"event.dataset": "sandbox.feedback"}])
+
+    assert found == Counter({Result.FEEDBACK: 3})
+    assert [source.model for source in watches.sources()] == ["churn"]
+    watches.close()
