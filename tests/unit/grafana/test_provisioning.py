@@ -104,6 +104,12 @@ def test_a_viewer_needs_no_login_and_the_admin_a_password() -> None:
     assert "GF_SECURITY_ADMIN_PASSWORD__FILE" in FULL.env
 
 
+def test_it_answers_to_one_name_and_keeps_no_copies() -> None:
+    """Another name that resolves to loopback must not be answered, and nobody may share or keep what is shown."""
+    assert (FULL.env["GF_SERVER_DOMAIN"], FULL.env["GF_SERVER_ENFORCE_DOMAIN"]) == ("127.0.0.1", "true")
+    assert {FULL.env[f"GF_{name}_ENABLED"] for name in ("SNAPSHOTS", "SNAPSHOTS_EXTERNAL", "PUBLIC_DASHBOARDS")} == {"false"}
+
+
 def test_nothing_is_told_to_anyone() -> None:
     """No analytics, no look for updates, no plugin is fetched."""
     off = ("ANALYTICS_REPORTING_ENABLED", "ANALYTICS_CHECK_FOR_UPDATES", "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "NEWS_NEWS_FEED_ENABLED")

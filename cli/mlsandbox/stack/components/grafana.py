@@ -53,6 +53,12 @@ _FIXED: Final = {
     "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
     "GF_USERS_ALLOW_SIGN_UP": "false",
     "GF_USERS_VIEWERS_CAN_EDIT": "true",  # gives viewers Explore, which is where events are read; they can save nothing
+    # Who comes by another name is sent to this one: a page whose name was made to resolve to loopback must not read events.
+    "GF_SERVER_DOMAIN": "127.0.0.1",
+    "GF_SERVER_ENFORCE_DOMAIN": "true",
+    # Nobody who only looks can put copies of what is shown where they stay.
+    "GF_SNAPSHOTS_ENABLED": "false",
+    "GF_PUBLIC_DASHBOARDS_ENABLED": "false",
     # Nothing is told to, or fetched from, anyone.
     "GF_ANALYTICS_REPORTING_ENABLED": "false",
     "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
