@@ -184,8 +184,12 @@ class Watches:
             watch = Watch(source, self._folder(source), self._settings.monitor, self._failed, saved.get(source))
             self._watches[source] = watch
             if source in saved:
-                for place, rows in self._state.journal(source):
-                    watch.add(place, rows)
+                for place, event in self._state.journal(source):
+                    watch.add(place, event)
+        known = {self._copy(source).name for source in self._watches}
+        for copy in (self._settings.folder / "profiles").glob("*"):
+            if copy.name not in known:
+                shutil.rmtree(copy, ignore_errors=True)
 
     def _used(self, event: Event, found: Rows | Result) -> Rows | Labelled | None:
         """What a watch is given of an event."""

@@ -305,3 +305,16 @@ def test_labels_without_use_are_left_out(place: Place) -> None:
     assert found == Counter({Result.FEEDBACK: 3})
     assert [source.model for source in watches.sources()] == ["churn"]
     watches.close()
+
+
+def test_copies_of_profiles_go_with_their_versions(place: Place) -> None:
+    """Of a version that is not served any more and never sent an event nothing must be left."""
+    place.open().close()
+    copies = place.folder / "state" / "profiles"
+    assert len(list(copies.iterdir())) == 1
+    place.profiles.clear()
+
+    again = place.open()
+    assert again.sources() == []
+    assert list(copies.iterdir()) == []
+    again.close()
