@@ -2,9 +2,11 @@
 
 Importing this needs numpy alone; alibi-detect is imported by `AlibiEngine.load`, in a thread of its own. Read `reference` (rows as a
 table of numbers), `columns` and `embedding` (a table made ready for detectors), `column_tests`, `detectors` and `outliers` (those that
-alibi-detect has), `comparison` (all of them on one window), `worker` (the thread) and `engine`, which is what others use.
+alibi-detect has), `comparison` (all of them on one window), `worker` (the thread), `engine`
+(one model) and `beside` (all models of a drift service), which are what others use.
 """
 
+from mlsandbox_serving.drift_alibi.beside import Beside
 from mlsandbox_serving.drift_alibi.engine import AlibiEngine
 from mlsandbox_serving.drift_alibi.exported import ENGINE, samples
 from mlsandbox_serving.drift_alibi.licence import LICENCE
@@ -34,6 +36,7 @@ __all__ = [
     "ENGINE",
     "LICENCE",
     "AlibiEngine",
+    "Beside",
     "ColumnResult",
     "Detector",
     "DetectorResult",
