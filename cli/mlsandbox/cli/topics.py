@@ -12,7 +12,7 @@ _EXITS: Final = {
     Exit.OK: "done, or nothing to do",
     Exit.FAILED: "failed",
     Exit.USAGE: "the command line or the configuration is wrong",
-    Exit.BAD_FINDING: "the command worked, and what it found is bad (status: not healthy, doctor: a problem)",
+    Exit.BAD_FINDING: "the command worked, and what it found is bad (status: not healthy, doctor: a problem, drift --fail-on-drift: drift)",
     Exit.PREREQUISITE: "something that is needed is missing, or a pinned port is taken",
     Exit.NOT_READY: "not ready in time; left as it is, to be looked at",
     Exit.INTERRUPTED: "stopped by Ctrl-C",
