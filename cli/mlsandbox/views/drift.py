@@ -101,7 +101,7 @@ def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
         ]
         yield from (f"  {line}" for line in table(("about", "severity", "certain", "since", "evidence now", "verdict"), rows).splitlines())
         yield from (line for each in model.kinds if each.certain or each.severity != "none" for line in _worst(each, paint))
-    yield from (f"  {each}" for each in _performance(model.performance))
+    yield from (f"  {each}".rstrip() for each in _performance(model.performance))
 
 
 def _rows(model: ModelDrift) -> str:

@@ -134,7 +134,7 @@ def test_what_is_not_seen() -> None:
 
     assert "not watched: email: an identifier" in text
     assert "70 rows were logged without inputs" in text
-    assert "with labels (hour): 5 of 10 predictions  accuracy 0.8" in text
+    assert "\n\n  with labels (hour): 5 of 10 predictions  accuracy 0.8\n" in text
 
 
 @pytest.mark.parametrize(
