@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from mlsandbox.errors import EngineUnavailable
 
@@ -22,6 +23,7 @@ _USUAL_SOCKET: Final = Path("/var/run/docker.sock")
 _CLI_SETTINGS: Final = "~/.docker/config.json"
 _SECONDS: Final = 60
 """Until a request without an answer is an error."""
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
 """What reading an answer raises that is no answer of a Docker engine."""
 
@@ -38,6 +40,23 @@ class ImageRef:
 
 def connect(*, timeout: int = _SECONDS) -> DockerClient:
     """A client of the engine that DOCKER_HOST, else the CLI's current context, names.
+
+    Raises:
+        EngineUnavailable: there is none, it does not answer, or it is on another machine, which nothing of this one may be sent to.
+    """
+    where = endpoint()
+    if not on_this_machine(where):
+        raise EngineUnavailable(
+            "Docker's engine is on another machine",
+            why=f"{where}: its containers cannot be handed files of this one, and would be handed passwords.",
+            fix="use an engine of this machine: unset DOCKER_HOST, docker context use default   or: sandbox up --engine embedded",
+            details={"endpoint": where},
+        )
+    return connect_anywhere(timeout=timeout)
+
+
+def connect_anywhere(*, timeout: int) -> DockerClient:
+    """The same, wherever the engine is: to look at it alone.
 
     Raises:
         EngineUnavailable: there is none, or it does not answer.
@@ -104,6 +123,17 @@ def _reach(where: str | None, timeout: float) -> None:
         with socket.socket(socket.AF_UNIX) as trial:
             trial.settimeout(timeout)
             trial.connect(str(_USUAL_SOCKET) if where is None else where.removeprefix("unix://"))
+
+
+def on_this_machine(where: str | None) -> bool:
+    """Whether an engine that listens there (`endpoint`) sees this machine's files."""
+    if not where:
+        return True
+    try:
+        url = urlsplit(where if "://" in where else f"tcp://{where}")
+    except ValueError:
+        return False
+    return url.scheme in {"unix", "npipe"} or (url.scheme in {"tcp", "http", "https"} and url.hostname in _LOOPBACK)
 
 
 def endpoint() -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox.docker_host import connect, endpoint
+from mlsandbox.docker_host import connect_anywhere, endpoint
 from mlsandbox.errors import EngineUnavailable, SandboxError
 from mlsandbox.run import run
 
@@ -64,7 +64,7 @@ def look_at_docker(environ: Mapping[str, str] | None = None) -> DockerFacts:
         return DockerFacts("", None, f"{error.what}: {error.why}", error.fix, client=_has_client())
     context = _context(environ)
     try:
-        client = connect(timeout=_SECONDS)
+        client = connect_anywhere(timeout=_SECONDS)
     except EngineUnavailable as error:
         return DockerFacts(where, context, str(error.__cause__ or error.why), client=_has_client())
     from docker.errors import DockerException

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mlsandbox.docker_host import on_this_machine
 from mlsandbox.doctor.base import Finding, Verdict, machine
 from mlsandbox.doctor.docker_facts import DockerFacts
 
 _OLDEST_ENGINE: Final = (25,)
 _OLDEST_COMPOSE: Final = (2, 20)
 _ARCHITECTURES: Final = frozenset({"x86_64", "amd64", "aarch64", "arm64"})
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _IMAGES: Final = {"full": 6_000_000_000, "lite": 2_000_000_000}
 """Bytes that the images of a stack take."""
 _LITTLE_DISK: Final = 1_000_000_000
@@ -92,14 +92,14 @@ def engine(facts: DockerFacts) -> Finding:
 
 def place(facts: DockerFacts) -> Iterator[Finding]:
     """It is on this machine: its containers are handed files of the project's folder."""
-    url = urlsplit(facts.endpoint)
-    if url.scheme in {"unix", "npipe", ""} or (url.scheme in {"tcp", "http", "https"} and url.hostname in _LOOPBACK):
+    if on_this_machine(facts.endpoint):
         return
+    host = urlsplit(facts.endpoint).hostname or facts.endpoint
     back = "docker context use default" if facts.context else "unset DOCKER_HOST"
     yield machine(
         "docker",
         Verdict.PROBLEM,
-        f"the engine is on another machine ({url.hostname}), whose containers cannot be handed files of this one",
+        f"the engine is on another machine ({host}), whose containers cannot be handed files of this one",
         f"use an engine of this machine: {back}   or {_EMBEDDED}",
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mlsandbox.docker_host import answers
 from mlsandbox.engines import ENGINES
 from mlsandbox.errors import EngineUnavailable
 from support.toy_stack import ToyStack
@@ -71,6 +72,16 @@ def test_engine_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
             ENGINES["docker"](tmp_path).observe()
 
     assert "embedded" in found.value.fix
+
+
+@pytest.mark.parametrize("host", ["tcp://10.255.255.1:2375", "ssh://me@docker.example.org", "10.255.255.1:2375"])
+def test_engine_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Nothing may be sent to an engine of another machine: not even a look; builds would hand it the passwords of package indexes."""
+    monkeypatch.setenv("DOCKER_HOST", host)
+
+    with pytest.raises(EngineUnavailable, match="on another machine"):
+        ENGINES["docker"](tmp_path).observe()
+    assert not answers()
 
 
 def test_engine_that_stops_answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,7 @@ def test_what_is_not_fit(facts: dict[str, Any], check: str, verdict: Verdict, wo
         ("tcp://127.0.0.1:2375", False),
         ("tcp://docker.example.org:2376", True),
         ("ssh://me@example.org", True),
+        ("10.0.0.5:2375", True),
     ],
 )
 def test_an_engine_elsewhere(endpoint: str, *, remote: bool) -> None:
