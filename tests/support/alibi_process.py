@@ -7,6 +7,7 @@ seconds to import; each test makes an engine of its own in it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -116,7 +117,7 @@ class Served:
     def feed(self, count: int, change: Json, seed: int) -> Json:
         """Rows for it, as they come out of events."""
         table = rows(np.random.default_rng(seed), count, Change(**change))
-        self._engine.update({name: [None if value != value else value for value in values.tolist()] for name, values in table.items()})  # noqa: PLR0124
+        self._engine.update({name: [_json_value(value) for value in values.tolist()] for name, values in table.items()})
         self._engine.wait(SECONDS)
         return self._told()
 
@@ -131,6 +132,10 @@ class Served:
         if verdict["window"] is not None:
             verdict["window"] |= {"seconds": None, "ended": None}
         return verdict
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ class Detector:
         if not str(self.name).isidentifier():
             raise ValueError(f"{self.name!r} is no detector: name a class of alibi_detect.cd, as MMDDrift")
         if not isinstance(self.arguments, Mapping):
-            raise ValueError(f"the arguments of {self.name} are {self.arguments!r}: a table of names and values")  # noqa: TRY004
+            raise ValueError(f"the arguments of {self.name} are {self.arguments!r}: a table of names and values")  # noqa: TRY004 - a setting that is wrong
         _at_least(_FEWEST, f"reference_rows of {self.name}", self.reference_rows)
 
 
@@ -89,7 +89,7 @@ class Settings:
         given = dict(document)
         detectors = given.pop("detectors", ())
         if not isinstance(detectors, list | tuple):
-            raise ValueError(f"detectors is {detectors!r}: a list of tables, each with a name")  # noqa: TRY004
+            raise ValueError(f"detectors is {detectors!r}: a list of tables, each with a name")  # noqa: TRY004 - a setting that is wrong
         return cls(detectors=tuple(map(_detector, detectors)), **given)
 
 
