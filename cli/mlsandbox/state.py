@@ -89,6 +89,9 @@ def make_sandbox_folder(sandbox: Path, data: Collection[str] = ()) -> None:
     refuse_links(sandbox)
     sandbox.parent.mkdir(parents=True, exist_ok=True)
     sandbox.mkdir(mode=0o700, exist_ok=True)
+    mode = sandbox.stat().st_mode & 0o777
+    if mode & 0o007:  # a repository brought it; what its owner opened to a group stays open to it
+        sandbox.chmod(mode & ~0o007)
     for name in data:
         (sandbox / "data" / name).mkdir(parents=True, exist_ok=True)
     ignore = sandbox / ".gitignore"

@@ -65,3 +65,14 @@ def test_the_folder_is_its_owners(tmp_path: Path) -> None:
     make_sandbox_folder(tmp_path / "new" / ".sandbox")
 
     assert (tmp_path / "new" / ".sandbox").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_came_open_is_closed_to_strangers(tmp_path: Path) -> None:
+    """A `.sandbox` that a repository brought must be closed to everybody, but for a group that its owner let in."""
+    sandbox = tmp_path / ".sandbox"
+    sandbox.mkdir()
+    sandbox.chmod(0o755)
+
+    make_sandbox_folder(sandbox)
+
+    assert sandbox.stat().st_mode & 0o777 == 0o750
