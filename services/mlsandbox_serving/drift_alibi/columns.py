@@ -3,7 +3,8 @@
 One missing value makes the p-value of a column of numbers no number, and alibi-detect then says that nothing has drifted. So values are
 compared without the missing ones, and whether they are missing is compared as one more column. A chi-squared test of categories that
 hardly occur alarms for no reason, so these share a code with those that were never seen; and of what n rows do not show, the next row
-shows some with a probability of about 1/(n+1), so that the reference has one row more with that code.
+shows some with a probability of about 1/(n+1), so that the reference has one row more with that code. Rows that depend on the ones
+before them make every test too certain, so only those are compared that are as far apart as the profile found to be enough.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Column:
         kind: what a change of it is about.
         method: of the test.
         position: of the stream in a table.
+        stride: from one row that is compared to the next.
         codes: of each cell of a column of categories; None for others.
         reference: its values, ready for the test.
     """
@@ -42,12 +44,13 @@ class Column:
     kind: Kind
     method: Method
     position: int
+    stride: int
     codes: Ints | None
     reference: Floats
 
     def read(self, table: Floats) -> Floats:
         """Its values in a table, ready for the test: without those that are not known, and the missing ones where they are no value."""
-        return _ready(table[:, self.position], self.method, self.codes)
+        return _ready(table[:: self.stride, self.position], self.method, self.codes)
 
 
 def columns_to_test(streams: Sequence[Stream], table: Floats, window_rows: int) -> tuple[Column, ...]:
@@ -60,21 +63,27 @@ def columns_to_test(streams: Sequence[Stream], table: Floats, window_rows: int) 
     """
     found: list[Column] = []
     for position, stream in enumerate(streams):
-        values = table[:, position]
+        stride = stream.stride
+        values = table[:: _stride_in(table, stream), position]
         numeric = isinstance(stream.cells, NumberCells)
         method = Method.NUMBERS if numeric else Method.CATEGORIES
-        codes = _codes(stream.cells, values, window_rows) if isinstance(stream.cells, CategoryCells) else None
+        codes = _codes(stream.cells, values, window_rows / stride) if isinstance(stream.cells, CategoryCells) else None
         reference = _ready(values, method, codes)
         if len(reference):
             more = reference if codes is None else np.append(reference, codes[stream.cells.roles["unseen"]])
-            found.append(Column(stream.name, stream.kind, method, position, codes, more))
+            found.append(Column(stream.name, stream.kind, method, position, stride, codes, more))
         missing = np.append(_ready(values, Method.MISSING, None), _MISSING)
         kind = Kind.OUTLIERS if stream.kind is Kind.FEATURES else stream.kind
-        found.append(Column(stream.name, kind, Method.MISSING, position, None, missing))
+        found.append(Column(stream.name, kind, Method.MISSING, position, stride, None, missing))
     return tuple(found)
 
 
-def _codes(cells: CategoryCells, values: Floats, window_rows: int) -> Ints:
+def _stride_in(table: Floats, stream: Stream) -> int:
+    """The stride in a sample, whose rows are farther apart than those that it was drawn from."""
+    return max(round(stream.stride * len(table) / max(stream.rows, 1)), 1) if len(table) < stream.rows else stream.stride
+
+
+def _codes(cells: CategoryCells, values: Floats, window_rows: float) -> Ints:
     """A code for each category that is frequent enough, and the one of unseen values for all others."""
     present = values[np.isfinite(values)].astype(np.int64)
     expected = np.bincount(present, minlength=cells.size) * window_rows / max(len(present), 1)

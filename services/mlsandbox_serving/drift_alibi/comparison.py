@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from mlsandbox_serving.drift.streams import Stream
+from mlsandbox_serving.drift.streams import Kind, Stream
 from mlsandbox_serving.drift.values import Floats
 from mlsandbox_serving.drift_alibi.column_tests import ColumnTests
 from mlsandbox_serving.drift_alibi.columns import columns_to_test
@@ -48,6 +48,7 @@ class Comparison:
         self.problems: Final[dict[str, str]] = {}
         """What could not be made, by name, and why."""
         self._embedding = Embedding(streams, table)
+        self._stride = max((stream.stride for stream in streams if stream.kind is Kind.FEATURES), default=1)
         columns = columns_to_test(streams, table, settings.window_rows)
         self._tests = ColumnTests(library.cd, columns, len(streams), settings.p_value)
         known = self._embedding.known(table)
@@ -74,7 +75,7 @@ class Comparison:
         results: list[DetectorResult] = []
         for detector in self._detectors:
             try:
-                results.append(detector.compare(known))
+                results.append(detector.compare(known[:: self._stride]))
             except Exception as error:  # noqa: BLE001 - the same
                 problems[detector.name] = _described(error)
         return Found(columns, tuple(results), outliers, problems)

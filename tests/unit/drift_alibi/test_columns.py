@@ -85,3 +85,20 @@ def test_points_have_one_scale_and_nothing_missing() -> None:
     assert np.isfinite(embedding.codes(odd)).all()
     assert embedding.is_incomplete(odd).tolist() == [True, True]
     assert len(embedding.known(np.vstack([odd, coder.table(None, ["a"])]))) == 2 or not coder.table(None, ["a"]).size
+
+
+def test_rows_that_depend_on_each_other_are_compared_some_apart() -> None:
+    """Ten rows that are nearly the same say little more than one; each column has a stride of its own."""
+    random = np.random.default_rng(8)
+    slow = np.zeros(4_000)
+    for row in range(1, len(slow)):
+        slow[row] = 0.9 * slow[row - 1] + random.standard_normal()
+    reference = build_reference({"slow": slow, "fast": random.standard_normal(4_000)})
+    columns = _columns(reference)
+    window = Coder(reference.profile).table({"slow": slow[:1_000], "fast": slow[:1_000]})
+
+    stride = columns["slow", Method.NUMBERS].stride
+    assert stride > 5
+    assert len(columns["slow", Method.NUMBERS].read(window)) == len(columns["slow", Method.MISSING].read(window)) == -(-1_000 // stride)
+    assert len(columns["slow", Method.NUMBERS].reference) == -(-4_000 // stride)
+    assert len(columns["fast", Method.NUMBERS].read(window)) == 1_000
