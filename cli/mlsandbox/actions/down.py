@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from mlsandbox import docker_host
+from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.outcomes import DownAllResult, DownResult, Report
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
@@ -58,7 +60,10 @@ def down(
     with project_lock(sandbox, "sandbox down", waiting=lambda who: report.note(f"waiting for {who}")):
         sight = _look(root, name)
         plan = _plan(sight, services)
-        _stop(sight.engine, plan, report, TIMEOUT_SECONDS if timeout is None else timeout)
+        seconds = TIMEOUT_SECONDS if timeout is None else timeout
+        stops = [(sight.engine, plan), *([] if services else _left_running(sight))]
+        for engine, each in stops:
+            _stop(engine, each, report, seconds)
         keepers = _keepers(sight, others=volumes)
         outside, shared = _outside(keepers), _shared(keepers)
         removed_outside = tuple(each for engine in keepers for each in engine.remove_kept()) if volumes else ()
@@ -68,9 +73,14 @@ def down(
     left = _without(outside, removed_outside)
     if volumes:
         _warn_of(left, report)
-    stopped = tuple(step.service for step in plan.steps)
     return DownResult(
-        name, stopped, {} if volumes else sizes(sandbox), removed, (*left, *shared), removed_outside, time.monotonic() - began
+        name,
+        _names(each for _, each in stops),
+        {} if volumes else sizes(sandbox),
+        removed,
+        (*left, *shared),
+        removed_outside,
+        time.monotonic() - began,
     )
 
 
@@ -151,6 +161,22 @@ def _look(root: Path, name: str) -> Sight:
         ) from error
 
 
+def _left_running(sight: Sight) -> Iterator[tuple[Engine, Plan]]:
+    """What else runs of the project: an engine that did not answer when the stack moved to another one was left as it was."""
+    for name, make in ENGINES.items():
+        if name == sight.engine.name or (name == DOCKER and not docker_host.answers()):
+            continue
+        with suppress(EngineUnavailable):
+            engine = make(sight.root)
+            plan = engine.plan_stop(None, engine.observe())
+            if plan.steps:
+                yield engine, plan
+
+
+def _names(plans: Iterable[Plan]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(step.service for plan in plans for step in plan.steps))
+
+
 def _keepers(sight: Sight, *, others: bool) -> tuple[Engine, ...]:
     """The stack's engine; with `others` also those that ran the project's stack before, as far as they answer."""
     more = [make(sight.root) for name, make in ENGINES.items() if others and name != sight.engine.name]
@@ -178,7 +204,7 @@ def _plan(sight: Sight, services: Sequence[str]) -> Plan:
 
 def _planned(root: Path, name: str, services: Sequence[str], *, volumes: bool) -> DownResult:
     sight = _look(root, name)
-    stopped = tuple(step.service for step in _plan(sight, services).steps)
+    stopped = _names([_plan(sight, services), *(plan for _, plan in ([] if services else _left_running(sight)))])
     keepers = _keepers(sight, others=volumes)
     outside, shared = _outside(keepers), _shared(keepers)
     sandbox = root / ".sandbox"

@@ -15,7 +15,7 @@ from mlsandbox.actions.outcomes import Report, UpOptions
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
 from mlsandbox.errors import EngineUnavailable, PortInUse
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.package import Package
@@ -136,8 +136,7 @@ def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:
     """Carry the plan out; False when another program has taken a port since they were chosen, and they are `movable`."""
     began, options, report = time.monotonic(), job.options, job.report
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
-    named = ", ".join(step.service for step in plan.changes) or "the stack"
-    report.step(f"Starting {named}")
+    report.step(told(plan, "Starting", "Removing"))
 
     def tell(change: Change) -> None:
         if change.state is ServicePhase.STOPPED and change.reason:
@@ -145,10 +144,19 @@ def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:
 
     outcome = job.engine.apply(plan, tell, timeout=seconds if options.wait else 0.0)
     if outcome.result is Result.READY:
-        report.done(f"Started {named}", "", time.monotonic() - began)
+        report.done(told(plan, "Started", "Removed"), "", time.monotonic() - began)
     elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
         report.note("another program took a port in between: choosing anew")
         return False
     elif options.wait or outcome.result is not Result.TIMEOUT:
         raise verdict(outcome, seconds=seconds)
     return True
+
+
+def told(plan: Plan, start: str, stop: str) -> str:
+    """What is done to the services of a plan: "Starting api; removing grafana" (pure)."""
+    came = ", ".join(step.service for step in plan.changes if step.action is not Action.STOP)
+    went = ", ".join(step.service for step in plan.changes if step.action is Action.STOP)
+    if not went:
+        return f"{start} {came or 'the stack'}"
+    return f"{start} {came}; {stop.lower()} {went}" if came else f"{stop} {went}"

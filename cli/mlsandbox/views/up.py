@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mlsandbox.actions.outcomes import GoldenSummary, SmokePrediction, UpResult
 from mlsandbox.actions.pages import OF_SERVICES
+from mlsandbox.engines.base import Action
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, span
 from mlsandbox_serving.contract import Port, Route
@@ -40,13 +41,15 @@ def up_text(result: UpResult, paint: Paint) -> str:
     if result.curl:
         lines += ["", f"  Try   {result.curl if len(result.curl) <= _LONGEST_CURL else 'sandbox predict --example --curl'}"]
     following = "sandbox predict --example" if result.smoke else "sandbox status --wait healthy"
-    lines += ["", f"  Next  {following}", "        sandbox down    stop; data is kept in .sandbox/"]
+    kept = "in .sandbox/ and in volumes of Docker" if result.engine == "docker" else "in .sandbox/"
+    lines += ["", f"  Next  {following}", f"        sandbox down    stop; data is kept {kept}"]
     return "\n".join(lines)
 
 
 def _services(result: UpResult) -> str:
     """Each with what was done to it; of many only those to which something else was done than to most."""
     done = {each.name: each.change or each.state for each in result.services}
+    done |= {step.subject: "removed" for step in result.plan if step.action == Action.STOP and step.subject not in done}
     if len(done) <= _FEW:
         return ", ".join(f"{name} {what}" for name, what in done.items())
     usual, count = Counter(done.values()).most_common(1)[0]

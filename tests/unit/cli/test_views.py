@@ -66,6 +66,14 @@ def test_a_new_stack() -> None:
     )
 
 
+def test_a_stack_that_lost_a_service() -> None:
+    """`up` must name services that it removed, and with containers say that data is in volumes, too."""
+    text = up_text(replace(UP, engine="docker", plan=(PlannedStep("stop", "grafana", "not wanted"),)), PLAIN)
+
+    assert "  Services    api created, log-store unchanged, grafana removed\n" in text
+    assert text.endswith("data is kept in .sandbox/ and in volumes of Docker")
+
+
 def test_pages_of_a_stack() -> None:
     """`up` must show where dashboards, Prometheus and alerts are, and name every dashboard."""
     grafana = "http://127.0.0.1:7312"

@@ -18,6 +18,7 @@ from mlsandbox.progress import QuietReport
 from mlsandbox.registry import Entry, Registry
 from mlsandbox.stack.ports import this_machine
 from support.fake_engine import FakeEngine
+from support.toys import desired, toy
 
 VOLUME, IMAGE = Kept(Keeping.VOLUME, "churn_data"), Kept(Keeping.IMAGE, "churn/model:v1", 1000)
 
@@ -100,6 +101,19 @@ def test_what_an_engine_of_before_keeps_is_removed_too(tmp_path: Path) -> None:
     result = down(_project(tmp_path / "p", "embedded"), "churn", _report(), volumes=True)
 
     assert (result.removed_outside, result.kept_outside) == ((VOLUME,), (IMAGE,))
+
+
+def test_what_another_engine_still_runs_is_stopped(tmp_path: Path) -> None:
+    """A stack that was left as it was, because its engine did not answer when the project moved to another, must go with `down`."""
+    root = _project(tmp_path / "p", "embedded")
+    left = KeepingEngine(root)
+    left.apply(left.plan(desired(toy("api", 7310)), left.observe()), lambda _: None, timeout=1)
+
+    planned = down(root, "churn", _report(), dry_run=True)
+    assert (planned.stopped, left.observe().running) == (("api",), True)
+
+    assert down(root, "churn", _report()).stopped == ("api",)
+    assert not left.observe().running
 
 
 def test_a_stack_whose_engine_does_not_answer_is_listed(tmp_path: Path) -> None:
