@@ -19,7 +19,7 @@ from typing import Final
 from mlsandbox.assets import asset
 from mlsandbox.errors import CommandFailed, PackagingFailed, PythonMissing, SandboxError
 from mlsandbox.file_lock import exclusive, exclusive_if_free
-from mlsandbox.packaging.interpreters import SUPPORTED, find_python
+from mlsandbox.packaging.interpreters import find_python, pythons_of
 from mlsandbox.packaging.lock import Lock
 from mlsandbox.packaging.uv import run_uv
 from mlsandbox.run import run
@@ -55,10 +55,8 @@ _SERVED: Final = (
     *("fluent.sender", "msgpack", "msgspec", "prometheus_client"),
 )
 _SCIENCE: Final = ("numpy", "pandas")
-_ALIBI: Final = "drift-alibi"
-_PYTHONS: Final = {_ALIBI: ("3.11", "3.12")}
-"""Of services that do not run on all supported Pythons: alibi-detect needs a numpy that later ones do not have."""
-_IMPORTS: Final = {_ALIBI: ("msgpack", "alibi_detect.cd", "alibi_detect.od")}
+_IMPORTS: Final = {"drift-alibi": ("msgpack", "alibi_detect.cd", "alibi_detect.od")}
+"""Of our own services of which more than msgpack is tried."""
 _FRAMEWORKS: Final = (
     *("pyarrow.parquet", "pyarrow.csv", "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline"),
     *("xgboost", "lightgbm", "catboost", "onnxruntime", "torch", "mlflow.pyfunc"),
@@ -218,7 +216,7 @@ def _remove_leftovers(envs: Path, *, own: Path) -> None:
 def _any_python(service: str) -> str:
     """The first Python that is here and on which a service runs; ours is the usual answer."""
     own = ".".join(platform.python_version_tuple()[:2])
-    able = _PYTHONS.get(service, SUPPORTED)
+    able = pythons_of(service)
     last: SandboxError | None = None
     for minor in dict.fromkeys((*(minor for minor in able if minor == own), *reversed(able))):
         try:

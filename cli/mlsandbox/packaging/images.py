@@ -20,7 +20,7 @@ from mlsandbox.packaging.image_pull import pull_images
 from mlsandbox.packaging.image_recipes import FluentdRecipe, ModelRecipe, Recipe, ServiceRecipe
 from mlsandbox.packaging.image_store import LocalImages, local_images, remove_superseded, replacing
 from mlsandbox.packaging.images_catalog import FLUENTD, PYTHON, check_overrides, reference
-from mlsandbox.packaging.interpreters import SUPPORTED
+from mlsandbox.packaging.interpreters import SUPPORTED, pythons_of
 from mlsandbox.packaging.package import Package
 from mlsandbox.registry import Registry
 from mlsandbox.render.compose import COMPOSE_FILE
@@ -127,7 +127,7 @@ def _wanted(spec: StackSpec, packages: Mapping[str, Package], settings: ImageSet
     if settings.ca is not None and not settings.ca.is_file():
         raise ConfigInvalid(f"stack.ca is no file: {settings.ca}", fix="correct stack.ca in sandbox.toml")
     minors = {service.environment.python for service in spec.services if isinstance(service.environment, ModelEnvironment)}
-    minor = max(minors or SUPPORTED, key=lambda text: tuple(int(part) for part in text.split(".")))
+    minor = max(minors or SUPPORTED, key=_ordered)
     by_environment = {service.environment: service for service in spec.services}
     return tuple(_image(service, packages, settings, minor=minor) for service in by_environment.values())
 
@@ -140,12 +140,17 @@ def _image(service: ServiceSpec, packages: Mapping[str, Package], settings: Imag
         base = _reference(PYTHON, settings, minor=environment.python)
         recipe = ModelRecipe(package, settings.project, settings.root, base, settings.ca)
     elif isinstance(environment, ServiceEnvironment):
-        recipe = ServiceRecipe(environment.name, _reference(PYTHON, settings, minor=minor), settings.ca)
+        able = min(minor, pythons_of(environment.name)[-1], key=_ordered)
+        recipe = ServiceRecipe(environment.name, _reference(PYTHON, settings, minor=able), settings.ca)
     elif environment.image == FLUENTD and FLUENTD not in settings.overrides:
         recipe = FluentdRecipe(_reference(FLUENTD, settings), settings.ca)
     else:
         return _Wanted(environment, _reference(environment.image, settings), None, None)
     return _Wanted(environment, recipe.tag, recipe, recipe.content)
+
+
+def _ordered(minor: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in minor.split("."))
 
 
 def _reference(key: str, settings: ImageSettings, *, minor: str = "") -> str:

@@ -18,6 +18,8 @@ from mlsandbox.run import run
 
 SUPPORTED: Final = ("3.11", "3.12", "3.13")
 """Python minor versions that served code runs on."""
+_OF_SERVICES: Final = {"drift-alibi": ("3.11", "3.12")}
+"""Of our own services that do not run on all of them: alibi-detect needs a numpy that later ones do not have."""
 _QUERY: Final = Path(__file__).with_name("interpreter_query.py")
 _QUERY_SECONDS: Final = 60.0
 _REQUIRED: Final = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -59,6 +61,11 @@ class Installed:
                 found.add(name)
                 waiting.extend(each for each in self.requires.get(name, ()) if each in self.versions)
         return frozenset(found)
+
+
+def pythons_of(service: str) -> tuple[str, ...]:
+    """Python minor versions that one of our own services ("log-store") runs on, the newest last."""
+    return _OF_SERVICES.get(service, SUPPORTED)
 
 
 def minor_of(version: str) -> str:
