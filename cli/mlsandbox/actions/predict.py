@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,9 +130,17 @@ def read_body(text: str, standard_input: str | None) -> str:
     except OSError as error:
         raise InputUnreadable(f"{text[1:]} cannot be read", why=error.strerror or str(error), fix=f"check the path: {text[1:]}") from error
     except ValueError as error:
-        fix = "write it as in: sandbox predict '{\"age\": 42.0}'   or take the example: sandbox predict --example"
+        written = "write it as in: sandbox predict '{\"age\": 42.0}'   or take the example: sandbox predict --example"
+        fix = f"rows of a file are given as: sandbox predict {shlex.quote(f'@{text}')}" if _is_file(text) else written
         raise InputUnreadable("the request is not JSON", why=str(error), fix=fix) from error
     return content
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a name
+        return False
 
 
 def tabular_rows(package: Package, path: Path, *, typed: bool) -> list[str]:

@@ -108,7 +108,8 @@ def endpoint_of(sight: Sight, model: str | None = None) -> str:
     if name not in endpoints:
         what = "the stack is not running" if not endpoints and not sight.stopped else f"no model {model or first!r} is running"
         why = f"Models that answer: {', '.join(sight.remembered.served)}." if endpoints else ""
-        raise NotRunning(what, why=why, fix="start it: sandbox up")
+        other = "   or ask one of those: sandbox predict --model NAME" if endpoints else ""
+        raise NotRunning(what, why=why, fix=f"start it: sandbox up{other}")
     return endpoints[name]
 
 

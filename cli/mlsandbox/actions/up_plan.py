@@ -16,7 +16,9 @@ from mlsandbox.project import Project
 from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
+from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.ports import Allocation, this_machine
+from mlsandbox_serving.contract import Port
 
 
 def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], began: float) -> UpResult:
@@ -26,8 +28,13 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
     steps = [PlannedStep("package", model.name, each.why) for model, each in zip(models, found, strict=True) if each.package is None]
     packages = [each.package for each in found if each.package is not None]
     if steps:
-        names = [service.name for service in sight.services]
-        steps += [PlannedStep("restart", name, "a model changes") for name in names] or [PlannedStep("start", "the stack", "not running")]
+        changing = _of_models([model.name for model in models], [step.subject for step in steps])
+        steps += [
+            PlannedStep("restart", service.name, "its model changes")
+            if service.name in changing
+            else PlannedStep("keep", service.name, "no model of it changes")
+            for service in sight.services
+        ] or [PlannedStep("start", "the stack", "not running")]
     else:
         parts = parts_of(project, engine, programs_on_path())
         ports = _planned_ports(project, engine, [package.model for package in packages], parts, sight).ports
@@ -52,6 +59,11 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
         plan=tuple(steps),
         dry_run=True,
     )
+
+
+def _of_models(models: Sequence[str], changed: Sequence[str]) -> frozenset[str]:
+    """The services that each model has of its own, of those that change."""
+    return frozenset(suffixed(base, models, model) for model in changed for base in (Port.API, Port.SHIPPER))
 
 
 def _planned_ports(project: Project, engine: str, models: Sequence[str], parts: frozenset[str], sight: Sight) -> Allocation:

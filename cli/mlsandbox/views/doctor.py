@@ -16,9 +16,13 @@ def doctor_text(report: Report, paint: Paint) -> str:
     lines: list[str] = []
     for group in dict.fromkeys(finding.group for finding in report.findings):
         lines += [paint.strong(group), *(line for each in report.findings if each.group == group for line in _lines(each, paint)), ""]
-    count = report.problems
-    lines.append("no problems" if count == 0 else f"{count} problem{'s' if count > 1 else ''}")
+    warnings = sum(finding.verdict is Verdict.WARNING for finding in report.findings)
+    lines.append(", ".join(filter(None, (_count(report.problems, "problem") or "no problems", _count(warnings, "warning")))))
     return "\n".join(lines)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}" if count else ""
 
 
 def _lines(finding: Finding, paint: Paint) -> Iterator[str]:

@@ -133,5 +133,8 @@ def test_text() -> None:
     text = doctor_text(report, Paint(on=False))
 
     assert text.splitlines()[-1] == "1 problem"
+    assert (
+        doctor_text(Report((machine("disk", Verdict.WARNING, "low"),) * 2), Paint(on=False)).splitlines()[-1] == "no problems, 2 warnings"
+    )
     assert "✗ problem  disk          full" in text
     assert "make room" in text

@@ -129,3 +129,12 @@ def test_json_documents(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([{"age": 1}]))
 
     assert list(read_rows(tmp_path / "a.json", SCHEMA, no_tabular)) == [{"age": 1}]
+
+
+def test_a_file_that_is_given_as_a_row(tmp_path: Path) -> None:
+    """The name of a file without the @ must be an error that says how files are given; other text, however long, one with an example."""
+    (tmp_path / "my row.json").write_text("{}")
+    for text, said in ((str(tmp_path / "my row.json"), f"predict '@{tmp_path / 'my row.json'}'"), ("x" * 5000, "--example")):
+        with pytest.raises(InputUnreadable) as found:
+            read_body(text, None)
+        assert said in found.value.fix
