@@ -36,6 +36,10 @@ class Load:
         self._ended.set()
         self._thread.join(60)
 
+    def go_on(self, seconds: float) -> None:
+        """Return after so long, or when the load has ended."""
+        self._ended.wait(seconds)
+
     @property
     def failed(self) -> dict[str, int]:
         """Outcomes that are no answer."""

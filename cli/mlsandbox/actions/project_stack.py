@@ -25,7 +25,7 @@ _ALSO_CALLED: Final = {ALERTMANAGER: ("prometheus-alertmanager",)}
 
 def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozenset[str]:
     """Names of the components that the project's stack has on this engine, given the programs of others that are on PATH."""
-    return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs)
+    return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs, drift=project.drift.enabled)
 
 
 def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, int], parts: frozenset[str]) -> StackSpec:
@@ -40,6 +40,7 @@ def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, 
         log_retention_seconds=project.log.retention,
         spool_bytes=project.log.spool_size,
         max_rows_per_event=project.log.max_rows_per_event,
+        drift_rows_between_false_alarms=project.drift.rows_between_false_alarms,
     )
     return build_stack(inputs)
 

@@ -14,6 +14,7 @@ GRAFANA: Final = "grafana"
 FLUENTD: Final = "fluentd"
 ELASTICSEARCH: Final = "elasticsearch"
 ELASTICSEARCH_EXPORTER: Final = "elasticsearch-exporter"
+DRIFT: Final = "drift"
 
 OPTIONAL: Final = (PROMETHEUS, ALERTMANAGER, GRAFANA, ELASTICSEARCH_EXPORTER)
 """What a user may leave out; Fluentd and Elasticsearch are left out together, by `profile = "lite"`."""
@@ -27,7 +28,7 @@ _PROFILES: Final = {
 }
 
 
-def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], programs: Collection[str]) -> frozenset[str]:
+def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], programs: Collection[str], drift: bool = False) -> frozenset[str]:
     """Names of the components.
 
     Args:
@@ -35,7 +36,7 @@ def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], program
         profile: "full" or "lite"; the embedded engine has one log store, whatever the profile.
         exclude: of OPTIONAL.
         programs: those of NATIVE that are on PATH; a container needs none.
+        drift: whether live rows are compared with a reference.
     """
-    if engine == "embedded":
-        return frozenset({*_ALWAYS, LOG_STORE, *(set(programs) & set(NATIVE))} - set(exclude))
-    return frozenset(_PROFILES[profile]) - set(exclude)
+    chosen = {*_ALWAYS, LOG_STORE, *(set(programs) & set(NATIVE))} if engine == "embedded" else set(_PROFILES[profile])
+    return frozenset(chosen | ({DRIFT} if drift else set())) - set(exclude)

@@ -96,7 +96,7 @@ class Watch:
             self._failure = described
 
     def _load(self, folder: Path | None) -> Profile | None:
-        if folder is None:
+        if folder is None or not folder.is_dir():
             return None
         try:
             return load_profile(folder)

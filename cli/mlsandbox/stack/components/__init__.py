@@ -2,6 +2,7 @@
 
 from mlsandbox.stack.components.alertmanager import ALERTMANAGER
 from mlsandbox.stack.components.base import Component
+from mlsandbox.stack.components.drift import DRIFT
 from mlsandbox.stack.components.elasticsearch import ELASTICSEARCH
 from mlsandbox.stack.components.elasticsearch_exporter import ELASTICSEARCH_EXPORTER
 from mlsandbox.stack.components.fluentd import FLUENTD
@@ -17,6 +18,7 @@ COMPONENTS: tuple[Component, ...] = (
     ELASTICSEARCH_EXPORTER,
     FLUENTD,
     LOG_STORE,
+    DRIFT,
     SHIPPER,
     MODEL,
     ALERTMANAGER,

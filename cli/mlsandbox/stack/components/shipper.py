@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsandbox.stack import parts
-from mlsandbox.stack.components import elasticsearch, fluentd, log_store
+from mlsandbox.stack.components import drift, elasticsearch, fluentd, log_store
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
 from mlsandbox.stack.spec import Address, Condition, DataFolder, Joined, ListenHost, ListenPort, Probe, Resources, Scrape, ServiceSpec
 from mlsandbox_serving.contract import Env, Port, Route
@@ -19,6 +19,7 @@ def spool_folder(model: str) -> DataFolder:
 def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     port = inputs.named(Port.SHIPPER, model)
     sink = fluentd.NAME if parts.FLUENTD in inputs.parts else log_store.NAME
+    compared = (",", *drift.SINK.parts) if parts.DRIFT in inputs.parts else ()
     more = {Env.ELASTICSEARCH_URL: elasticsearch.URL} if parts.ELASTICSEARCH in inputs.parts else {}
     return ServiceSpec(
         name=inputs.named(NAME, model),
@@ -30,7 +31,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
             Env.SPOOL_DIR: spool_folder(model.name),
             Env.SPOOL_BYTES: str(inputs.spool_bytes),
             Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
-            Env.SINKS: Joined((f"{sink}=", Address(sink, Port.FLUENTD))),
+            Env.SINKS: Joined((f"{sink}=", Address(sink, Port.FLUENTD), *compared)),
             Env.LISTEN_HOST: ListenHost(),
             Env.SHIPPER_PORT: ListenPort(port),
             **more,
