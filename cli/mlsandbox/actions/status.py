@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from mlsandbox.actions.outcomes import StatusResult
+from mlsandbox.actions.outcomes import ServiceState, StatusResult
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
+from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
 
 
 def _alert(alert: Alert) -> str:
-    about = alert.model or alert.service
+    beside = alert.service is not None and alert.service.partition("-")[0] != Port.API
+    about = alert.service if beside or not alert.model else alert.model
     return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: sandbox help {alert.name}"
 
 
@@ -96,5 +98,11 @@ def _warnings(sight: Sight) -> list[str]:
     coming = [each.name for each in sight.services if each.state in _COMING]
     wait = [f"not ready yet: {', '.join(coming)}; wait for it: sandbox status --wait healthy"] if coming else []
     bad = [each for each in sight.services if each.state not in _WELL | _COMING]
-    told = [f"{each.name} is {each.state}{': ' + each.reason if each.reason else ''}; its output: sandbox logs {each.name}" for each in bad]
+    told = [_attention(each) for each in bad]
     return stopped + told + wait
+
+
+def _attention(service: ServiceState) -> str:
+    reason = f": {service.reason}" if service.reason else ""
+    again = "; start it again: sandbox up" if service.state == State.FAILED else ""
+    return f"{service.name} is {service.state}{reason}; its output: sandbox logs {service.name}{again}"

@@ -150,6 +150,8 @@ def test_alerts_need_attention() -> None:
     assert alert_warnings(ActiveAlerts((alert,))) == (
         "alert ServiceDown (critical, api): api is down; what to do: sandbox help ServiceDown",
     )
+    for service, model, about in (("shipper", "wine", "shipper"), ("api-wine", "wine", "wine"), (None, "wine", "wine")):
+        assert f"(critical, {about})" in alert_warnings(ActiveAlerts((replace(alert, service=service, model=model),)))[0]
     assert alert_warnings(ActiveAlerts(problem="no answer")) == ("alerts are not known: no answer",)
     assert alert_warnings(ActiveAlerts()) == ()
 
