@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -110,7 +111,8 @@ def update_project(root: Path, name: str, settings: Mapping[str, Any]) -> None:
 
 def project_name(root: Path) -> str:
     """The folder's name, as far as a project can have it."""
-    text = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-")[:40]
+    plain = unicodedata.normalize("NFKD", root.resolve().name.casefold())  # letters apart from their accents
+    text = re.sub(r"[^a-z0-9]+", "-", re.sub(r"[\u0300-\u036f]", "", plain)).strip("-")[:40]
     return text if text[:1].isalpha() else f"p-{text}".rstrip("-") if text else "sandbox"
 
 

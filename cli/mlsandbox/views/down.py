@@ -10,6 +10,8 @@ from mlsandbox.views.tables import amount, span
 
 _OF_ONE = "sandbox down --volumes"
 _OF_ALL = "sandbox down --all --volumes"
+_MOST = 3
+"""Of what stacks share, that are named in the text about one stack."""
 
 
 def down_text(result: DownResult) -> str:
@@ -55,7 +57,7 @@ def _kept(result: DownResult, *, shared: bool) -> list[str]:
     if kept and shared and not result.removed:
         kept[-1] += f" (delete with: {_OF_ONE})"
     if shared:
-        kept += [f"{listed} (delete with: {_OF_ALL})" for listed in _by_kind(_shared(result))]
+        kept += [f"{listed} (delete with: {_OF_ALL})" for listed in _by_kind(_shared(result), most=_MOST)]
     first = "would keep: " if result.dry_run else "Kept: "
     return [f"{first if index == 0 else ' ' * len(first)}{each}" for index, each in enumerate(kept)]
 
@@ -64,9 +66,11 @@ def _shared(result: DownResult) -> list[Kept]:
     return [each for each in result.kept_outside if each.kind is Keeping.SHARED]
 
 
-def _by_kind(kept: Sequence[Kept]) -> list[str]:
-    """One line for all of a kind."""
-    kinds = dict.fromkeys(each.kind for each in kept)
-    return [
-        f"{kind}s " + ", ".join(f"{each.name} {amount(each.size_bytes)}".rstrip() for each in kept if each.kind == kind) for kind in kinds
-    ]
+def _by_kind(kept: Sequence[Kept], *, most: int | None = None) -> list[str]:
+    """One line for all of a kind; at most `most` of them by name."""
+    lines = []
+    for kind in dict.fromkeys(each.kind for each in kept):
+        some = [f"{each.name} {amount(each.size_bytes)}".rstrip() for each in kept if each.kind == kind]
+        more = [f"and {len(some) - most} more"] if most is not None and len(some) > most else []
+        lines.append(f"{kind}s {', '.join([*some[:most], *more])}")
+    return lines

@@ -31,6 +31,7 @@ import mlsandbox
 from mlsandbox.errors import ConfigInvalid, SandboxError, SaveRefused, UntrustedModel
 from mlsandbox.packaging.inspect import inspect_model
 from mlsandbox.project import load_project
+from mlsandbox.saving.folder import project_name
 from mlsandbox_serving.contract import ModelKind
 from mlsandbox_serving.golden import replay
 from mlsandbox_serving.models import ModelSpec, load
@@ -362,3 +363,11 @@ def test_the_package_stays_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("Meine Prüfung", "meine-prufung"), ("Größe x", "grosse-x"), ("モデル", "sandbox"), ("2024 churn", "p-2024-churn")]
+)
+def test_names_of_projects(tmp_path: Path, folder: str, name: str) -> None:
+    """The name of a project must be its folder's, in letters that a name may have; those with accents without them."""
+    assert project_name(tmp_path / folder) == name

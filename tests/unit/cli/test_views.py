@@ -213,6 +213,9 @@ def test_shared_images_of_down() -> None:
     assert down_text(of_one).splitlines()[-1] == (
         "Kept: shared images mlsandbox/services/log-store:1f 200 MB (delete with: sandbox down --all --volumes)"
     )
+    many = replace(of_one, kept_outside=(store,) * 5)
+    assert down_text(many).splitlines()[-1].count("log-store:1f 200 MB") == 3
+    assert ", and 2 more (delete with" in down_text(many)
     assert down_all_text(DownAllResult((of_one,), (store,))).splitlines() == [
         "churn: Stopped 1 service in 1.0s: api",
         "Removed everything in .sandbox: data",
