@@ -74,7 +74,7 @@ def test_engine_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "embedded" in found.value.fix
 
 
-@pytest.mark.parametrize("host", ["tcp://10.255.255.1:2375", "ssh://me@docker.example.org", "10.255.255.1:2375"])
+@pytest.mark.parametrize("host", ["tcp://docker.invalid:2375", "ssh://me@docker.example.org", "docker.invalid:2375"])
 def test_engine_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     """Nothing may be sent to an engine of another machine: not even a look; builds would hand it the passwords of package indexes."""
     monkeypatch.setenv("DOCKER_HOST", host)
