@@ -16,11 +16,12 @@ from support.toy_stack import ToyStack
 from support.waiting import wait_for
 
 _UP = """
-import sys
+import signal, sys
 from pathlib import Path
 from mlsandbox.docker_host import ImageRef
 from support.toy_stack import ToyStack
 from support.toys import toy
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 root, reference, identity, *ports = sys.argv[1:]
 stack = ToyStack(Path(root), ImageRef(reference, identity))
 stack.up(*(toy(name, int(port), TOY="never") for name, port in zip("abc", ports)), timeout=60.0)
