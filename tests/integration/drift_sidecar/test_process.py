@@ -116,12 +116,23 @@ def test_without_a_reference_the_first_rows_become_it(make_drift: Make) -> None:
 
 
 def test_a_profile_that_cannot_be_read_is_told(make_drift: Make, tmp_path: Path) -> None:
-    """A missing profile must not keep the service from starting; why there is none is said in words."""
+    """A damaged profile must not keep the service from starting; why it is not used is said in words."""
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "profile.json").write_text("{")
+    drift = make_drift(**{Env.DRIFT_PROFILES: f"churn/v1={damaged}"})
+    drift.start()
+
+    assert "damaged" in drift.model()["reference"]["problem"]
+    assert "damaged" in get(drift.probe_port, "/report.html")[1]
+
+
+def test_a_version_without_a_profile_is_no_problem(make_drift: Make, tmp_path: Path) -> None:
+    """Without a folder for its profile a version must learn from live rows, and nothing be called wrong."""
     drift = make_drift(**{Env.DRIFT_PROFILES: f"churn/v1={tmp_path / 'nowhere'}"})
     drift.start()
 
-    assert "nowhere" in drift.model()["reference"]["problem"]
-    assert "nowhere" in get(drift.probe_port, "/report.html")[1]
+    assert drift.model()["reference"]["problem"] is None
 
 
 def test_strange_events_are_counted_and_do_no_harm(make_drift: Make) -> None:
