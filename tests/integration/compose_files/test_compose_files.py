@@ -23,7 +23,8 @@ def _named(path: Path) -> str:
 
 def _compose(file: Path, *args: str) -> subprocess.CompletedProcess[str]:
     command = ["docker", "compose", "-f", str(file), *args]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
+    environ = {**os.environ, "PWD": str(REPOSITORY)}  # a shell sets it, and the reference is relative to it
+    return subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")

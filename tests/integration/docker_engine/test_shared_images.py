@@ -33,7 +33,8 @@ def service_image(stack: ToyStack, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def make(tag: str) -> str:
         folder = tmp_path / f"context-{tag}"
         folder.mkdir()
-        (folder / "Dockerfile").write_text(f"FROM {stack.image.reference}\nLABEL {label}={tag}\n")
+        (folder / "new").write_text(uuid.uuid4().hex)  # with nothing but a label an image is as old as its base
+        (folder / "Dockerfile").write_text(f"FROM {stack.image.reference}\nCOPY new /new\nLABEL {label}={tag}\n")
         made.append(f"{repository}:{tag}")
         docker("build", "--quiet", f"--tag={made[-1]}", str(folder))
         return made[-1]
