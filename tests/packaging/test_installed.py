@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from pathlib import Path
 
 from support.docker_rig import DockerRig
@@ -58,7 +59,7 @@ def test_up_in_containers(installed: Path, tmp_path: Path, docker_rig: DockerRig
     (tmp_path / "home").mkdir()
     sandbox = DockerSandbox(tmp_path, tmp_path / "home", installed / "python", {"SANDBOX_PROFILE": "lite"}, installed / "sandbox")
     sandbox.script(TRAIN)
-    sandbox.use_images(docker_rig.images, "installed-tiny")
+    sandbox.use_images(docker_rig.images, f"installed-{uuid.uuid4().hex[:6]}")
     try:
         sandbox.run("up").ok()
         status, answer, _ = post(f"{sandbox.url}/predict", {"x": 9.0, "y": 0.0})

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def make_docker(
         (folder / "home").mkdir()
         shutil.copytree(trained_example, folder / "employment")
         sandbox = DockerSandbox(folder / "employment", folder / "home", extra=extra)
-        sandbox.use_images(docker_rig.images, name)
+        sandbox.use_images(docker_rig.images, f"{name}-{uuid.uuid4().hex[:6]}")  # another run of the tests may be under way
         made.append(sandbox)
         return sandbox
 
