@@ -13,6 +13,8 @@ PACKAGES = ("docker.io", "docker-cli", "docker-compose", "docker-buildx", "docke
 _PID_FILE = Path("/var/run/docker.pid")
 _LOG = Path("/var/log/dockerd-sandbox-test.log")
 _START_SECONDS = 60.0
+_started: list[subprocess.Popen[bytes]] = []
+"""Engines that outlive this program on purpose: Python warns of a process that it forgets while it runs."""
 
 
 class RigError(Exception):
@@ -80,6 +82,7 @@ def _start() -> None:
     _PID_FILE.unlink(missing_ok=True)  # of an engine that ended with its machine
     with _LOG.open("ab") as log:
         daemon = subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    _started.append(daemon)
     deadline = time.monotonic() + _START_SECONDS
     while not engine_answers():
         if daemon.poll() is not None or time.monotonic() > deadline:
