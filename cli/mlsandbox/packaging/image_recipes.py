@@ -109,9 +109,8 @@ class ModelRecipe:
     @property
     def content(self) -> str:
         recipe = _digest_of_files({"instructions": Path(containerfile.__file__)})
-        return _digest(
-            "model", self.package.digest, self.package.tag, self.base, recipe, asset(f"{_SERVICE}/uv.txt"), _authorities(self.authorities)
-        )
+        labels = json.dumps(self.labels, sort_keys=True)  # a project that was moved owns its images under its new path
+        return _digest("model", labels, self.package.tag, self.base, recipe, asset(f"{_SERVICE}/uv.txt"), _authorities(self.authorities))
 
     def write(self, folder: Path) -> Written:
         """Let BentoML write them, in the model's own environment, and change what `containerfile` says."""
