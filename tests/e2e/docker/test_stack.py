@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.dashboards import PanelQuery, panel_queries
 
+from support.dashboards import PanelQuery, panel_queries
 from support.docker_stack import DockerSandbox, docker
 from support.sandbox import get, post
 from support.waiting import wait_for
