@@ -10,11 +10,11 @@ import contextlib
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
+from mlsandbox_serving.damaged import set_aside
 from mlsandbox_serving.drift_sidecar.event import Labelled, Rows, unpacked
 from mlsandbox_serving.drift_sidecar.settings import Source
 
@@ -28,7 +28,6 @@ MOST_IDS: Final = 500_000
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
 _WAL_BYTES: Final = 16 * 1024 * 1024
-_KEPT_CORRUPT: Final = 3
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS sources (
@@ -242,14 +241,8 @@ class StateStore:
     def _move_aside(self, error: sqlite3.DatabaseError) -> None:
         self.close()
         self.corruptions += 1
-        aside = self.path.with_name(f"drift.corrupt-{time.time_ns()}.sqlite3")
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        aside = set_aside(self.path)
         _log.error("%s cannot be used (%s): moved it to %s; the monitors go on from what they know now", self.path, error, aside)
-        for path in sorted(self.path.parent.glob("drift.corrupt-*.sqlite3"))[:-_KEPT_CORRUPT]:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _check_version(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from mlsandbox_serving.contract import Dataset, LogTable
+from mlsandbox_serving.damaged import set_aside
 from mlsandbox_serving.log_store.row import COLUMNS, Row
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ _BUSY_SECONDS: Final = 5.0
 _DELETE_ROWS: Final = 500
 """Rows deleted in one transaction, so that events never wait long behind a deletion."""
 _WAL_BYTES: Final = 16 * 1024 * 1024
-_KEPT_CORRUPT: Final = 3
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _SCHEMA: Final = f"""
@@ -169,14 +169,8 @@ class EventStore:
     def _move_aside(self, error: sqlite3.DatabaseError) -> None:
         self.close()
         self.corruptions += 1
-        aside = self.path.with_name(f"events.corrupt-{time.time_ns()}.sqlite3")
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        aside = set_aside(self.path)
         _log.error("%s is damaged (%s): moved it to %s and began a new one; its events are missing from the log", self.path, error, aside)
-        for path in sorted(self.path.parent.glob("events.corrupt-*.sqlite3"))[:-_KEPT_CORRUPT]:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _check(connection: sqlite3.Connection) -> None:

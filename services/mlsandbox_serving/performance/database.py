@@ -10,10 +10,11 @@ import contextlib
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from mlsandbox_serving.damaged import set_aside
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +22,6 @@ FILE: Final = "performance.sqlite3"
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
 _WAL_BYTES: Final = 16 * 1024 * 1024
-_KEPT_CORRUPT: Final = 3
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 KEPT: Final = "kept"
@@ -140,14 +140,8 @@ class Database:
         """Keep the file under another name; the next use begins a new one."""
         self.close()
         self.moved_aside += 1
-        aside = self.path.with_name(f"performance.corrupt-{time.time_ns()}.sqlite3")
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+        aside = set_aside(self.path)
         _log.error("%s cannot be used (%s): moved it to %s; its predictions and labels are not counted any more", self.path, reason, aside)
-        for path in sorted(self.path.parent.glob("performance.corrupt-*.sqlite3"))[:-_KEPT_CORRUPT]:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
