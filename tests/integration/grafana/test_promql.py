@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pytest
 import yaml
 
 from support.dashboards import dashboards, panel_queries, substituted
+from support.monitoring import program
 
 
 def _promtool(request: pytest.FixtureRequest) -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.skip("promtool is not installed")
-    return found
+    return str(program(request, "promtool"))
 
 
 def test_queries_parse(request: pytest.FixtureRequest, tmp_path: Path) -> None:
