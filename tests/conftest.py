@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ from support import docker_rig as rig
 
 LEVELS = ("unit", "contract", "conformance", "integration", "packaging", "e2e")
 _TESTS = Path(__file__).parent
+
+# Users keep compiled modules; where this machine says otherwise, each of the thousands of processes would compile pandas and more anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
