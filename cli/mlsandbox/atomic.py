@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 
-def write_atomic(path: Path, text: str, *, mode: int = 0o644, durable: bool = True) -> None:
-    """Replace `path` by `text` (UTF-8) in one step; a reader sees the old content or the new, never a part.
+def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace `path` by `content` (texts in UTF-8) in one step; a reader sees the old content or the new, never a part.
 
     Args:
         path: its folder must exist.
-        text: the new content.
+        content: what it is to hold.
         mode: permissions, whatever the umask.
         durable: reach the disk before returning (for state that must survive a power cut).
 
@@ -20,9 +20,9 @@ def write_atomic(path: Path, text: str, *, mode: int = 0o644, durable: bool = Tr
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "w", encoding="utf-8") as file:  # noqa: PTH123 - by descriptor
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as file:  # noqa: PTH123 - by descriptor
             os.fchmod(file.fileno(), mode)
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -34,6 +34,7 @@ __all__ = [
     "NotReady",
     "PackageFile",
     "Port",
+    "ProfileFile",
     "Route",
     "all_metrics",
 ]
@@ -97,6 +98,10 @@ class Env:
     """Where reference profiles are: "model/version=folder", comma-separated; of the models and versions that are served now."""
     DRIFT_ENGINES: Final = "SANDBOX_DRIFT_ENGINES"
     """What looks for drift, comma-separated."""
+    DRIFT_ENGINES_OFF: Final = "SANDBOX_DRIFT_ENGINES_OFF"
+    """What was asked for and is left out, with the reason: a JSON object."""
+    DRIFT_DETECTORS: Final = "SANDBOX_DRIFT_DETECTORS"
+    """Further detectors of alibi-detect: a JSON list of objects with name, arguments and reference_rows."""
     DRIFT_ROWS_BETWEEN_FALSE_ALARMS: Final = "SANDBOX_DRIFT_ROWS_BETWEEN_FALSE_ALARMS"
     DRIFT_LEARN_ROWS: Final = "SANDBOX_DRIFT_LEARN_ROWS"
     """Without a reference profile so many live rows become it."""
@@ -313,6 +318,18 @@ class PackageFile:
     GOLDEN: Final = "package/golden.json"
     LOCK: Final = "package/lock.txt"
     CODE: Final = "package/code"
+    PROFILE: Final = "package/profile"
+    """What live rows are compared with: `ProfileFile`; not there without reference data."""
+
+
+class ProfileFile:
+    """Files of a reference profile, in a folder of their own."""
+
+    DOCUMENT: Final = "profile.json"
+    ARRAYS: Final = "profile.npz"
+    ROWS: Final = "rows.npz"
+    """A sample of the reference rows, for the engine that needs rows."""
+    ALL: Final = (DOCUMENT, ARRAYS, ROWS)
 
 
 class ModelKind(StrEnum):

@@ -91,6 +91,7 @@ class DockerEngine:
             environ=os.environ,
             proxy=desired.proxy,
             override=override,
+            packages=desired.packages,
         )
         config = render_container_config(spec, places)
         record = record_of(spec, container_digests(spec, places, config), container_recipes(spec, places, config))
@@ -215,8 +216,8 @@ class DockerEngine:
         if not ran:
             self._remove_all(seconds=_GRACE, settle=_SETTLE)
             return Undone.STOPPED
-        now = {file.path: file.text for file in plan.files}
-        if not former or all(now.get(file.path) == file.text for file in former if file.path in _MAIN):
+        now = {file.path: file.data for file in plan.files}
+        if not former or all(now.get(file.path) == file.data for file in former if file.path in _MAIN):
             return Undone.NOTHING
         write_tree(self._folder, former)
         compose, record = self._compose(former), read_record(self._folder)
@@ -297,10 +298,10 @@ class DockerEngine:
         """The files that the stack was made from last; none when the Compose file is gone."""
         files = []
         for path in (*(self._folder / name for name in _MAIN), *sorted((self._folder / CONFIG_FOLDER).rglob("*"))):
-            with suppress(OSError, UnicodeDecodeError):
+            with suppress(OSError):
                 if path.is_file():
                     relative = path.relative_to(self._folder).as_posix()
-                    files.append(RenderedFile(relative, path.read_text("utf-8"), path.stat().st_mode & 0o777))
+                    files.append(RenderedFile(relative, path.read_bytes(), path.stat().st_mode & 0o777))
         return tuple(files) if _project_of(files) else ()
 
     def _override_text(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from mlsandbox.assets import asset
 from mlsandbox.render.tree import RenderedFile
-from mlsandbox.stack.spec import Asset, ConfigPath, ServiceSpec, StackSpec, Value
+from mlsandbox.stack.spec import Asset, ConfigPath, PackagedFile, ProjectFile, ServiceSpec, StackSpec, StoredFile, Value
 
 FOLDER: Final = "config"
 WRITTEN: Final = "/etc/sandbox"
@@ -17,23 +18,39 @@ Text = Callable[[ServiceSpec, Value], str]
 """How an engine writes a value of a service."""
 
 
-def config_files(spec: StackSpec, text: Text) -> tuple[RenderedFile, ...]:
-    """Every configuration file of every service."""
+def config_files(spec: StackSpec, text: Text, *, root: Path, packages: Mapping[str, Path]) -> tuple[RenderedFile, ...]:
+    """Every configuration file of every service.
+
+    Args:
+        spec: the stack.
+        text: how values are written.
+        root: the project's folder.
+        packages: the folder of each package (bento), by tag.
+
+    Raises:
+        OSError: a file of a package or of the project is not there.
+    """
+
+    def content(service: ServiceSpec, value: StoredFile | Value) -> str | bytes:
+        match value:
+            case Asset(path):
+                return asset(path).replace(WRITTEN, text(service, ConfigPath()))
+            case PackagedFile(package, path):
+                return (packages[package] / path).read_bytes()
+            case ProjectFile(path):
+                return (root / path).read_bytes()
+            case _:
+                return text(service, value)
+
     return tuple(
-        RenderedFile(f"{FOLDER}/{service.name}/{path}", _content(service, value, text))
+        RenderedFile(f"{FOLDER}/{service.name}/{path}", content(service, value))
         for service in spec.services
         for path, value in sorted(service.files.items())
     )
 
 
-def _content(service: ServiceSpec, value: Asset | Value, text: Text) -> str:
-    if isinstance(value, Asset):
-        return asset(value.path).replace(WRITTEN, text(service, ConfigPath()))
-    return text(service, value)
-
-
 def config_digest(files: Sequence[RenderedFile], service: str) -> str | None:
     """Names the configuration of one service: it is started anew when this is another; None when it has none."""
     own = [file for file in files if file.path.startswith(f"{FOLDER}/{service}/")]
-    content = "\0".join(f"{file.path}\0{file.text}" for file in own)
-    return hashlib.sha256(content.encode()).hexdigest()[:16] if own else None
+    content = b"\0".join(file.path.encode() + b"\0" + file.data for file in own)
+    return hashlib.sha256(content).hexdigest()[:16] if own else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -56,12 +56,15 @@ class ContainerPlaces:
     """`[stack] proxy`."""
     override: str = ""
     """Text of the user's own Compose file, which is laid over ours."""
+    packages: Mapping[str, Path] = field(default_factory=dict)
+    """The folder of each package (bento), by tag."""
 
 
 def render_container_config(spec: StackSpec, places: ContainerPlaces) -> tuple[RenderedFile, ...]:
     """The configuration files that the containers read, relative to `.sandbox/stack`."""
-    del places  # inside of a container everything lies where it lies for everybody
-    return config_files(spec, lambda service, value: ContainerResolver(spec, service).text(value))
+    return config_files(
+        spec, lambda service, value: ContainerResolver(spec, service).text(value), root=places.root, packages=places.packages
+    )
 
 
 def config_folder(places: ContainerPlaces, service: ServiceSpec) -> Path:

@@ -62,7 +62,9 @@ class Places:
 
 def render_config(spec: StackSpec, places: Places) -> tuple[RenderedFile, ...]:
     """The configuration files that the processes read, relative to `.sandbox/stack`."""
-    return config_files(spec, lambda service, value: _Resolver(spec, service, places).text(value))
+    return config_files(
+        spec, lambda service, value: _Resolver(spec, service, places).text(value), root=places.sandbox.parent, packages=places.packages
+    )
 
 
 def render_processes(

@@ -18,8 +18,18 @@ class RenderedFile:
 
     path: str
     """Relative to the tree's root, with "/"."""
-    text: str
+    content: str | bytes
     mode: int = 0o644
+
+    @property
+    def data(self) -> bytes:
+        """Its content as it is written: texts in UTF-8."""
+        return self.content.encode() if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """The content of a text file."""
+        return self.content if isinstance(self.content, str) else self.content.decode()
 
 
 def write_tree(root: Path, files: Sequence[RenderedFile]) -> None:
@@ -34,7 +44,7 @@ def write_tree(root: Path, files: Sequence[RenderedFile]) -> None:
         path = _inside(root, file.path)
         if not _is_written(path, file):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, file.text, mode=file.mode, durable=False)
+            write_atomic(path, file.data, mode=file.mode, durable=False)
     _write_manifest(root, {*_read_manifest(root), *(file.path for file in files)})
 
 
@@ -67,8 +77,8 @@ def _inside(root: Path, path: str) -> Path:
 
 def _is_written(path: Path, file: RenderedFile) -> bool:
     try:
-        return path.stat().st_mode & 0o777 == file.mode and path.read_text("utf-8") == file.text
-    except (OSError, UnicodeDecodeError):
+        return path.stat().st_mode & 0o777 == file.mode and path.read_bytes() == file.data
+    except OSError:
         return False
 
 

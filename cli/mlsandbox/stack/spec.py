@@ -103,6 +103,28 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagedFile:
+    """A file of a model's package, byte for byte."""
+
+    package: str
+    """Tag of the package, "churn:v3"."""
+    path: str
+    """As in `PackagePath`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A file of the project, byte for byte."""
+
+    path: str
+    """Relative to the project's folder, with "/"."""
+
+
+StoredFile = Asset | PackagedFile | ProjectFile
+"""A file that is there already."""
+
+
+@dataclass(frozen=True, slots=True)
 class PortSpec:
     """A port that a service listens on."""
 
@@ -189,8 +211,8 @@ class ServiceSpec:
     native_args: tuple[Value, ...] | None = None
     """Those of a program that runs as a child process, in the folder of its configuration, when they are others than in its image."""
     env: Mapping[str, Value] = field(default_factory=dict)
-    files: Mapping[str, Asset | Value] = field(default_factory=dict)
-    """Its configuration: path below `ConfigPath()` -> text; read-only for the service."""
+    files: Mapping[str, StoredFile | Value] = field(default_factory=dict)
+    """Its configuration: path below `ConfigPath()` -> what is in it; read-only for the service."""
     ports: tuple[PortSpec, ...] = ()
     metrics: Scrape | None = None
     liveness: Probe | None = None
@@ -221,7 +243,7 @@ class ServiceSpec:
         """Every value that the service is described by, with the parts of joined ones in their place."""
         values = (*self.args, *(self.native_args or ()), *self.env.values(), *self.files.values())
         return tuple(
-            part for each in values if not isinstance(each, Asset) for part in (each.parts if isinstance(each, Joined) else (each,))
+            part for each in values if not isinstance(each, StoredFile) for part in (each.parts if isinstance(each, Joined) else (each,))
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlsandbox.stack.spec import ModelEnvironment, PortSpec, Reach, ServiceSpec
+from mlsandbox.stack.spec import ModelEnvironment, PackagedFile, PortSpec, ProjectFile, Reach, ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class ModelInputs:
     has_hashed_columns: bool = False
     latency_p95_seconds: float = 0.05
     availability: float = 0.999
+    profile: Mapping[str, PackagedFile | ProjectFile] = field(default_factory=dict)
+    """What live rows are compared with: the files of `contract.ProfileFile` that there are, by name; none without a reference."""
 
     @property
     def environment(self) -> ModelEnvironment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs
@@ -13,25 +13,39 @@ from mlsandbox.stack.spec import (
     Joined,
     ListenHost,
     ListenPort,
+    PackagedFile,
     Probe,
+    ProjectFile,
     Reach,
     Resources,
     Scrape,
     ServiceEnvironment,
     ServiceSpec,
 )
-from mlsandbox_serving.contract import DRIFT_FORWARD, Env, Port, Route
+from mlsandbox_serving.contract import DRIFT_FORWARD, Env, Port, ProfileFile, Route
 
 NAME: Final = "drift"
 FOLDER: Final = DataFolder(NAME, "/var/lib/sandbox/drift")
 SINK: Final = Joined((f"{NAME}=", Address(NAME, DRIFT_FORWARD)))
 """What a shipper's SINKS hold for it."""
+NEEDS_ROWS: Final = "alibi"
+"""The engine that compares rows with rows; the native one has all that it needs in its profile."""
 _MEMORY: Final = 256 * 1024 * 1024
 
 
 def profile_path(model: ModelInputs) -> ConfigPath:
     """Where the service finds a model's reference profile: a folder of its configuration; without one it learns from live rows."""
     return ConfigPath(f"profiles/{model.name}/{model.version}")
+
+
+def profile_files(models: Sequence[ModelInputs], engines: Sequence[str]) -> Mapping[str, PackagedFile | ProjectFile]:
+    """The files in these folders; the rows of the reference only for the engine that needs them."""
+    return {
+        f"{profile_path(model).relative}/{name}": file
+        for model in models
+        for name, file in model.profile.items()
+        if name != ProfileFile.ROWS or NEEDS_ROWS in engines
+    }
 
 
 def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
@@ -49,6 +63,7 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
                 Env.DRIFT_ENGINES: ",".join(inputs.drift_engines),
                 Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS: str(inputs.drift_rows_between_false_alarms),
             },
+            files=profile_files(inputs.models, inputs.drift_engines),
             ports=(inputs.port(Port.DRIFT, Reach.MACHINE), inputs.port(DRIFT_FORWARD)),
             metrics=Scrape(Port.DRIFT),
             liveness=Probe(Port.DRIFT, Route.LIVE),
