@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
-import contextlib
 import json
 import logging
-import signal
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import ClassVar, Final
 
-from prometheus_client import CollectorRegistry
-
-from mlsandbox_serving.contract import Metrics, NotReady, Route
+from mlsandbox_serving.contract import Metrics, Route
 from mlsandbox_serving.drift_sidecar.event import Result
 from mlsandbox_serving.drift_sidecar.exported import Check, Exported
 from mlsandbox_serving.drift_sidecar.page import page
@@ -24,13 +18,10 @@ from mlsandbox_serving.drift_sidecar.report import report, status
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Seen, Watches
 from mlsandbox_serving.forward.messages import Event
-from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
-from mlsandbox_serving.lifetime import end_with_parent
+from mlsandbox_serving.forwarded import ForwardedService, run
 from mlsandbox_serving.metrics import counter
 from mlsandbox_serving.performance import Performance
-from mlsandbox_serving.probes import ProbeServer
-
-T = TypeVar("T")
+from mlsandbox_serving.probes import Page
 
 _log = logging.getLogger(__name__)
 
@@ -40,15 +31,17 @@ _JSON: Final = "application/json"
 _HTML: Final = "text/html; charset=utf-8"
 
 
-class Drift:
-    """The watches behind their Forward server. All work on them happens in one thread, beside the event loop.
+class Drift(ForwardedService):
+    """The watches behind their Forward server.
 
     Raises:
         sqlite3.Error, OSError: the folder cannot be used.
     """
 
+    tends_first: ClassVar[bool] = True
+
     def __init__(self, settings: Settings) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__(settings.listening, settings.folder, tend_seconds=settings.check_seconds)
         self._settings = settings
         self._errors = counter(Metrics.DRIFT_ENGINE_ERRORS, self.registry)
         self._events = counter(Metrics.DRIFT_EVENTS, self.registry)
@@ -59,45 +52,17 @@ class Drift:
         self.registry.register(self._exported)
         for result in Result:
             self._events.labels(result.value)
-        self._failure: str | None = None
         self._last: dict[Source, Check] = {}
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="drift")
         self._watches = Watches(settings, failed=self._failed)
         for unknown in settings.engines:
             if unknown != NATIVE:
                 _log.warning("the engine %s is not part of this service: it does not check anything here", unknown)
 
-    async def take(self, _tag: str, events: list[Event]) -> None:
-        """Take events in; returns once they cannot be lost any more.
-
-        Raises:
-            EventsRefused: the sender keeps the events.
-        """
-        try:
-            results = await self._in_thread(self._watches.take, events)
-        except (sqlite3.Error, OSError) as error:
-            self._failure = f"cannot write to {self._settings.folder}: {error}"
-            raise EventsRefused(self._failure) from error
-        self._failure = None
-        for result, count in results.items():
-            self._events.labels(result.value).inc(count)
-
-    async def check(self) -> None:
+    async def tend(self) -> None:
         """Look at everything, tell Prometheus, and save what was not saved for a while."""
         await self._in_thread(self._check)
 
-    def readiness(self) -> dict[str, Any]:
-        """The body of /readyz."""
-        return {
-            "ready": self._failure is None,
-            "stack_id": self._settings.stack_id,
-            "code": None if self._failure is None else NotReady.STORE_UNWRITABLE,
-            "reason": self._failure,
-            "final": False,
-            "details": {"bytes": self._watches.size()},
-        }
-
-    def pages(self) -> Mapping[str, Callable[[], tuple[str, bytes]]]:
+    def pages(self) -> Mapping[str, Page]:
         """What is shown to people, by its path."""
         return {
             Route.STATUS: lambda: (_JSON, self._shown(lambda *seen: _json(status(*seen)))),
@@ -105,9 +70,14 @@ class Drift:
             Route.REPORT_PAGE: lambda: (_HTML, self._shown(lambda *seen: page(report(*seen)).encode("utf-8", "backslashreplace"))),
         }
 
-    def close(self) -> None:
-        """Finish what is being taken in, save, and close the files."""
-        self._thread.shutdown()
+    def _store(self, _tag: str, events: list[Event]) -> None:
+        for result, count in self._watches.take(events).items():
+            self._events.labels(result.value).inc(count)
+
+    def _size(self) -> int:
+        return self._watches.size()
+
+    def _close(self) -> None:
         try:
             self._watches.close()
         except sqlite3.Error as error:
@@ -162,47 +132,10 @@ class Drift:
     def _failed(self, source: Source, rows: int) -> None:
         self._errors.labels(*source, NATIVE).inc(rows)
 
-    async def _in_thread(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
-
-
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT.
-
-    Raises:
-        sqlite3.Error, OSError: the folder or a port cannot be used.
-    """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    drift = Drift(settings)
-    server = ForwardServer(drift.take)
-    probes = ProbeServer(settings.host, settings.http_port, readiness=drift.readiness, registry=drift.registry, pages=drift.pages())
-    try:
-        await drift.check()
-        await server.start(settings.host, settings.forward_port)
-        probes.start()
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), settings.check_seconds)
-            if not stop.is_set():
-                await drift.check()
-    finally:
-        await server.close()
-        probes.close()
-        drift.close()
-
 
 def main(environ: Mapping[str, str]) -> int:
     """Run until SIGTERM; the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    end_with_parent()
-    try:
-        asyncio.run(serve(Settings.read(environ)))
-    except (KeyError, ValueError, OSError, sqlite3.Error) as error:
-        _log.error("the drift service cannot run: %s: %s", type(error).__name__, error)
-        return 1
-    return 0
+    return run("the drift service", lambda: Drift(Settings.read(environ)))
 
 
 def _json(value: object) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.forwarded import Listening
 
 NATIVE: Final = "native"
 """The engine that is always on."""
@@ -31,10 +32,7 @@ class Settings(NamedTuple):
     """All settings of the service."""
 
     folder: Path
-    host: str
-    forward_port: int
-    http_port: int
-    stack_id: str
+    listening: Listening
     profiles: Mapping[Source, Path]
     """Folders of reference profiles, of what is served now; one that does not exist means that there is no profile."""
     engines: tuple[str, ...]
@@ -53,10 +51,7 @@ class Settings(NamedTuple):
         given = MonitorSettings()
         return cls(
             folder=Path(environ[Env.DRIFT_DIR]),
-            host=environ.get(Env.LISTEN_HOST, "127.0.0.1"),
-            forward_port=int(environ[Env.FORWARD_PORT]),
-            http_port=int(environ[Env.DRIFT_PORT]),
-            stack_id=environ.get(Env.STACK_ID, ""),
+            listening=Listening.read(environ, Env.DRIFT_PORT),
             profiles=parse_profiles(environ.get(Env.DRIFT_PROFILES, "")),
             engines=_engines(environ.get(Env.DRIFT_ENGINES, "")),
             monitor=MonitorSettings(

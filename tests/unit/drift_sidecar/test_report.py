@@ -18,10 +18,11 @@ from mlsandbox_serving.drift_sidecar.plot import plot
 from mlsandbox_serving.drift_sidecar.report import report, status
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Seen
+from mlsandbox_serving.forwarded import Listening
 from mlsandbox_serving.performance import Performance, Window
 
 Look = Callable[..., Seen]
-SETTINGS = Settings(Path("/state"), "", 0, 0, "", {}, ("native", "alibi"), MonitorSettings(), 10.0, 10, 1e6)
+SETTINGS = Settings(Path("/state"), Listening("", 0, 0, ""), {}, ("native", "alibi"), MonitorSettings(), 10.0, 10, 1e6)
 EVIL = "<script>alert('x')</script>\"&"
 _VOID = {"meta", "br"}
 

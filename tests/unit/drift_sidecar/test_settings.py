@@ -16,7 +16,12 @@ def test_what_is_not_set_has_a_default() -> None:
     """Folder and ports are all that must be set."""
     settings = Settings.read(LEAST)
 
-    assert (settings.folder, settings.forward_port, settings.http_port, settings.host) == (Path("/state"), 1, 2, "127.0.0.1")
+    assert (settings.folder, settings.listening.forward_port, settings.listening.probe_port, settings.listening.host) == (
+        Path("/state"),
+        1,
+        2,
+        "127.0.0.1",
+    )
     assert (settings.profiles, settings.engines) == ({}, ("native",))
     assert settings.monitor.rows_between_false_alarms == 1_000_000
 

@@ -18,6 +18,7 @@ from mlsandbox_serving.drift_sidecar import watches as module
 from mlsandbox_serving.drift_sidecar.event import Result
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Watches
+from mlsandbox_serving.forwarded import Listening
 from mlsandbox_serving.performance import PerformanceStore
 from support.drift_service import events, feedback, profile, record
 
@@ -52,7 +53,9 @@ class Place:
         self.profiles[source] = path
 
     def open(self, **monitor: Any) -> Watches:
-        known = Settings(self.folder / "state", "", 0, 0, "", self.profiles, ("native",), MonitorSettings(**monitor), 10.0, 10_000, 1e6)
+        known = Settings(
+            self.folder / "state", Listening("", 0, 0, ""), self.profiles, ("native",), MonitorSettings(**monitor), 10.0, 10_000, 1e6
+        )
         return Watches(known, failed=self._on_failed, clock=self.clock)
 
     def _on_failed(self, source: Source, rows: int) -> None:
