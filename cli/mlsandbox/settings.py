@@ -135,9 +135,6 @@ class LogConfig:
 class DriftConfig:
     """`[drift]`: comparison of live data with the reference."""
 
-    enabled: bool = setting(
-        "Whether the stack has the drift service, which compares live rows with the first that came.", Boolean(), default=False
-    )
     engines: tuple[str, ...] = setting("Drift engines.", ListOf(Choice(("native", "alibi"))), ("native", "alibi"), reserved=True)
     rows_between_false_alarms: int = setting("Mean number of rows between two false alarms.", Integer(), 1_000_000)
 

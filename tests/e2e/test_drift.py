@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.sandbox import Sandbox
+from support.sandbox import DRIFT, Sandbox
 from support.waiting import wait_for
 
 ROWS = """
@@ -19,8 +19,7 @@ frame.to_parquet("rows.parquet")
 
 def test_drift_must_be_told_and_nothing_before_it(saved: Sandbox) -> None:
     """Rows like the first must be called no drift; a column shifted by a standard deviation must be named, and end with exit code 3."""
-    with (saved.root / "sandbox.toml").open("a") as settings:
-        settings.write("\n[drift]\nenabled = true\n")
+    saved.extra = {**saved.extra, **DRIFT}
     saved.run("up").ok()
     saved.script(ROWS)
     saved.run("predict", "--data", "rows.parquet", "-o", "jsonl").ok()

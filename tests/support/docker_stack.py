@@ -26,7 +26,7 @@ class DockerSandbox(Sandbox):
     """A project on the docker engine."""
 
     def __post_init__(self) -> None:
-        self.extra = {"SANDBOX_ENGINE": "docker", "SANDBOX_EXCLUDE": "", **self.extra}
+        self.extra = {"SANDBOX_ENGINE": "docker", "SANDBOX_EXCLUDE": "", "SANDBOX_DRIFT_ENGINES": "native", **self.extra}
 
     @property
     def name(self) -> str:

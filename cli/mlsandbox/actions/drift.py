@@ -98,8 +98,8 @@ def drift_port(sight: Sight) -> int:
     if service is None:
         raise NotRunning(
             "this stack does not watch for drift",
-            why=f"It runs without the service {name}, which has to be asked for.",
-            fix="add [drift] enabled = true to sandbox.toml, then: sandbox up",
+            why=f"The service {name} was left out when the stack was started.",
+            fix=f'take "{name}" out of [stack] exclude in sandbox.toml, SANDBOX_EXCLUDE and --exclude, then: sandbox up',
         )
     port = {**sight.remembered.ports, **sight.observed.ports}.get(name)
     if service.state is State.STOPPED or port is None:

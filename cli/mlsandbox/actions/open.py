@@ -17,6 +17,7 @@ class Place(StrEnum):
     API = "api"
     DOCS = "docs"
     GRAFANA = "grafana"
+    DRIFT = "drift"
     PROMETHEUS = "prometheus"
     ALERTMANAGER = "alertmanager"
 
@@ -60,7 +61,7 @@ def show(url: str) -> bool:
 
 
 def _not_part(sight: Sight, place: Place) -> NotRunning:
-    if sight.engine.name == "embedded":
+    if sight.engine.name == "embedded" and place in _INSTALL:
         return NotRunning(
             f"{place} is not part of this stack",
             why=f"Without Docker a stack has it where the program {place} is on PATH.",

@@ -1,4 +1,4 @@
-"""The pages that come with a stack: dashboards, and those of the programs that measure."""
+"""The pages that come with a stack: dashboards, the drift report, and those of the programs that measure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from mlsandbox.stack.components.grafana import DASHBOARDS
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Port, Route
 
-OF_SERVICES: Final = (Port.GRAFANA, Port.PROMETHEUS, Port.ALERTMANAGER)
-"""Ports on which programs of others show pages; the port's name is the service's too."""
+_PATHS: Final = {Port.DRIFT: Route.REPORT_PAGE, Port.PROMETHEUS: "", Port.ALERTMANAGER: ""}
+OF_SERVICES: Final = (Port.GRAFANA, *_PATHS)
+"""Ports on which services show pages; the port's name is the service's too."""
 
 
 def links(ports: Mapping[str, int], host: str) -> Mapping[str, str]:
-    """What can be looked at besides the models: dashboards by name, then Prometheus and Alertmanager.
+    """What can be looked at besides the models: the page of each service by its name, and further dashboards by theirs.
 
     Args:
         ports: of a stack, by name; what has no port is left out.
@@ -22,10 +23,10 @@ def links(ports: Mapping[str, int], host: str) -> Mapping[str, str]:
     found = {name: f"http://{f'[{host}]' if ':' in host else host}:{number}" for name, number in ports.items()}
     grafana = found.get(Port.GRAFANA)
     dashboards = {} if grafana is None else {_name(uid): f"{grafana}/d/{uid}" for uid in DASHBOARDS}
-    others = {port.value: found[port] for port in (Port.PROMETHEUS, Port.ALERTMANAGER) if port in found}
+    others = {port.value: f"{found[port]}{path}" for port, path in _PATHS.items() if port in found}
     return {**dashboards, **others}
 
 
 def _name(uid: str) -> str:
-    """The overview is what "grafana" opens; the others are called what they show."""
-    return Port.GRAFANA.value if uid == DASHBOARDS[0] else uid.removeprefix("sandbox-")
+    """The overview is what "grafana" opens; the others are called what they show: there is a service called drift, too."""
+    return Port.GRAFANA.value if uid == DASHBOARDS[0] else f"{uid.removeprefix('sandbox-')}-dashboard"

@@ -25,7 +25,7 @@ _ALSO_CALLED: Final = {ALERTMANAGER: ("prometheus-alertmanager",)}
 
 def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozenset[str]:
     """Names of the components that the project's stack has on this engine, given the programs of others that are on PATH."""
-    return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs, drift=project.drift.enabled)
+    return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs)
 
 
 def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, int], parts: frozenset[str]) -> StackSpec:

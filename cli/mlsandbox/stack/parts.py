@@ -16,19 +16,19 @@ ELASTICSEARCH: Final = "elasticsearch"
 ELASTICSEARCH_EXPORTER: Final = "elasticsearch-exporter"
 DRIFT: Final = "drift"
 
-OPTIONAL: Final = (PROMETHEUS, ALERTMANAGER, GRAFANA, ELASTICSEARCH_EXPORTER)
+OPTIONAL: Final = (DRIFT, PROMETHEUS, ALERTMANAGER, GRAFANA, ELASTICSEARCH_EXPORTER)
 """What a user may leave out; Fluentd and Elasticsearch are left out together, by `profile = "lite"`."""
 NATIVE: Final = (PROMETHEUS, ALERTMANAGER, GRAFANA)
 """Programs that the embedded engine uses when they are on PATH; the component's name is the command's."""
 
-_ALWAYS: Final = (MODEL, SHIPPER)
+_EVERYWHERE: Final = (MODEL, SHIPPER, DRIFT)
 _PROFILES: Final = {
-    "full": (*_ALWAYS, FLUENTD, ELASTICSEARCH, ELASTICSEARCH_EXPORTER, PROMETHEUS, ALERTMANAGER, GRAFANA),
-    "lite": (*_ALWAYS, LOG_STORE, PROMETHEUS, ALERTMANAGER, GRAFANA),
+    "full": (*_EVERYWHERE, FLUENTD, ELASTICSEARCH, ELASTICSEARCH_EXPORTER, PROMETHEUS, ALERTMANAGER, GRAFANA),
+    "lite": (*_EVERYWHERE, LOG_STORE, PROMETHEUS, ALERTMANAGER, GRAFANA),
 }
 
 
-def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], programs: Collection[str], drift: bool = False) -> frozenset[str]:
+def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], programs: Collection[str]) -> frozenset[str]:
     """Names of the components.
 
     Args:
@@ -36,7 +36,6 @@ def chosen_parts(engine: str, profile: str, *, exclude: Collection[str], program
         profile: "full" or "lite"; the embedded engine has one log store, whatever the profile.
         exclude: of OPTIONAL.
         programs: those of NATIVE that are on PATH; a container needs none.
-        drift: whether live rows are compared with a reference.
     """
-    chosen = {*_ALWAYS, LOG_STORE, *(set(programs) & set(NATIVE))} if engine == "embedded" else set(_PROFILES[profile])
-    return frozenset(chosen | ({DRIFT} if drift else set())) - set(exclude)
+    chosen = {*_EVERYWHERE, LOG_STORE, *(set(programs) & set(NATIVE))} if engine == "embedded" else set(_PROFILES[profile])
+    return frozenset(chosen) - set(exclude)

@@ -13,9 +13,9 @@ from support.waiting import wait_for
 
 SERVICES = {
     *("api", "shipper", "fluentd", "elasticsearch", "elasticsearch-setup", "elasticsearch-exporter"),
-    *("prometheus", "alertmanager", "grafana"),
+    *("drift", "prometheus", "alertmanager", "grafana"),
 }
-PUBLISHED = {"api", "prometheus", "alertmanager", "grafana"}
+PUBLISHED = {"api", "drift", "prometheus", "alertmanager", "grafana"}
 
 
 def test_all_services_must_be_healthy(full: DockerSandbox) -> None:

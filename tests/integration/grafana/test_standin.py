@@ -41,7 +41,7 @@ def test_links_lead_to_pages(watched: Watched) -> None:
     """What `sandbox up` shows must answer."""
     shown = links(watched.ports, "127.0.0.1")
 
-    assert list(shown) == ["grafana", "drift", "runtime", "pipeline", "prometheus", "alertmanager"]
+    assert list(shown) == ["grafana", "drift-dashboard", "runtime-dashboard", "pipeline-dashboard", "prometheus", "alertmanager"]
     assert {name: get(url)[0] for name, url in shown.items()} == dict.fromkeys(shown, 200)
 
 

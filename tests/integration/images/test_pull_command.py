@@ -21,7 +21,7 @@ reference = "rows.csv"
 
 [stack]
 profile = "lite"
-exclude = ["grafana"]
+exclude = ["drift", "grafana"]
 
 """
 
@@ -35,7 +35,7 @@ def project(docker_rig: DockerRig, tmp_path: Path) -> Iterator[DockerSandbox]:
     (root / "predict.py").write_text(PREDICTOR)
     (root / "rows.csv").write_text("a,b\n" + "".join(f"{number},{number}.5\n" for number in range(20)))
     (root / "sandbox.toml").write_text(SETTINGS + docker_rig.overrides())
-    yield DockerSandbox(root, tmp_path / "home", extra={"SANDBOX_EXCLUDE": "grafana"})
+    yield DockerSandbox(root, tmp_path / "home", extra={"SANDBOX_EXCLUDE": "drift,grafana"})
     remove_images(root)
 
 

@@ -15,7 +15,7 @@ from mlsandbox.errors import NotRunning
 from mlsandbox.state import State as Remembered
 from mlsandbox.supervise.transition import State
 
-PORTS = {"api": 7310, "grafana": 7312, "prometheus": 7313, "alertmanager": 7314, "log-store": 7319}
+PORTS = {"api": 7310, "grafana": 7312, "prometheus": 7313, "alertmanager": 7314, "drift": 7317, "log-store": 7319}
 
 
 def _sight(*names: str, engine: str = "embedded") -> Sight:
@@ -30,13 +30,14 @@ def _sight(*names: str, engine: str = "embedded") -> Sight:
         (Place.API, "http://127.0.0.1:7310"),
         (Place.DOCS, "http://127.0.0.1:7310/docs.json"),
         (Place.GRAFANA, "http://127.0.0.1:7312/d/sandbox-overview"),
+        (Place.DRIFT, "http://127.0.0.1:7317/report.html"),
         (Place.PROMETHEUS, "http://127.0.0.1:7313"),
         (Place.ALERTMANAGER, "http://127.0.0.1:7314"),
     ],
 )
 def test_places_of_a_running_stack(place: Place, url: str) -> None:
-    """Each place must have its address; Grafana opens the overview."""
-    assert address(_sight("api", "grafana", "prometheus", "alertmanager"), place) == url
+    """Each place must have its address; Grafana opens the overview, drift its report."""
+    assert address(_sight("api", "grafana", "drift", "prometheus", "alertmanager"), place) == url
 
 
 @pytest.mark.parametrize("place", Place)
@@ -58,12 +59,13 @@ def test_without_docker_a_missing_program_is_named() -> None:
     assert "https://grafana.com/" in error.value.fix
 
 
-def test_in_docker_only_the_user_leaves_a_part_out() -> None:
-    """A stack of containers lacks what was left out: the error must name the settings that can have done it."""
+@pytest.mark.parametrize(("engine", "place"), [("docker", Place.ALERTMANAGER), ("docker", Place.DRIFT), ("embedded", Place.DRIFT)])
+def test_what_the_user_left_out_is_said_to_be(engine: str, place: Place) -> None:
+    """A stack lacks what needs no program of others because it was left out: the error must name the settings that can have done it."""
     with pytest.raises(NotRunning) as error:
-        address(_sight("api", engine="docker"), Place.ALERTMANAGER)
+        address(_sight("api", engine=engine), place)
 
-    assert error.value.what == "alertmanager is not part of this stack"
+    assert error.value.what == f"{place} is not part of this stack"
     assert "[stack] exclude" in error.value.fix
 
 
@@ -71,9 +73,10 @@ def test_links_are_those_of_the_services_that_have_a_port() -> None:
     """Dashboards by name, the overview first; what the stack lacks is left out; addresses of IPv6 are written as URLs want them."""
     assert links(PORTS, "127.0.0.1") == {
         "grafana": "http://127.0.0.1:7312/d/sandbox-overview",
-        "drift": "http://127.0.0.1:7312/d/sandbox-drift",
-        "runtime": "http://127.0.0.1:7312/d/sandbox-runtime",
-        "pipeline": "http://127.0.0.1:7312/d/sandbox-pipeline",
+        "drift-dashboard": "http://127.0.0.1:7312/d/sandbox-drift",
+        "runtime-dashboard": "http://127.0.0.1:7312/d/sandbox-runtime",
+        "pipeline-dashboard": "http://127.0.0.1:7312/d/sandbox-pipeline",
+        "drift": "http://127.0.0.1:7317/report.html",
         "prometheus": "http://127.0.0.1:7313",
         "alertmanager": "http://127.0.0.1:7314",
     }

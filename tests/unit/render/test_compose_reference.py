@@ -29,8 +29,10 @@ PASSING = re.compile(rf"^ +({re.escape(Label.DIGEST)}|{Env.STACK_ID}): .*\n", re
 
 def _reference() -> str:
     parts = chosen_parts("docker", "full", exclude=(), programs=())
+    names = port_names(["employment"], parts)
     slots = [slot.value for slot in Port]
-    ports = {name: FIRST_PORT + slots.index(name) for name in port_names(["employment"], parts)}
+    places = [*slots, *(name for name in names if name not in slots)]
+    ports = {name: FIRST_PORT + places.index(name) for name in names}
     spec = packaged(REPOSITORY / "examples/employment", "docker", ports=ports).spec
     compose, *_ = compose_files(spec, replace(container_places(spec, {}), images=_images(spec)))
     text = SAYS + PASSING.sub("", compose.text.removeprefix(HEADER))

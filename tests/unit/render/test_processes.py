@@ -17,7 +17,11 @@ SANDBOX = Path("/home/ü/my project/.sandbox")
 MODEL = ModelInputs("churn", "v3", "churn:v3", Path("/requirements.lock"), "sha256:1", "3.11", has_hashed_columns=True)
 PLACES = Places(
     SANDBOX,
-    {MODEL.environment: Path("/envs/model/bin/python"), ServiceEnvironment("log-store"): Path("/envs/log-store/bin/python")},
+    {
+        MODEL.environment: Path("/envs/model/bin/python"),
+        ServiceEnvironment("log-store"): Path("/envs/log-store/bin/python"),
+        ServiceEnvironment("drift"): Path("/envs/drift/bin/python"),
+    },
     {"churn:v3": SANDBOX / "bentoml/bentos/churn/v3"},
     {},
     SANDBOX / "stack/served-1",
@@ -27,7 +31,7 @@ PLACES = Places(
 @pytest.fixture
 def stack() -> StackSpec:
     """One model."""
-    numbers = {"fluentd": 7316, "log-store": 7319, "shipper": 7318, "api": 7310}
+    numbers = {"fluentd": 7316, "log-store": 7319, "shipper": 7318, "api": 7310, "drift": 7317, "drift-forward": 7320}
     parts = chosen_parts("embedded", "full", exclude=(), programs=())
     assert set(port_names(["churn"], parts)) == set(numbers)
     return build_stack(StackInputs("demo", "127.0.0.1", (MODEL,), numbers, parts))
@@ -44,6 +48,7 @@ def test_commands(stack: StackSpec) -> None:
 
     assert {name: (process.argv, process.cwd) for name, process in processes.items()} == {
         "log-store": (("/envs/log-store/bin/python", "-m", "mlsandbox_serving.log_store"), f"{SANDBOX}/stack/served-1"),
+        "drift": (("/envs/drift/bin/python", "-m", "mlsandbox_serving.drift_sidecar"), f"{SANDBOX}/stack/served-1"),
         "shipper": (("/envs/model/bin/python", "-m", "mlsandbox_serving.spool.shipper"), f"{bento}/src"),
         "api": (("/envs/model/bin/python", "-m", "bentoml", "serve", bento, "--host", "127.0.0.1", "--port", "7310"), f"{bento}/src"),
     }
@@ -53,7 +58,7 @@ def test_references(stack: StackSpec) -> None:
     """Addresses, folders and secrets must become what the process can use."""
     processes = _processes(stack)
 
-    assert processes["shipper"].env["SANDBOX_SINKS"] == "log-store=127.0.0.1:7316"
+    assert processes["shipper"].env["SANDBOX_SINKS"] == "log-store=127.0.0.1:7316,drift=127.0.0.1:7320"
     assert processes["api"].env["SANDBOX_SPOOL_DIR"] == processes["shipper"].env["SANDBOX_SPOOL_DIR"] == f"{SANDBOX}/data/spool-churn"
     assert processes["api"].env["SANDBOX_HASH_KEY_FILE"] == f"{SANDBOX}/secrets/hash-key"
     assert processes["api"].env["BENTOML_HOME"] == f"{SANDBOX}/bentoml"
@@ -62,7 +67,7 @@ def test_references(stack: StackSpec) -> None:
 
 def test_folders_and_secrets(stack: StackSpec) -> None:
     """All that must be there before the start must be known."""
-    assert stack.data_folders == ("log-store", "metrics-churn", "spool-churn")
+    assert stack.data_folders == ("drift", "log-store", "metrics-churn", "spool-churn")
     assert stack.secret_names == ("hash-key",)
 
 

@@ -19,8 +19,9 @@ EMBEDDED = chosen_parts("embedded", "full", exclude=(), programs=())
 FULL = chosen_parts("docker", "full", exclude=(), programs=())
 
 
-def _model(name: str, **changes: bool) -> ModelInputs:
-    return ModelInputs(name, "v3", f"{name}:v3", Path("/project/requirements.lock"), "sha256:1", "3.11", **changes)
+def _model(name: str, *, has_hashed_columns: bool = False) -> ModelInputs:
+    lock = Path("/project/requirements.lock")
+    return ModelInputs(name, "v3", f"{name}:v3", lock, "sha256:1", "3.11", has_hashed_columns=has_hashed_columns)
 
 
 def _inputs(*names: str, parts: frozenset[str] = EMBEDDED) -> StackInputs:
@@ -32,7 +33,7 @@ def test_services_of_one_model() -> None:
     """One model must have the plain names, and start without waiting for its log store."""
     stack = build_stack(_inputs("churn"))
 
-    assert [service.name for service in stack.services] == ["log-store", "shipper", "api"]
+    assert [service.name for service in stack.services] == ["log-store", "drift", "shipper", "api"]
     assert stack.service("api").needs == {"shipper": Condition.STARTED}
     assert stack.service("shipper").needs == {"log-store": Condition.STARTED}
 
@@ -41,7 +42,7 @@ def test_services_of_two_models() -> None:
     """Further models must have their names in services and ports, and share the log store."""
     stack = build_stack(_inputs("churn", "fraud"))
 
-    assert [service.name for service in stack.services] == ["log-store", "shipper", "shipper-fraud", "api", "api-fraud"]
+    assert [service.name for service in stack.services] == ["log-store", "drift", "shipper", "shipper-fraud", "api", "api-fraud"]
     assert [port.name for service in stack.services for port in service.ports] == list(port_names(["churn", "fraud"], EMBEDDED))
     assert stack.service("api-fraud").env[Env.SPOOL_DIR] == stack.service("shipper-fraud").env[Env.SPOOL_DIR]
     assert stack.service("api-fraud").env[Env.SPOOL_DIR] != stack.service("api").env[Env.SPOOL_DIR]
@@ -80,6 +81,6 @@ def test_a_new_component_is_one_object() -> None:
     loki = next(process for process in render_processes(stack, places, {}, ()) if process.name == "loki")
 
     assert loki.argv == ("/envs/loki/python", "-m", "loki")
-    assert (loki.ports, loki.readiness) == ({"loki": 9004}, HttpProbe("127.0.0.1", 9004, "/ready"))
-    assert (loki.env["LOKI_DIR"], loki.env["LOKI_PORT"]) == ("/p/.sandbox/data/loki", "9004")
+    assert (loki.ports, loki.readiness) == ({"loki": 9006}, HttpProbe("127.0.0.1", 9006, "/ready"))
+    assert (loki.env["LOKI_DIR"], loki.env["LOKI_PORT"]) == ("/p/.sandbox/data/loki", "9006")
     assert "loki" in stack.data_folders
