@@ -11,6 +11,7 @@ from mlsandbox_serving.drift_alibi.engine import AlibiEngine
 from mlsandbox_serving.drift_alibi.exported import ENGINE, samples
 from mlsandbox_serving.drift_alibi.licence import LICENCE
 from mlsandbox_serving.drift_alibi.reference import (
+    ROWS,
     Reference,
     ReferenceUnreadable,
     WrongColumns,
@@ -19,7 +20,7 @@ from mlsandbox_serving.drift_alibi.reference import (
     load_reference,
     save_reference,
 )
-from mlsandbox_serving.drift_alibi.settings import Detector, Settings
+from mlsandbox_serving.drift_alibi.settings import FEWEST_ROWS, Detector, Settings
 from mlsandbox_serving.drift_alibi.verdict import (
     ColumnResult,
     DetectorResult,
@@ -34,7 +35,9 @@ from mlsandbox_serving.drift_alibi.worker import Worker
 
 __all__ = [
     "ENGINE",
+    "FEWEST_ROWS",
     "LICENCE",
+    "ROWS",
     "AlibiEngine",
     "Beside",
     "ColumnResult",

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +54,11 @@ class Beside:
         """Have alibi-detect imported; returns at once."""
         self._worker.start()
 
+    def open(self, source: Source, profile: Profile, rows_in: Path | None = None) -> None:
+        """Go on with a source from what was saved of it; the arguments are those of `update`."""
+        if source not in self._engines:
+            self._begin(source, profile, rows_in)
+
     def update(
         self,
         source: Source,
@@ -77,15 +81,14 @@ class Beside:
             scores: likewise.
             rows_in: folder in which the rows of the reference are, beside the profile; without them, the first live rows become it.
         """
-        if source not in self._engines:
-            self._begin(source, profile, rows_in)
+        self.open(source, profile, rows_in)
         if place > self._places[source]:
             self._engines[source].update(columns, predictions, scores)
             self._places[source] = place
             self._changed.add(source)
 
     def verdict(self, source: Source) -> Verdict | None:
-        """What is to be said of a source; None before its first row."""
+        """What is to be said of a source; None before it was opened."""
         engine = self._engines.get(source)
         return None if engine is None else engine.verdict()
 
@@ -99,16 +102,6 @@ class Beside:
         """Whether the engine works, for JSON."""
         status, problem = self._worker.status, self._worker.problem
         return {"name": ENGINE, "on": status is not Status.FAILED, "status": status.value, "reason": problem}
-
-    def report(self, source: Source, most_columns: int = 50) -> dict[str, Any] | None:
-        """The verdict for JSON, with the most improbable columns; None before the first row."""
-        verdict = self.verdict(source)
-        if verdict is None:
-            return None
-        document = asdict(verdict)
-        if document["window"] is not None:
-            document["window"]["columns"] = document["window"]["columns"][:most_columns]
-        return document
 
     def save(self) -> None:
         """Save all that has changed; to be called before the places in the journal are given up.

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -30,7 +30,9 @@ from mlsandbox_serving.drift_alibi.verdict import Status, Verdict, WindowResult
 from mlsandbox_serving.drift_alibi.worker import Worker
 
 Failed = Callable[[int], None]
-"""Told of rows (how many) of which something could not be compared; called in the worker's thread."""
+"""Told of rows (how many) of which something could not be compared; called in the worker's thread, or where rows are added."""
+_MOST_WAITING: Final = 32 * 1024 * 1024
+"""Bytes of windows that wait."""
 
 
 class AlibiEngine:
@@ -180,8 +182,10 @@ class AlibiEngine:
         return table[missing:]
 
     def _put(self, last_row: int, window: Floats) -> None:
-        if len(self._waiting) >= self._settings.waiting_windows:
+        waiting = len(self._waiting)
+        if waiting >= self._settings.waiting_windows or waiting * window.nbytes > _MOST_WAITING:
             self._progress.dropped += len(window)
+            self._failed(len(window))
             return
         self._waiting.append((last_row, window))
         self._worker.submit(self._compare_next)

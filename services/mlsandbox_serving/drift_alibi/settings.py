@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-_FEWEST: Final = 50
+FEWEST_ROWS: Final = 50
 _STRICTEST: Final = 1e-9
 _LAXEST: Final = 0.05
 
@@ -33,7 +33,7 @@ class Detector:
             raise ValueError(f"{self.name!r} is no detector: name a class of alibi_detect.cd, as MMDDrift")
         if not isinstance(self.arguments, Mapping):
             raise ValueError(f"the arguments of {self.name} are {self.arguments!r}: a table of names and values")  # noqa: TRY004 - a setting that is wrong
-        _at_least(_FEWEST, f"reference_rows of {self.name}", self.reference_rows)
+        _at_least(FEWEST_ROWS, f"reference_rows of {self.name}", self.reference_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Settings:
         window_rows: rows that are compared with the reference at a time.
         reference_rows: rows of the reference that are kept, at most; all the time that a comparison takes is due to them.
         learn_rows: without reference rows, so many live rows become them.
-        waiting_windows: windows that may wait to be compared; later ones are dropped, and counted.
+        waiting_windows: windows that may wait to be compared, as while alibi-detect is imported; later ones are dropped, and counted.
         outliers: whether rows are looked at one by one, too.
         outlier_share: of the reference that counts as outliers.
         detectors: more detectors, beside the one of single columns.
@@ -55,16 +55,16 @@ class Settings:
     window_rows: int = 1_000
     reference_rows: int = 10_000
     learn_rows: int = 5_000
-    waiting_windows: int = 16
+    waiting_windows: int = 256
     outliers: bool = True
     outlier_share: float = 0.01
     detectors: tuple[Detector, ...] = ()
 
     def __post_init__(self) -> None:
         _at_least(1, "rows_between_false_alarms", self.rows_between_false_alarms)
-        _at_least(_FEWEST, "window_rows", self.window_rows)
-        _at_least(_FEWEST, "reference_rows", self.reference_rows)
-        _at_least(_FEWEST, "learn_rows", self.learn_rows)
+        _at_least(FEWEST_ROWS, "window_rows", self.window_rows)
+        _at_least(FEWEST_ROWS, "reference_rows", self.reference_rows)
+        _at_least(FEWEST_ROWS, "learn_rows", self.learn_rows)
         _at_least(1, "waiting_windows", self.waiting_windows)
         if not 0 < self.outlier_share < 1:
             raise ValueError(f"outlier_share is {self.outlier_share}: more than 0, less than 1")

@@ -39,15 +39,24 @@ class Worker:
     """
 
     def __init__(self, load: Callable[[], Library] = import_library) -> None:
-        self.status = Status.LOADING
-        self.problem: str | None = None
-        """Why alibi-detect cannot be used."""
+        self._status = Status.LOADING
+        self._problem: str | None = None
         self._load = load
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting = 0
         self._idle = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="alibi", daemon=True)
         self._started = self._closed = False
+
+    @property
+    def status(self) -> Status:
+        """Whether windows are compared."""
+        return Status.FAILED if self._has_ended else self._status
+
+    @property
+    def problem(self) -> str | None:
+        """Why not; None when they are, or will be."""
+        return "its thread has ended: restart the drift service" if self._has_ended else self._problem
 
     def start(self) -> None:
         """Begin to import; returns at once. Once is enough."""
@@ -73,12 +82,16 @@ class Worker:
             self._jobs.put(None)
             self._thread.join(seconds)
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._started and not self._closed and not self._thread.is_alive()
+
     def _run(self) -> None:
         library = self._loaded()
         while (job := self._jobs.get()) is not None and not self._closed:
             try:
                 job(library)
-            except Exception:  # noqa: BLE001 - the thread must not end with one job
+            except BaseException:  # noqa: BLE001 - the thread must not end with one job, not even when a library wants to exit
                 _log.exception("a window was not compared")
             with self._idle:
                 self._waiting -= 1
@@ -88,11 +101,11 @@ class Worker:
         started = time.perf_counter()
         try:
             library = self._load()
-        except Exception as error:  # noqa: BLE001 - the other engines work on
-            self.problem = f"alibi-detect cannot be imported ({type(error).__name__}: {error}): it needs {_NEED}"
-            self.status = Status.FAILED
-            _log.error("%s", self.problem)
+        except BaseException as error:  # noqa: BLE001 - the other engines work on
+            self._problem = f"alibi-detect cannot be imported ({type(error).__name__}: {error}): it needs {_NEED}"
+            self._status = Status.FAILED
+            _log.error("%s", self._problem)
             return None
-        self.status = Status.READY
+        self._status = Status.READY
         _log.info("alibi-detect was imported in %.1f s", time.perf_counter() - started)
         return library

@@ -49,18 +49,21 @@ class Exported(Collector):
         self._interval = interval
         self._checks: Mapping[Source, Check] = {}
         self._performance: tuple[Performance, ...] = ()
+        self._beside: tuple[Sample, ...] = ()
 
-    def show(self, checks: Mapping[Source, Check], performance: tuple[Performance, ...]) -> None:
-        """Show these from now on, and nothing else."""
-        self._checks, self._performance = dict(checks), performance
+    def show(self, checks: Mapping[Source, Check], performance: tuple[Performance, ...], beside: Iterable[Sample] = ()) -> None:
+        """Show these from now on, and nothing else; `beside` is what another engine tells."""
+        self._checks, self._performance, self._beside = dict(checks), performance, tuple(beside)
 
     def collect(self) -> Iterator[Family]:
         """One family per metric."""
-        checks, performance = self._checks, self._performance
+        checks, performance, beside = self._checks, self._performance, self._beside
         samples: dict[str, _Family] = {}
         for check in checks.values():
             for metric, labels, value in [*_of_check(check, self._interval), *_of_columns(check.seen)]:
                 _family(samples, metric).add_metric(labels, value)
+        for metric, labels, value in beside:
+            _family(samples, metric).add_metric(labels, value)
         for each in performance:
             if Source(each.model, each.version) in checks:
                 for metric, labels, value in _of_performance(each):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
 from mlsandbox_serving.drift_sidecar.plot import plot
 
 Json = Mapping[str, Any]
@@ -69,7 +70,7 @@ def _model(model: Json) -> str:
         f"<section><h2>{escape(model['model'])} {escape(model['version'])}"
         f"{'' if model['current'] else ' <span class=soft>(not served any more)</span>'}</h2>"
         f'<p class="verdict {escape(model["state"])}">{_STATES[model["state"]]}. {escape(model["sentence"])}</p>'
-        f"{_problem(model)}{_facts(model)}{_kinds(model['kinds'])}{_performance(model['performance'])}"
+        f"{_problem(model)}{_facts(model)}{_kinds(model['kinds'])}{opinion_section(model['alibi'])}{_performance(model['performance'])}"
         f"{legend + drawn if columns else ''}{f'<p>{more} more columns are in the report as JSON.</p>' if more > 0 else ''}"
         f"{_left_out(model['left_out'])}</section>"
     )

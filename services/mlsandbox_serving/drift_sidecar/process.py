@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
 from mlsandbox_serving.contract import Metrics, Route
+from mlsandbox_serving.drift_alibi import ENGINE as ALIBI
 from mlsandbox_serving.drift_sidecar.event import Result
 from mlsandbox_serving.drift_sidecar.exported import Check, Exported
 from mlsandbox_serving.drift_sidecar.page import page
-from mlsandbox_serving.drift_sidecar.report import report, status
+from mlsandbox_serving.drift_sidecar.report import Json, report, status
+from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Seen, Watches
 from mlsandbox_serving.forward.messages import Event
@@ -53,10 +55,14 @@ class Drift(ForwardedService):
         for result in Result:
             self._events.labels(result.value)
         self._last: dict[Source, Check] = {}
-        self._watches = Watches(settings, failed=self._failed)
-        for unknown in settings.engines:
-            if unknown != NATIVE:
-                _log.warning("the engine %s is not part of this service: it does not check anything here", unknown)
+        self._second: SecondOpinion | None = None
+        if ALIBI in settings.engines:
+            self._second = SecondOpinion(settings.folder, settings.alibi, failed=lambda source, rows: self._failed(source, rows, ALIBI))
+        self._watches = Watches(settings, failed=self._failed, second=self._second)
+        if self._second is not None:
+            self._second.start()
+        for unknown in set(settings.engines) - {NATIVE, ALIBI}:
+            _log.warning("the engine %s is not part of this service: it does not check anything here", unknown)
 
     async def tend(self) -> None:
         """Look at everything, tell Prometheus, and save what was not saved for a while."""
@@ -65,9 +71,9 @@ class Drift(ForwardedService):
     def pages(self) -> Mapping[str, Page]:
         """What is shown to people, by its path."""
         return {
-            Route.STATUS: lambda: (_JSON, self._shown(lambda *seen: _json(status(*seen)))),
-            Route.REPORT: lambda: (_JSON, self._shown(lambda *seen: _json(report(*seen)))),
-            Route.REPORT_PAGE: lambda: (_HTML, self._shown(lambda *seen: page(report(*seen)).encode("utf-8", "backslashreplace"))),
+            Route.STATUS: lambda: (_JSON, _json(self._shown(status))),
+            Route.REPORT: lambda: (_JSON, _json(self._shown(report))),
+            Route.REPORT_PAGE: lambda: (_HTML, page(self._shown(report)).encode("utf-8", "backslashreplace")),
         }
 
     def _store(self, _tag: str, events: list[Event]) -> None:
@@ -98,9 +104,11 @@ class Drift(ForwardedService):
             checks[source] = Check(seen, time.time(), time.perf_counter() - started)
             self._checks.labels(*source, NATIVE, "ok").inc()
             self._checks.labels(*source, NATIVE, "error")  # a counter that begins at 0 shows its first step as one
-            self._errors.labels(*source, NATIVE)
+            for engine in (NATIVE,) if self._second is None else (NATIVE, ALIBI):
+                self._errors.labels(*source, engine)
         self._last = checks
-        self._exported.show(checks, self._performance())
+        beside = [] if self._second is None else [sample for source in checks for sample in self._second.samples(source)]
+        self._exported.show(checks, self._performance(), beside)
         self._corruptions.inc(self._watches.corruptions - self._corruptions_told)
         self._corruptions_told = self._watches.corruptions
         try:
@@ -108,7 +116,7 @@ class Drift(ForwardedService):
         except (sqlite3.Error, OSError) as error:
             _log.warning("cannot save to %s: %s", self._settings.folder, error)
 
-    def _shown(self, made: Callable[[Settings, list[Seen], tuple[Performance, ...]], bytes]) -> bytes:
+    def _shown(self, made: Callable[[Settings, list[Seen], tuple[Performance, ...], list[Json]], Json]) -> Json:
         """Something made of what is known now; the watches are looked at in their own thread."""
 
         def look() -> tuple[list[Seen], tuple[Performance, ...]]:
@@ -120,7 +128,7 @@ class Drift(ForwardedService):
             raise TimeoutError("events are being taken in") from error
         except (RuntimeError, concurrent.futures.CancelledError) as error:
             raise TimeoutError("the service is stopping") from error
-        return made(self._settings, *seen)
+        return made(self._settings, *seen, self._engines())
 
     def _performance(self) -> tuple[Performance, ...]:
         try:
@@ -129,8 +137,16 @@ class Drift(ForwardedService):
             _log.warning("cannot read predictions and labels: %s", error)
             return ()
 
-    def _failed(self, source: Source, rows: int) -> None:
-        self._errors.labels(*source, NATIVE).inc(rows)
+    def _engines(self) -> list[Json]:
+        """Every engine that was asked for, and whether it works."""
+        known: dict[str, Json] = {NATIVE: {"name": NATIVE, "on": True, "status": "ready", "reason": None}}
+        if self._second is not None:
+            known[ALIBI] = dict(self._second.status())
+        named = dict.fromkeys(self._settings.engines, "it is not part of this service") | dict(self._settings.engines_off)
+        return [known.get(name) or {"name": name, "on": False, "status": "off", "reason": why} for name, why in named.items()]
+
+    def _failed(self, source: Source, rows: int, engine: str = NATIVE) -> None:
+        self._errors.labels(*source, engine).inc(rows)
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity, Verdict
 from mlsandbox_serving.drift_sidecar.exported import detected, is_certain, worst_columns
+from mlsandbox_serving.drift_sidecar.opinion import MOST_SHOWN as OPINION_COLUMNS
+from mlsandbox_serving.drift_sidecar.opinion import opinion
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings
 from mlsandbox_serving.drift_sidecar.watches import Seen
 from mlsandbox_serving.performance import Performance
@@ -28,28 +30,25 @@ _OF_KIND: Final = {
 }
 
 
-def status(settings: Settings, seen: Sequence[Seen], performance: Sequence[Performance]) -> Json:
-    """The verdicts."""
+def status(settings: Settings, seen: Sequence[Seen], performance: Sequence[Performance], engines: Sequence[Json]) -> Json:
+    """The verdicts; `engines` says of each engine whether it works."""
     return {
         "time": _instant(time.time()),
         "check_seconds": settings.check_seconds,
         "rows_between_false_alarms": settings.monitor.rows_between_false_alarms,
-        "engines": [_engine(name) for name in settings.engines],
+        "engines": list(engines),
         "models": [_model(each, performance) for each in seen],
     }
 
 
-def report(settings: Settings, seen: Sequence[Seen], performance: Sequence[Performance]) -> Json:
+def report(settings: Settings, seen: Sequence[Seen], performance: Sequence[Performance], engines: Sequence[Json]) -> Json:
     """The verdicts, and what each column looks like."""
-    document = status(settings, seen, performance)
+    document = status(settings, seen, performance, engines)
     for model, each in zip(document["models"], seen, strict=True):
         model["columns"] = _columns(each)
         model["columns_not_shown"] = max(len(each.histograms) - MOST_SHOWN, 0)
+        model["alibi"] = None if each.second is None else opinion(each.second, OPINION_COLUMNS)
     return document
-
-
-def _engine(name: str) -> Json:
-    return {"name": name, "on": name == NATIVE, "reason": None if name == NATIVE else "it is not part of this service"}
 
 
 def _model(seen: Seen, performance: Sequence[Performance]) -> Json:
@@ -80,6 +79,7 @@ def _model(seen: Seen, performance: Sequence[Performance]) -> Json:
         "rows_without_inputs": verdict.rows_without_inputs,
         "left_out": dict(verdict.left_out),
         "kinds": [_kind(verdict, kind) for kind in verdict.kinds],
+        "alibi": None if seen.second is None else opinion(seen.second, _WORST),
         "performance": [_performance(each) for each in performance if (each.model, each.version) == seen.source],
     }
 

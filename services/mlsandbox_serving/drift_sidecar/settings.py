@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.drift_alibi import FEWEST_ROWS
+from mlsandbox_serving.drift_alibi import Settings as AlibiSettings
 from mlsandbox_serving.forwarded import Listening
 
 NATIVE: Final = "native"
@@ -40,6 +44,10 @@ class Settings(NamedTuple):
     check_seconds: float
     max_predictions: int
     max_age_seconds: float
+    alibi: AlibiSettings = AlibiSettings()
+    """Of the engine beside, when it is among the engines."""
+    engines_off: Mapping[str, str] = MappingProxyType({})
+    """Engines that were asked for and are left out, and why."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -49,18 +57,27 @@ class Settings(NamedTuple):
             KeyError, ValueError: one is missing, malformed or out of bounds.
         """
         given = MonitorSettings()
+        monitor = MonitorSettings(
+            rows_between_false_alarms=float(environ.get(Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS) or given.rows_between_false_alarms),
+            learn_rows=int(environ.get(Env.DRIFT_LEARN_ROWS) or given.learn_rows),
+        )
         return cls(
             folder=Path(environ[Env.DRIFT_DIR]),
             listening=Listening.read(environ, Env.DRIFT_PORT),
             profiles=parse_profiles(environ.get(Env.DRIFT_PROFILES, "")),
             engines=_engines(environ.get(Env.DRIFT_ENGINES, "")),
-            monitor=MonitorSettings(
-                rows_between_false_alarms=float(environ.get(Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS) or given.rows_between_false_alarms),
-                learn_rows=int(environ.get(Env.DRIFT_LEARN_ROWS) or given.learn_rows),
-            ),
+            monitor=monitor,
             check_seconds=_positive(environ, Env.DRIFT_CHECK_SECONDS, _CHECK_SECONDS),
             max_predictions=int(_positive(environ, Env.DRIFT_MAX_PREDICTIONS, _MAX_PREDICTIONS)),
             max_age_seconds=_positive(environ, Env.DRIFT_MAX_AGE_SECONDS, _MAX_AGE_SECONDS),
+            alibi=AlibiSettings.read(
+                {
+                    "rows_between_false_alarms": monitor.rows_between_false_alarms,
+                    "learn_rows": max(monitor.learn_rows, FEWEST_ROWS),
+                    "detectors": json.loads(environ.get(Env.DRIFT_DETECTORS) or "[]"),
+                }
+            ),
+            engines_off=_texts(Env.DRIFT_ENGINES_OFF, environ.get(Env.DRIFT_ENGINES_OFF) or "{}"),
         )
 
 
@@ -85,6 +102,13 @@ def parse_profiles(text: str) -> dict[Source, Path]:
 def _engines(text: str) -> tuple[str, ...]:
     named = [name.strip() for name in text.split(",") if name.strip()]
     return tuple(dict.fromkeys([NATIVE, *named]))
+
+
+def _texts(name: str, text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"{name} is {text!r}: a JSON object of texts")
+    return found
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:

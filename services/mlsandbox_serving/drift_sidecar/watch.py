@@ -10,6 +10,7 @@ from typing import Final
 from mlsandbox_serving.drift import Kind, Monitor, Profile, ProfileUnreadable, Settings, StateUnreadable, load_profile
 from mlsandbox_serving.drift_sidecar.block import Block, Pending
 from mlsandbox_serving.drift_sidecar.event import Labelled, Rows
+from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.drift_sidecar.state import Saved, Snapshot
 
@@ -28,9 +29,19 @@ class Watch:
         settings: of the monitor.
         failed: see `Failed`.
         saved: where to go on from.
+        second: that gets the same rows beside the monitor; None when there is none.
     """
 
-    def __init__(self, source: Source, folder: Path | None, settings: Settings, failed: Failed, saved: Saved | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        folder: Path | None,
+        settings: Settings,
+        failed: Failed,
+        *,
+        saved: Saved | None = None,
+        second: SecondOpinion | None = None,
+    ) -> None:
         self.source: Final = source
         self.problem: str | None = None
         """Why live rows become the reference although a profile was named."""
@@ -44,6 +55,10 @@ class Watch:
         self._pending = Pending()
         self._profile = self._load(folder)
         self._monitor = self._made(settings, saved)
+        self._second = second
+        self._rows_in = folder if self._profile is not None else None
+        if second is not None and self._monitor.profile is not None:
+            second.open(source, self._monitor.profile, self._rows_in)
 
     @property
     def rows(self) -> int:
@@ -94,6 +109,8 @@ class Watch:
             if described != self._failure:
                 _log.exception("%s/%s: %d rows are not compared with the reference", *self.source, block.rows)
             self._failure = described
+        if self._second is not None:
+            self._second.add(self.source, block, self._monitor.profile, self._rows_in)
 
     def _load(self, folder: Path | None) -> Profile | None:
         if folder is None or not folder.is_dir():

@@ -15,7 +15,10 @@ from typing import Final, NamedTuple
 
 from mlsandbox_serving.contract import Field
 from mlsandbox_serving.drift import Histogram, Kind, ProfileUnreadable, Verdict, load_profile, save_profile
+from mlsandbox_serving.drift_alibi import ROWS
+from mlsandbox_serving.drift_alibi import Verdict as Opinion
 from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
+from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.state import StateStore
 from mlsandbox_serving.drift_sidecar.watch import Failed, Watch
@@ -49,6 +52,8 @@ class Seen(NamedTuple):
     """Why there is no reference although a profile was named."""
     last_event: int
     """Epoch nanoseconds; 0 before the first one."""
+    second: Opinion | None = None
+    """What the engine beside says; None when there is none, or it has nothing to compare with."""
 
     @property
     def window_rows(self) -> int:
@@ -63,15 +68,19 @@ class Watches:
         settings: of the service.
         failed: told of rows that an engine failed on.
         clock: epoch seconds.
+        second: that gets the same rows beside the native monitors, from the same place in the journal; None when there is none.
 
     Raises:
         sqlite3.Error, OSError: the folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, failed: Failed, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: Settings, *, failed: Failed, clock: Callable[[], float] = time.time, second: SecondOpinion | None = None
+    ) -> None:
         self._settings = settings
         self._failed = failed
         self._clock = clock
+        self._second = second
         self._state = StateStore(settings.folder)
         self._performance = PerformanceStore(
             settings.folder, max_predictions=settings.max_predictions, max_age=settings.max_age_seconds, clock=clock
@@ -125,7 +134,13 @@ class Watches:
         watch = self._watches[source]
         monitor = watch.look()
         return Seen(
-            source, self.is_current(source), monitor.verdict(everything=True), monitor.histograms(), watch.problem, watch.last_event
+            source,
+            self.is_current(source),
+            monitor.verdict(everything=True),
+            monitor.histograms(),
+            watch.problem,
+            watch.last_event,
+            None if self._second is None else self._second.verdict(source),
         )
 
     def performance(self) -> tuple[Performance, ...]:
@@ -156,6 +171,8 @@ class Watches:
             sqlite3.Error: they cannot be saved; the journal still has what they have seen.
         """
         changed = [watch for watch in self._watches.values() if watch.changed]
+        if self._second is not None:
+            self._second.save()  # first: rows that it has seen are passed over when the journal has them once more
         if changed:
             self._state.save([watch.snapshot() for watch in changed])
         for watch in changed:
@@ -175,13 +192,15 @@ class Watches:
         try:
             self.save()
         finally:
+            if self._second is not None:
+                self._second.close()
             self._state.close()
             self._performance.close()
 
     def _resume(self) -> None:
         saved = {each.source: each for each in self._state.sources()}
         for source in dict.fromkeys([*self._settings.profiles, *saved]):
-            watch = Watch(source, self._folder(source), self._settings.monitor, self._failed, saved.get(source))
+            watch = Watch(source, self._folder(source), self._settings.monitor, self._failed, saved=saved.get(source), second=self._second)
             self._watches[source] = watch
             if source in saved:
                 for place, event in self._state.journal(source):
@@ -223,6 +242,7 @@ class Watches:
             return copy if copy.is_dir() else None
         with contextlib.suppress(ProfileUnreadable, OSError):  # the watch tells why it cannot be read; without a copy all is well for now
             save_profile(load_profile(given), copy)
+            _copy_rows(given, copy)
         return given
 
     def _copy(self, source: Source) -> Path:
@@ -231,7 +251,7 @@ class Watches:
 
     def _watched(self, source: Source) -> Watch:
         if source not in self._watches:
-            self._watches[source] = Watch(source, None, self._settings.monitor, self._failed)
+            self._watches[source] = Watch(source, None, self._settings.monitor, self._failed, second=self._second)
         return self._watches[source]
 
     def _has_room(self, source: Source) -> bool:
@@ -245,7 +265,19 @@ class Watches:
             oldest = min(silent, key=lambda watch: watch.last_event).source
             self._state.forget(oldest)
             shutil.rmtree(self._copy(oldest), ignore_errors=True)
+            if self._second is not None:
+                self._second.forget(oldest)
             del self._watches[oldest]
             _log.warning("%s/%s is forgotten: more than %d versions sent events", *oldest, MOST_SOURCES)
         self._watched(source)
         return True
+
+
+def _copy_rows(given: Path, copy: Path) -> None:
+    """The rows of the reference, which the engine beside needs; a profile of before has none."""
+    if not (given / ROWS).is_file():
+        (copy / ROWS).unlink(missing_ok=True)
+        return
+    temporary = copy / f".{ROWS}"
+    shutil.copyfile(given / ROWS, temporary)
+    temporary.replace(copy / ROWS)

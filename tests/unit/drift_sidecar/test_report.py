@@ -23,6 +23,10 @@ from mlsandbox_serving.performance import Performance, Window
 
 Look = Callable[..., Seen]
 SETTINGS = Settings(Path("/state"), Listening("", 0, 0, ""), {}, ("native", "alibi"), MonitorSettings(), 10.0, 10, 1e6)
+ENGINES = [
+    {"name": "native", "on": True, "status": "ready", "reason": None},
+    {"name": "alibi", "on": False, "status": "off", "reason": "there is no Python for it <here>"},
+]
 EVIL = "<script>alert('x')</script>\"&"
 _VOID = {"meta", "br"}
 
@@ -55,11 +59,11 @@ class _Page(HTMLParser):
 
 
 def _page(*seen: Seen, performance: tuple[Performance, ...] = ()) -> _Page:
-    return _Page(page(report(SETTINGS, seen, performance)))
+    return _Page(page(report(SETTINGS, seen, performance, ENGINES)))
 
 
 def _model(seen: Seen) -> dict[str, Any]:
-    return dict(status(SETTINGS, [seen], ())["models"][0])
+    return dict(status(SETTINGS, [seen], (), ENGINES)["models"][0])
 
 
 def test_the_verdict_is_one_word_and_one_sentence(look: Look) -> None:
@@ -75,17 +79,14 @@ def test_the_verdict_is_one_word_and_one_sentence(look: Look) -> None:
 
 def test_a_report_is_json_with_every_column(look: Look) -> None:
     """It must hold the distributions, the worst column first, and numbers that JSON knows."""
-    told = json.loads(json.dumps(report(SETTINGS, [look(shift=2.0)], ()), allow_nan=False))
+    told = json.loads(json.dumps(report(SETTINGS, [look(shift=2.0)], (), ENGINES), allow_nan=False))
 
     first = told["models"][0]["columns"][0]
     assert first["column"] == "age"
     assert len(first["cells"]) == len(first["reference"]) == len(first["recent"])
     assert sum(first["recent"]) == pytest.approx(1)
     assert first["findings"][0]["detected"]
-    assert told["engines"] == [
-        {"name": "native", "on": True, "reason": None},
-        {"name": "alibi", "on": False, "reason": "it is not part of this service"},
-    ]
+    assert told["engines"] == ENGINES
 
 
 def test_the_page_needs_nothing_but_itself(look: Look) -> None:
@@ -95,7 +96,7 @@ def test_the_page_needs_nothing_but_itself(look: Look) -> None:
     assert shown.open == []
     assert {tag for tag, _ in shown.tags}.isdisjoint({"script", "link", "img", "iframe", "object", "a", "form"})
     assert not any(name in {"src", "href", "action"} or name.startswith("on") for _, attributes in shown.tags for name in attributes)
-    styles = "".join(re.findall(r"<style>(.*?)</style>", page(report(SETTINGS, [look(rows=0)], ())), re.DOTALL))
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page(report(SETTINGS, [look(rows=0)], (), ENGINES)), re.DOTALL))
     assert "url(" not in styles
     assert "@import" not in styles
     assert "prefers-color-scheme:dark" in styles
