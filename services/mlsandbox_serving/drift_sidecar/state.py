@@ -1,4 +1,4 @@
-"""What the drift service has on disk: SQLite in WAL mode, synced at each commit, so that an acknowledged event survives a power cut.
+"""What the drift service has on disk.
 
 The journal holds the rows of events that no saved monitor has seen yet; ids of events are kept longer, so that a second delivery is
 recognised. Used from one thread at a time.
@@ -7,28 +7,20 @@ recognised. Used from one thread at a time.
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from mlsandbox_serving.damaged import set_aside
+from mlsandbox_serving.database import Database, Tables, check_version
 from mlsandbox_serving.drift_sidecar.event import Labelled, Rows, unpacked
 from mlsandbox_serving.drift_sidecar.settings import Source
-
-T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 FILE: Final = "drift.sqlite3"
 MOST_IDS: Final = 500_000
 """Ids of events that are remembered; a shipper that lost its place sends at most what is left in its spool again."""
 _VERSION: Final = 1
-_BUSY_SECONDS: Final = 5.0
-_WAL_BYTES: Final = 16 * 1024 * 1024
-_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_LOSS: Final = "the monitors go on from what they know now"
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS sources (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL,
@@ -76,17 +68,19 @@ class StateStore:
     """
 
     def __init__(self, folder: Path, *, most_ids: int = MOST_IDS) -> None:
-        self.path: Final = folder / FILE
-        self.corruptions = 0
-        """Files moved aside so far."""
+        self._database = Database(folder / FILE, Tables(lambda connection: check_version(connection, _VERSION), self._make, _LOSS))
         self.unsaved_bytes = 0
         """Of the journal since monitors were last saved."""
         self._most_ids = most_ids
-        self._connection: sqlite3.Connection | None = None
         self._ids: dict[Source, int] = {}
         self._last = 0
         """The last place of the journal that was given away; a file begun anew goes on from there, so that no place is used twice."""
-        self._recovered(lambda: self._opened().execute("PRAGMA quick_check(1)").fetchone())
+        self._database.recovered(lambda: self._database.opened().execute("PRAGMA quick_check(1)").fetchone())
+
+    @property
+    def corruptions(self) -> int:
+        """Files moved aside so far."""
+        return self._database.moved_aside
 
     def sources(self) -> list[Saved]:
         """Everything that was saved.
@@ -94,7 +88,7 @@ class StateStore:
         Raises:
             sqlite3.Error: it cannot be read.
         """
-        return self._recovered(self._sources)
+        return self._database.recovered(self._sources)
 
     def journal(self, source: Source) -> Iterator[tuple[int, Rows | Labelled]]:
         """What a source's saved monitor has not seen, with the place of each event, in their order.
@@ -102,7 +96,7 @@ class StateStore:
         Raises:
             sqlite3.Error: it cannot be read.
         """
-        connection, number = self._opened(), self._number(source)
+        connection, number = self._database.opened(), self._number(source)
         found = connection.execute("SELECT place, event, body FROM journal WHERE source = ? ORDER BY place", (number,))
         for place, key, body in found:
             yield place, unpacked(source, key, body)
@@ -119,9 +113,7 @@ class StateStore:
         given = list(events)
         if not given:
             return []
-        if not self.path.exists():
-            self.close()
-        return self._recovered(lambda: self._append(given))
+        return self._database.recovered(lambda: self._append(given))
 
     def save(self, snapshots: Sequence[Snapshot]) -> None:
         """Save monitors, and forget the part of the journal that they have seen.
@@ -154,21 +146,14 @@ class StateStore:
 
     def size(self) -> int:
         """Bytes on disk, with the write-ahead log."""
-        total = 0
-        for suffix in ("", "-wal"):
-            with contextlib.suppress(FileNotFoundError):
-                total += Path(f"{self.path}{suffix}").stat().st_size
-        return total
+        return self._database.size()
 
     def close(self) -> None:
-        """Move the write-ahead log into the file and close it; the next use opens it again."""
-        self._ids = {}
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the file; the next use opens it again."""
+        self._database.close()
 
     def _sources(self) -> list[Saved]:
-        found = self._opened().execute("SELECT model, version, monitor, last_event FROM sources ORDER BY id")
+        found = self._database.opened().execute("SELECT model, version, monitor, last_event FROM sources ORDER BY id")
         return [Saved(Source(model, version), *rest) for model, version, *rest in found]
 
     def _append(self, events: list[Rows | Labelled]) -> list[tuple[int, Rows | Labelled] | None]:
@@ -189,7 +174,7 @@ class StateStore:
     def _number(self, source: Source) -> int:
         """Of a source's row, which is made when it is absent."""
         if source not in self._ids:
-            connection = self._opened()
+            connection = self._database.opened()
             connection.execute("INSERT OR IGNORE INTO sources (model, version) VALUES (?, ?)", source)
             found = connection.execute("SELECT id FROM sources WHERE model = ? AND version = ?", source).fetchone()
             self._ids[source] = found[0]
@@ -197,58 +182,15 @@ class StateStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._opened()
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            with connection:
+            with self._database.transaction() as connection:
                 yield connection
         except BaseException:
             self._ids = {}  # rows of new sources are gone again
             raise
 
-    def _recovered(self, work: Callable[[], T]) -> T:
-        """The work's result; when the file turns out to be damaged, that of a new one."""
-        try:
-            return work()
-        except sqlite3.DatabaseError as error:
-            if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) not in _CORRUPT:
-                raise
-            self._move_aside(error)
-            return work()
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
-
-    def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite gives its other files the same mode
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None)
-        try:
-            _check_version(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-            connection.executescript(_SCHEMA)
-            if self._last and not connection.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'journal'").fetchone():
-                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('journal', ?)", (self._last,))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        self.close()
-        self.corruptions += 1
-        aside = set_aside(self.path)
-        _log.error("%s cannot be used (%s): moved it to %s; the monitors go on from what they know now", self.path, error, aside)
-
-
-def _check_version(connection: sqlite3.Connection) -> None:
-    """A file with other tables is as good as damaged."""
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found not in (0, _VERSION):
-        other = sqlite3.DatabaseError(f"it is of version {found}")
-        other.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise other
+    def _make(self, connection: sqlite3.Connection) -> None:
+        self._ids = {}  # it may be another file than the last one
+        connection.executescript(_SCHEMA)
+        if self._last and not connection.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'journal'").fetchone():
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('journal', ?)", (self._last,))

@@ -12,14 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from mlsandbox_serving.performance.adding import Added, Batch
-from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, REVISION, Database, is_damage
+from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, REVISION, database
 from mlsandbox_serving.performance.joined import SECONDS, Joined, Window
 from mlsandbox_serving.performance.reading import Label, Predictions, Value, read_event
-
-T = TypeVar("T")
 
 _NANOSECONDS: Final = 10**9
 _SEEN: Final = 2
@@ -82,7 +80,7 @@ class PerformanceStore:
     """
 
     def __init__(self, folder: Path, *, max_predictions: int, max_age: float, clock: Callable[[], float] = time.time) -> None:
-        self._database = Database(folder)
+        self._database = database(folder)
         self._max_predictions = max_predictions
         self._max_age = max_age
         self._clock = clock
@@ -104,7 +102,7 @@ class PerformanceStore:
             sqlite3.Error, OSError: nothing was added.
         """
         read = [read_event(when, record) for when, record in events]
-        return self._recovered(lambda: self._add(read))
+        return self._database.recovered(lambda: self._add(read))
 
     def summary(self, now: float) -> tuple[Performance, ...]:
         """Every version that has predictions, by model and version, in each window.
@@ -115,7 +113,7 @@ class PerformanceStore:
         Raises:
             sqlite3.Error, OSError: the database cannot be read.
         """
-        return self._recovered(lambda: tuple(self._summary(int(now * _NANOSECONDS))))
+        return self._database.recovered(lambda: tuple(self._summary(int(now * _NANOSECONDS))))
 
     def predicted(self, label: Label) -> tuple[str, Value | None] | None:
         """The version that made a label's prediction, the last one when there are several, and what it predicted; None when it is not here.
@@ -124,7 +122,9 @@ class PerformanceStore:
             sqlite3.Error, OSError: the database cannot be read.
         """
         key = (label.request, label.model, label.row)
-        found: tuple[str, Value | None] | None = self._recovered(lambda: self._database.opened().execute(_PREDICTED, key).fetchone())
+        found: tuple[str, Value | None] | None = self._database.recovered(
+            lambda: self._database.opened().execute(_PREDICTED, key).fetchone()
+        )
         return found
 
     def totals(self) -> Totals:
@@ -133,21 +133,11 @@ class PerformanceStore:
         Raises:
             sqlite3.Error, OSError: the database cannot be read.
         """
-        return self._recovered(self._totals)
+        return self._database.recovered(self._totals)
 
     def close(self) -> None:
         """Close the database; the next use opens it again."""
         self._database.close()
-
-    def _recovered(self, work: Callable[[], T]) -> T:
-        """The work's result; when the database turns out to be damaged, that of a new one."""
-        try:
-            return work()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            self._database.move_aside(str(error))
-            return work()
 
     def _add(self, read: list[Predictions | Label | None]) -> Added:
         with self._database.transaction() as connection:

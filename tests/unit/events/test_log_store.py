@@ -224,7 +224,7 @@ def test_a_file_deleted_under_way_is_made_again(store: EventStore) -> None:
 def test_a_full_disk_stores_nothing_and_recovers(store: EventStore) -> None:
     """A batch that does not fit must raise, leave nothing of itself, and fit once there is space."""
     store.add([_row(1)])
-    connection = store._opened()
+    connection = store._database.opened()
     connection.execute("PRAGMA max_page_count = 40").fetchall()
     batch = [_row(number, text="x" * 1000) for number in range(2, 300)]
     with pytest.raises(sqlite3.OperationalError, match="full"):
