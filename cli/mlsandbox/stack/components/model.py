@@ -39,7 +39,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         Env.WORKERS: str(model.workers),
         "BENTOML_DO_NOT_TRACK": "true",
         # Threads of a model that wait for each other by spinning take the processor from those they wait for: on a busy machine, or
-        # under a quota, a row takes many times as long (OpenMP 5.2, section 21.1.9).
+        # under a quota, a row takes many times as long (OpenMP 5.0, section 6.7).
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     if model.has_hashed_columns:
