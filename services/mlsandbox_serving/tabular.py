@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -72,16 +72,31 @@ def rows(
     left = limit if limit is not None else sys.maxsize
     start = 0
     for frame in frames(path, texts=schema is not None):
-        if wanted is not None:
-            _check_columns(path, frame, wanted)
-        part = frame[wanted if wanted is not None else list(frame.columns)].iloc[:left]
-        values = [_json_values(path, part[name], types.get(name), start) for name in part.columns]
-        for row in zip(*values, strict=True):
-            yield dict(zip(part.columns, row, strict=True))
+        part = frame.iloc[:left]
+        names = wanted if wanted is not None else list(frame.columns)
+        values = json_columns(path, part, {name: types.get(name) for name in names}, start)
+        for row in zip(*values.values(), strict=True):
+            yield dict(zip(values, row, strict=True))
         left -= len(part)
         start += len(part)
         if left <= 0:
             return
+
+
+def json_columns(path: Path, frame: Any, columns: Mapping[str, Column | None], start: int) -> dict[str, list[Any]]:
+    """Columns of a frame that `frames` gave, as the JSON values that /predict takes.
+
+    Args:
+        path: of the file, for messages.
+        frame: some rows of it.
+        columns: which, in this order; with a definition texts get its type.
+        start: position of the first row, for messages.
+
+    Raises:
+        TabularError: a column is missing, or a value does not fit.
+    """
+    _check_columns(path, frame, list(columns))
+    return {name: _json_values(path, frame[name], column, start) for name, column in columns.items()}
 
 
 def frames(path: Path, *, texts: bool = False) -> Iterator[Any]:

@@ -6,8 +6,6 @@ Whatever the model's code prints goes to standard error. A problem is {"error": 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mlsandbox_serving.answer_stream import answer_alone
 from mlsandbox_serving.capture import CaptureError, capture_predictor, read_reference
 from mlsandbox_serving.capture.parameters import names_of
 from mlsandbox_serving.contract import ModelKind
@@ -25,20 +24,13 @@ from mlsandbox_serving.tabular import TabularError
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     options = _options(arguments)
-    sys.stdout.flush()
-    answer = os.dup(1)
-    os.dup2(2, 1)  # prints of the model's code, of C libraries too, must not mix with the answer
-    try:
-        result = _captured(options)
-        code = 0
-    except (CaptureError, TabularError) as error:
-        result, code = error.to_json(), 1
-    finally:
-        sys.stdout.flush()
-    with os.fdopen(answer, "w", encoding="utf-8") as out:
-        json.dump(result, out, ensure_ascii=False, allow_nan=False)
-        out.write("\n")
-    return code
+    with answer_alone() as answer:
+        try:
+            answer(_captured(options))
+        except (CaptureError, TabularError) as error:
+            answer(error.to_json())
+            return 1
+    return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift import Kind, Profile, build_profile
 from mlsandbox_serving.drift.answers import PREDICTION, SCORE, prediction_columns, score_column
 from mlsandbox_serving.drift.cells import NumberCells
@@ -25,7 +26,7 @@ from mlsandbox_serving.drift.streams import Stream
 from mlsandbox_serving.drift.values import Floats, Values, instants, numbers, padded, sequence
 from mlsandbox_serving.schema.definition import Definition
 
-ROWS: Final = "rows.npz"
+ROWS: Final = ProfileFile.ROWS
 UNKNOWN: Final = np.inf
 _KINDS: Final = (Kind.FEATURES, Kind.PREDICTION)
 _AGAIN: Final = "build it again from the reference data"

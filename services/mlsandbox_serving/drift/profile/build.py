@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +29,8 @@ from mlsandbox_serving.drift.streams import FEWEST_ROWS, Kind, Stream
 from mlsandbox_serving.drift.values import Values, frequencies, instants, numbers, padded, sequence
 from mlsandbox_serving.schema.definition import Definition
 
+PRIVATE: Final = "private"
+HASHED: Final = "hashed: the key of the hashes is no part of the reference"
 _REPLAYED: Final = 0.2
 _STRETCH: Final = 500
 """Rows that are short enough for a trend not to matter and long enough for all lags."""
@@ -60,20 +63,19 @@ def build_profile(
         scores: probabilities (a list per row) or one number per row.
         labels: what was right, of the same rows.
         private: columns that no event holds and that are left out here.
-        hashed: columns whose values are the hashes that events hold in their place; they are categories, whatever the schema says.
+        hashed: columns of which events hold a hash, with a key that is known only where they are written; left out as well.
 
     Raises:
         ValueError: there are no rows.
     """
-    types = value_types(schema, hashed)
-    answers = answer_type(schema)
-    return profile_of(columns, types, answers, predictions=predictions, scores=scores, labels=labels, private=private)
+    types, answers = value_types(schema), answer_type(schema)
+    guarded = dict.fromkeys(hashed, HASHED) | dict.fromkeys(private, PRIVATE)
+    return profile_of(columns, types, answers, predictions=predictions, scores=scores, labels=labels, guarded=guarded)
 
 
-def value_types(schema: Definition | None, hashed: Collection[str] = ()) -> dict[str, ValueType]:
+def value_types(schema: Definition | None) -> dict[str, ValueType]:
     """What a schema says about each column, as far as cells are concerned."""
-    types = {column.name: _TYPES[column.type] for column in schema.columns} if schema is not None else {}
-    return types | dict.fromkeys(hashed, "text")
+    return {column.name: _TYPES[column.type] for column in schema.columns} if schema is not None else {}
 
 
 def answer_type(schema: Definition | None) -> ValueType | None:
@@ -89,18 +91,21 @@ def profile_of(
     predictions: Any = None,
     scores: Any = None,
     labels: Any = None,
-    private: Collection[str] = (),
+    guarded: Mapping[str, str] = MappingProxyType({}),
 ) -> Profile:
-    """As `build_profile`, with the types given one by one; a column without one has the type of its values."""
+    """As `build_profile`, with the types given one by one; a column without one has the type of its values.
+
+    `guarded` are columns of which nothing may be kept, and why.
+    """
     given = {name: sequence(values) for name, values in columns.items()}
     answers = _answers(predictions, scores)
     rows = max((len(values) for values in [*given.values(), *answers.values()] if values is not None), default=0)
     if rows == 0:
         raise ValueError("the reference has no rows: build the profile of a sample of the training inputs")
-    left_out = {name: "private" for name in columns if name in private}
+    left_out = {name: guarded[name] for name in columns if name in guarded}
     kept: list[tuple[str, Kind, Values, ValueType]] = []
     for name, values in given.items():
-        if name in private:
+        if name in guarded:
             continue
         held = padded(values, rows)
         of = types.get(name) or type_of(held)

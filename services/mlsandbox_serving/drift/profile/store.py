@@ -12,14 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift.cells import CategoryCells, Cells, NumberCells
 from mlsandbox_serving.drift.profile.definition import Profile, SelfCheck
 from mlsandbox_serving.drift.streams import PAIR_CELLS, Kind, Pair, Stream
 
 FORMAT: Final = "mlsandbox drift profile"
 VERSION: Final = 1
-DOCUMENT: Final = "profile.json"
-ARRAYS: Final = "profile.npz"
 _AGAIN: Final = "build it again from the reference data"
 Arrays = dict[str, NDArray[Any]]
 
@@ -32,10 +31,10 @@ def save_profile(profile: Profile, folder: Path) -> None:
     """Write a profile into a folder, which is made if need be; a profile that is there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     document, arrays = encode(profile)
-    with _beside(folder / ARRAYS).open("wb") as file:
+    with _beside(folder / ProfileFile.ARRAYS).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy before 2.1 has no other keyword, and no array has its name
-    _beside(folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    for name in (ARRAYS, DOCUMENT):
+    _beside(folder / ProfileFile.DOCUMENT).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for name in (ProfileFile.ARRAYS, ProfileFile.DOCUMENT):
         _beside(folder / name).replace(folder / name)
 
 
@@ -46,9 +45,10 @@ def load_profile(folder: Path) -> Profile:
         ProfileUnreadable: says why, and what to do.
     """
     try:
-        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        document = json.loads((folder / ProfileFile.DOCUMENT).read_text(encoding="utf-8"))
         _check_version(document, folder)
-        with np.load(folder / ARRAYS, allow_pickle=False) as archive:
+        # opened here, since numpy leaves a damaged file open
+        with (folder / ProfileFile.ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return decode(document, {name: archive[name] for name in archive.files})
     except FileNotFoundError as error:
         raise ProfileUnreadable(f"there is no drift profile in {folder} ({error.filename} is missing): {_AGAIN}") from error
@@ -60,7 +60,7 @@ def load_profile(folder: Path) -> Profile:
 
 def _check_version(document: Any, folder: Path) -> None:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ProfileUnreadable(f"{folder / DOCUMENT} is not a drift profile: {_AGAIN}")
+        raise ProfileUnreadable(f"{folder / ProfileFile.DOCUMENT} is not a drift profile: {_AGAIN}")
     version = document.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise ProfileUnreadable(
