@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -42,6 +43,55 @@ class Completed:
     stdout: str
     stderr: str
     returncode: int = 0
+
+
+class Commands:
+    """The commands that threads run, so that another thread can end them all: an interrupt reaches the main thread alone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[str]] = []
+        self._ended = False
+
+    @contextlib.contextmanager
+    def here(self) -> Iterator[None]:
+        """What this thread runs inside belongs to them."""
+        token = _commands.set(self)
+        try:
+            yield
+        finally:
+            _commands.reset(token)
+
+    def end(self) -> None:
+        """End those that run; one that is about to begin fails."""
+        with self._lock:
+            self._ended = True
+            running = list(self._running)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in running:
+                if process.poll() is None:
+                    _signal_group(process, number)
+            deadline = time.monotonic() + GRACE_SECONDS
+            for process in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(deadline - time.monotonic(), 0.0))
+
+    def begin(self, start: Callable[[], subprocess.Popen[str]]) -> subprocess.Popen[str]:
+        """A process that belongs to them.
+
+        Raises:
+            CommandFailed: they were ended.
+        """
+        with self._lock:
+            if self._ended:
+                raise CommandFailed("the command was not begun", why="the work that it belongs to was ended", fix="begin again: sandbox up")
+            self._running = [each for each in self._running if each.poll() is None]
+            process = start()
+            self._running.append(process)
+        return process
+
+
+_commands: ContextVar[Commands | None] = ContextVar("commands", default=None)
 
 
 def set_echo(echo: Callable[[str], None] | None) -> None:
@@ -175,18 +225,22 @@ def _started(words: list[str], full_env: Mapping[str, str], cwd: Path | None, *,
     """The command in its own session: a Ctrl-C at the terminal reaches us alone, and we end the whole group, grandchildren included."""
     from mlsandbox.supervise.guard import guard_argv  # noqa: PLC0415 - nothing of the supervisor is needed to print help
 
-    return subprocess.Popen(
-        guard_argv(words),
-        env=full_env,
-        cwd=cwd,
-        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            guard_argv(words),
+            env=full_env,
+            cwd=cwd,
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    commands = _commands.get()
+    return start() if commands is None else commands.begin(start)
 
 
 def _next_line(process: subprocess.Popen[str]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mlsandbox.setting_detectors import Detector, Detectors
 from mlsandbox.setting_kinds import (
     AnyKind,
     Boolean,
@@ -30,7 +31,7 @@ from mlsandbox.setting_kinds import (
     Text,
 )
 from mlsandbox.stack.parts import OPTIONAL
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import DriftEngine, Port
 
 NAME = Text("[a-z][a-z0-9-]{0,40}", "a name of lower-case letters, digits and hyphens that starts with a letter (at most 41)")
 _SLOTS = "|".join(slot.value for slot in Port)
@@ -135,7 +136,14 @@ class LogConfig:
 class DriftConfig:
     """`[drift]`: comparison of live data with the reference."""
 
-    engines: tuple[str, ...] = setting("Drift engines.", ListOf(Choice(("native", "alibi"))), ("native", "alibi"), reserved=True)
+    engines: tuple[str, ...] = setting(
+        "What looks for drift: native is always on and decides about alerts, alibi gives a second opinion (free for non-production use).",
+        ListOf(Choice((DriftEngine.NATIVE, DriftEngine.ALIBI))),
+        (DriftEngine.NATIVE, DriftEngine.ALIBI),
+    )
+    detectors: tuple[Detector, ...] = setting(
+        "Further detectors of alibi-detect: tables with name and, if need be, arguments and reference_rows.", Detectors(), ()
+    )
     rows_between_false_alarms: int = setting("Mean number of rows between two false alarms.", Integer(), 1_000_000)
 
 

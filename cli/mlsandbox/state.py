@@ -37,6 +37,8 @@ class State:
     """The stack's id when these versions answered their smoke prediction."""
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """For each model without reference data the row that was last given for its smoke prediction."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What is said once per project, and when it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _parse(version: object, document: dict[str, Any]) -> State:
     for text in (state.engine, state.host, state.proven):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{text!r} is not a text")
-    for values, kind in ((state.ports, int), (state.served, str), (state.examples, dict)):
+    for values, kind in ((state.ports, int), (state.served, str), (state.examples, dict), (state.told, str)):
         if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
             raise TypeError(f"{values!r} does not map names to {kind.__name__}")
     return state

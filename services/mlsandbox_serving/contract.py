@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from mlsandbox_serving.drift_names import DriftEngine
 from mlsandbox_serving.metric_names import Metric, Metrics, MetricType, all_metrics
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "ENVELOPES",
     "FIRST_PORT",
     "SCHEMA_VERSION",
+    "Action",
     "Dataset",
+    "DriftEngine",
     "Env",
     "ErrorCode",
     "Field",
@@ -75,7 +78,7 @@ class Env:
     HASH_KEY_FILE: Final = "SANDBOX_HASH_KEY_FILE"
     """File with the key of the keyed hash for `hashed` columns."""
     SINKS: Final = "SANDBOX_SINKS"
-    """Where the shipper sends events: "name=host:port", comma-separated."""
+    """Where the shipper, and that of the drift service's own events, sends them: "name=host:port", comma-separated."""
     SHIPPER_PORT: Final = "SANDBOX_SHIPPER_PORT"
     """Port of the shipper's own /livez, /readyz and /metrics."""
     LISTEN_HOST: Final = "SANDBOX_LISTEN_HOST"
@@ -105,6 +108,8 @@ class Env:
     DRIFT_ROWS_BETWEEN_FALSE_ALARMS: Final = "SANDBOX_DRIFT_ROWS_BETWEEN_FALSE_ALARMS"
     DRIFT_LEARN_ROWS: Final = "SANDBOX_DRIFT_LEARN_ROWS"
     """Without a reference profile so many live rows become it."""
+    DRIFT_FLAG_ROWS: Final = "SANDBOX_DRIFT_FLAG_ROWS"
+    """"1" or "0": whether each prediction with rows that stand apart from the reference gets an event that names them."""
     DRIFT_CHECK_SECONDS: Final = "SANDBOX_DRIFT_CHECK_SECONDS"
     """From one check to the next."""
     DRIFT_MAX_PREDICTIONS: Final = "SANDBOX_DRIFT_MAX_PREDICTIONS"
@@ -171,6 +176,18 @@ class Dataset:
     PREDICTION: Final = "sandbox.prediction"
     ERROR: Final = "sandbox.error"
     FEEDBACK: Final = "sandbox.feedback"
+    DRIFT: Final = "sandbox.drift"
+    """Of the drift service: alerts that were raised or cleared, and rows that stand apart."""
+
+
+class Action:
+    """Values of `event.action`, of the drift service's events."""
+
+    RAISED: Final = "drift-raised"
+    ESCALATED: Final = "drift-escalated"
+    """What was certain before is large enough to matter now."""
+    CLEARED: Final = "drift-cleared"
+    OUTLIERS: Final = "outliers"
 
 
 class Field:
@@ -183,6 +200,7 @@ class Field:
     ECS_VERSION: Final = "ecs.version"
     EVENT_ID: Final = "event.id"
     EVENT_KIND: Final = "event.kind"
+    EVENT_ACTION: Final = "event.action"
     EVENT_DATASET: Final = "event.dataset"
     EVENT_OUTCOME: Final = "event.outcome"
     EVENT_DURATION: Final = "event.duration"
@@ -213,6 +231,25 @@ class Field:
     TRUNCATED: Final = "sandbox.truncated"
     FEEDBACK_ROW: Final = "sandbox.feedback.row"
     FEEDBACK_LABEL: Final = "sandbox.feedback.label"
+    DRIFT_KIND: Final = "sandbox.drift.kind"
+    """What an alert is about: features, prediction, outliers or performance."""
+    DRIFT_ENGINE: Final = "sandbox.drift.engine"
+    DRIFT_SEVERITY: Final = "sandbox.drift.severity"
+    DRIFT_CERTAIN: Final = "sandbox.drift.certain"
+    DRIFT_PAGE: Final = "sandbox.drift.page"
+    """Whether an alert is certain and large enough to matter."""
+    DRIFT_SINCE: Final = "sandbox.drift.since_row"
+    DRIFT_ROWS_SINCE: Final = "sandbox.drift.rows_since"
+    DRIFT_COLUMNS: Final = "sandbox.drift.columns"
+    """Names of the worst columns, or of those for which rows stand apart."""
+    DRIFT_FINDINGS: Final = "sandbox.drift.findings"
+    """What is known of each of these columns."""
+    DRIFT_PREDICTION: Final = "sandbox.drift.prediction_id"
+    """`event.id` of the prediction whose rows stand apart."""
+    DRIFT_FLAGGED: Final = "sandbox.drift.flagged"
+    """How many of its rows do."""
+    DRIFT_FLAGS: Final = "sandbox.drift.flags"
+    """These rows, each with its index and the reason of each column: never a value."""
 
 
 ECS_VERSION: Final = "9.0.0"
@@ -248,7 +285,7 @@ class LogTable:
 class Finder:
     """Programs that find logged events, run once more in a service's environment: `python -m <module>`.
 
-    One line on standard input: {"requests": bool, "errors": bool, "request_id": str|null, "level": str|null (one of
+    One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "request_id": str|null, "level": str|null (one of
     `LogTable.LEVELS`, or worse), "since": epoch seconds|null, "limit": int, "follow": bool}. Events that match all of it come on
     standard output, one JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new one, until
     standard input is closed. What fails ends it with FAILED and one line on standard error: {"error": {"code": str, "message": str}}.

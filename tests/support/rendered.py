@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlsandbox.actions.drift_engines import drift_engines
+from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.project_stack import parts_of, stack_of
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.packaging.package import Package
@@ -42,7 +44,7 @@ def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[st
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
     parts = parts_of(project, engine, ())
     counted = {name: 7310 + index for index, name in enumerate(port_names(list(project.models), parts))}
-    spec = stack_of(project, packages, ports or counted, parts)
+    spec = stack_of(project, packages, ports or counted, parts, drift_engines(project, DOCKER))  # whatever Pythons this machine has
     named = replace(spec, services=tuple(_with_named_assets(service) for service in spec.services))
     return Packaged({package.tag: package for package in packages}, named)
 

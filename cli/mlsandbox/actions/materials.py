@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.engine_choice import DOCKER
+from mlsandbox.actions.environments_beside import EnvironmentsBeside
 from mlsandbox.actions.outcomes import Report
-from mlsandbox.actions.project_stack import image_settings, programs_on_path
+from mlsandbox.actions.project_stack import image_settings, parts_of, programs_on_path
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Desired
-from mlsandbox.packaging.environments import service_environment, service_python
+from mlsandbox.packaging.environments import service_python
 from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import package_model
 from mlsandbox.project import Project
 from mlsandbox.settings import ModelConfig
+from mlsandbox.stack.components.drift import drift_environment
+from mlsandbox.stack.parts import DRIFT, LOG_STORE
 from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
 
 
@@ -34,7 +38,18 @@ def packaged(model: ModelConfig, root: Path, report: Report) -> Package:
     return package
 
 
-def supplied(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec, report: Report) -> Desired:
+def environments_beside(project: Project, engine: str, engines: DriftEngines, report: Report) -> EnvironmentsBeside:
+    """The environments of the services that a project's stack will have, being built; none where containers bring theirs along."""
+    if engine == DOCKER:
+        return EnvironmentsBeside((), report)
+    parts = parts_of(project, engine, programs_on_path())
+    wanted = {LOG_STORE: LOG_STORE, DRIFT: drift_environment(engines.on)}
+    return EnvironmentsBeside([environment for part, environment in wanted.items() if part in parts], report)
+
+
+def supplied(
+    project: Project, engine: str, packages: Sequence[Package], spec: StackSpec, report: Report, *, environments: EnvironmentsBeside
+) -> Desired:
     """The stack with all that it is made from; what is missing is made or fetched.
 
     Raises:
@@ -43,7 +58,7 @@ def supplied(project: Project, engine: str, packages: Sequence[Package], spec: S
     by_tag = {package.tag: package for package in packages}
     if engine == DOCKER:
         return _containers(spec, by_tag, supply_images(spec, by_tag, image_settings(project), report), project.stack.proxy)
-    return _processes(spec, by_tag, lambda service: service_environment(service, report=report.note))
+    return _processes(spec, by_tag, environments.python)
 
 
 def planned(project: Project, engine: str, packages: Sequence[Package], spec: StackSpec) -> Desired | tuple[str, ...]:

@@ -122,6 +122,8 @@ class UpResult:
     """When the stack became ready."""
     plan: tuple[PlannedStep, ...] = ()
     """What was, or with --dry-run would be, done, and why."""
+    notes: tuple[str, ...] = ()
+    """What was worth knowing: a licence that is said once per project, a drift engine that is left out."""
     dry_run: bool = False
 
 
@@ -169,6 +171,30 @@ class DownAllResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelDriftState:
+    """What the drift service says of one model, as in `sandbox drift`."""
+
+    model: str
+    version: str
+    state: str
+    """"drift", "change", "steady", "learning" or "waiting"."""
+    sentence: str
+    """The same in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftState:
+    """What the drift service says of what is served."""
+
+    state: str
+    """That of the model that needs attention most; "unknown" when the service does not say."""
+    checked_at: datetime | None
+    models: tuple[ModelDriftState, ...] = ()
+    reason: str | None = None
+    """Why it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusResult:
     """A stack as it is now."""
 
@@ -183,7 +209,9 @@ class StatusResult:
     warnings: tuple[str, ...] = ()
     """What needs attention, one sentence each; alerts too."""
     links: Mapping[str, str] = field(default_factory=dict)
-    """Addresses of the pages that come with a stack and run: "grafana" (its overview) and more dashboards, "prometheus", "alertmanager"."""
+    """Addresses of the pages that come with a stack and run: "grafana" (its overview), more dashboards, "drift", "prometheus", …"""
+    drift: DriftState | None = None
+    """None without a drift service that is ready."""
     alerts: tuple[Alert, ...] = ()
     """Those that are active, the worst first."""
 

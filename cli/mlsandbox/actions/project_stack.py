@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
@@ -28,7 +29,9 @@ def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozen
     return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs)
 
 
-def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, int], parts: frozenset[str]) -> StackSpec:
+def stack_of(
+    project: Project, packages: Sequence[Package], ports: Mapping[str, int], parts: frozenset[str], engines: DriftEngines
+) -> StackSpec:
     """The stack that serves these packages, one per model of the project, at these ports."""
     inputs = StackInputs(
         project=project.name,
@@ -40,6 +43,9 @@ def stack_of(project: Project, packages: Sequence[Package], ports: Mapping[str, 
         log_retention_seconds=project.log.retention,
         spool_bytes=project.log.spool_size,
         max_rows_per_event=project.log.max_rows_per_event,
+        drift_engines=engines.on,
+        drift_engines_off=engines.off,
+        drift_detectors=tuple(each.document for each in project.drift.detectors),
         drift_rows_between_false_alarms=project.drift.rows_between_false_alarms,
     )
     return build_stack(inputs)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlsandbox.actions.materials import packaged, planned, supplied
+from mlsandbox.actions.drift_engines import drift_engines
+from mlsandbox.actions.environments_beside import Interleaved
+from mlsandbox.actions.materials import environments_beside, packaged, planned, supplied
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of
 from mlsandbox.engines.base import Desired
@@ -66,9 +68,13 @@ def pull(project: Project, engine: str, report: Report, *, trust: bool = False, 
     models = [replace(model, trust=model.trust or trust) for model in project.models.values()]
     if dry_run:
         return PullResult(project.name, engine, plan=_plan(project, engine, models), dry_run=True)
-    with project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")):
-        packages = [packaged(model, project.root, report) for model in models]
-        desired = supplied(project, engine, packages, _stack(project, engine, packages), report)
+    with (
+        project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")),
+        environments_beside(project, engine, drift_engines(project, engine), report) as environments,
+    ):
+        told = Interleaved(report, environments)
+        packages = [packaged(model, project.root, told) for model in models]
+        desired = supplied(project, engine, packages, _stack(project, engine, packages), told, environments=environments)
     return PullResult(project.name, engine, _supplies(desired), elapsed=time.monotonic() - began)
 
 
@@ -86,7 +92,7 @@ def _stack(project: Project, engine: str, packages: Sequence[Package]) -> StackS
     """The stack, with port numbers that nobody will use."""
     parts = parts_of(project, engine, programs_on_path())
     names = port_names([package.model for package in packages], parts)
-    return stack_of(project, packages, dict.fromkeys(names, 0), parts)
+    return stack_of(project, packages, dict.fromkeys(names, 0), parts, drift_engines(project, engine))
 
 
 def _supplies(desired: Desired) -> tuple[Supply, ...]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from mlsandbox.actions.drift_engines import DriftEngines
+from mlsandbox.actions.environments_beside import EnvironmentsBeside
 from mlsandbox.actions.materials import supplied
 from mlsandbox.actions.outcomes import Report, UpOptions
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
@@ -51,6 +53,8 @@ class Start:
     """Rows that were given for models without reference data; remembered."""
     options: UpOptions
     report: Report
+    drift_engines: DriftEngines
+    environments: EnvironmentsBeside
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -111,8 +115,8 @@ def leave(project: Project, remembered: State, engine: str, report: Report) -> N
 
 
 def _desired(job: Start, ports: Mapping[str, int]) -> Desired:
-    spec = stack_of(job.project, job.packages, ports, parts_of(job.project, job.engine.name, programs_on_path()))
-    return supplied(job.project, job.engine.name, job.packages, spec, job.report)
+    spec = stack_of(job.project, job.packages, ports, parts_of(job.project, job.engine.name, programs_on_path()), job.drift_engines)
+    return supplied(job.project, job.engine.name, job.packages, spec, job.report, environments=job.environments)
 
 
 def _ports(job: Start, remembered: State, observed: Observed) -> Mapping[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
@@ -38,7 +39,7 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
     else:
         parts = parts_of(project, engine, programs_on_path())
         ports = _planned_ports(project, engine, [package.model for package in packages], parts, sight).ports
-        desired = planned(project, engine, packages, stack_of(project, packages, ports, parts))
+        desired = planned(project, engine, packages, stack_of(project, packages, ports, parts, drift_engines(project, engine)))
         if isinstance(desired, Desired):
             runner = ENGINES[engine](project.root)
             plan = runner.plan(desired, runner.observe())

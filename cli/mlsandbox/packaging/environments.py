@@ -100,6 +100,23 @@ def service_python(service: str) -> Path:
     return environment_path(_service_lock(service)[1], _any_python(service)) / "bin/python"
 
 
+def is_built(service: str) -> bool:
+    """Whether the environment of one of our own services is there."""
+    try:
+        return _is_complete(service_python(service).parents[1])
+    except PythonMissing:
+        return False
+
+
+def why_not(service: str) -> str | None:
+    """Why one of our own services cannot run here as a process, with what to do; None when it can."""
+    try:
+        _any_python(service)
+    except PythonMissing as error:
+        return f"{error.why}, and none of them is on this machine: {error.fix}"
+    return None
+
+
 def environment_path(digest: str, python: str) -> Path:
     """Where the environment of a lock is, built or not."""
     system = f"{platform.system()}-{platform.machine()}".lower()

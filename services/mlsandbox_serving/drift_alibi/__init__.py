@@ -9,7 +9,6 @@ alibi-detect has), `comparison` (all of them on one window), `worker` (the threa
 from mlsandbox_serving.drift_alibi.beside import Beside
 from mlsandbox_serving.drift_alibi.engine import AlibiEngine
 from mlsandbox_serving.drift_alibi.exported import ENGINE, samples
-from mlsandbox_serving.drift_alibi.licence import LICENCE
 from mlsandbox_serving.drift_alibi.reference import (
     ROWS,
     Reference,
@@ -36,7 +35,6 @@ from mlsandbox_serving.drift_alibi.worker import Worker
 __all__ = [
     "ENGINE",
     "FEWEST_ROWS",
-    "LICENCE",
     "ROWS",
     "AlibiEngine",
     "Beside",

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mlsandbox_serving.contract import Metric, Metrics
+from mlsandbox_serving.contract import DriftEngine, Metric, Metrics
 from mlsandbox_serving.drift import Kind
 from mlsandbox_serving.drift_alibi.verdict import Verdict
 
-ENGINE: Final = "alibi"
+ENGINE: Final = DriftEngine.ALIBI
 _LONGEST_LABEL: Final = 120
 _EVERY_ROW: Final = "*"
 """Stands for a column in what is said of whole rows: no column's name, but short enough for a legend."""
@@ -42,6 +42,8 @@ def samples(model: str, version: str, verdict: Verdict, most_columns: int = 50) 
     yield Metrics.DRIFT_CHECK_SECONDS, engine, window.seconds
     if window.outliers is not None:
         yield Metrics.DRIFT_ROW_SHARE, [model, version, "isolation_forest"], window.outliers.odd
+    for kind in dict.fromkeys(each.kind for each in window.columns):
+        yield Metrics.DRIFT_THRESHOLD, [*engine, kind.value], min(each.threshold for each in window.columns if each.kind is kind)
     told: set[tuple[Kind, str]] = set()
     chosen = set(list(dict.fromkeys(each.column for each in window.columns))[:most_columns])
     for each in window.columns:

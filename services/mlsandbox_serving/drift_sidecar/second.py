@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,9 @@ from mlsandbox_serving.metric_names import Metric
 _log = logging.getLogger(__name__)
 
 _FOLDER: Final = "alibi"
+_CACHES: Final = {"MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba", "HF_HOME": "huggingface"}
+"""Where what alibi-detect imports would write into the user's home, which a container's service cannot."""
+_SWITCHES: Final = {"MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 class SecondOpinion:
@@ -30,12 +34,15 @@ class SecondOpinion:
     """
 
     def __init__(self, folder: Path, settings: Settings, *, failed: Callable[[Source, int], None], worker: Worker | None = None) -> None:
+        self._folder = folder / _FOLDER
         self._failed = failed
         self._failure: str | None = None
-        self._beside = Beside(folder / _FOLDER, settings, failed=lambda source, rows: failed(Source(*source), rows), worker=worker)
+        self._beside = Beside(self._folder, settings, failed=lambda source, rows: failed(Source(*source), rows), worker=worker)
 
     def start(self) -> None:
         """Have alibi-detect imported, beside; returns at once."""
+        for name, value in {**{name: str(self._folder / "cache" / place) for name, place in _CACHES.items()}, **_SWITCHES}.items():
+            os.environ.setdefault(name, value)
         self._beside.start()
 
     def open(self, source: Source, profile: Profile, rows_in: Path | None) -> None:

@@ -9,18 +9,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.contract import Env
+from mlsandbox_serving.contract import DriftEngine, Env
 from mlsandbox_serving.drift import Settings as MonitorSettings
 from mlsandbox_serving.drift_alibi import FEWEST_ROWS
 from mlsandbox_serving.drift_alibi import Settings as AlibiSettings
 from mlsandbox_serving.forwarded import Listening
+from mlsandbox_serving.spool.sink import Target, parse_targets
 
-NATIVE: Final = "native"
+NATIVE: Final = DriftEngine.NATIVE
 """The engine that is always on."""
 
 _CHECK_SECONDS: Final = 10.0
 _MAX_PREDICTIONS: Final = 500_000
 _MAX_AGE_SECONDS: Final = 30 * 86_400.0
+_SPOOL_BYTES: Final = 100_000_000
 _BETWEEN: Final = re.compile(r",(?=[^/,=]+/[^/,=]+=)")
 _ENTRY: Final = re.compile(r"(?P<model>[^/,=]+)/(?P<version>[^/,=]+)=(?P<folder>.+)", re.DOTALL)
 
@@ -48,6 +50,14 @@ class Settings(NamedTuple):
     """Of the engine beside, when it is among the engines."""
     engines_off: Mapping[str, str] = MappingProxyType({})
     """Engines that were asked for and are left out, and why."""
+    flag_rows: bool = False
+    """Whether rows that stand apart get events."""
+    sinks: tuple[Target, ...] = ()
+    """Where the service's own events go."""
+    spool_bytes: int = _SPOOL_BYTES
+    """Bound of their spool."""
+    retention_seconds: float | None = None
+    """Age at which they are dropped when no sink took them; None keeps them."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -77,6 +87,10 @@ class Settings(NamedTuple):
                     "detectors": json.loads(environ.get(Env.DRIFT_DETECTORS) or "[]"),
                 }
             ),
+            flag_rows=environ.get(Env.DRIFT_FLAG_ROWS) == "1",
+            sinks=tuple(parse_targets(environ.get(Env.SINKS, ""))),
+            spool_bytes=int(_positive(environ, Env.SPOOL_BYTES, _SPOOL_BYTES)),
+            retention_seconds=_positive(environ, Env.LOG_RETENTION_SECONDS, _MAX_AGE_SECONDS),
             engines_off=_texts(Env.DRIFT_ENGINES_OFF, environ.get(Env.DRIFT_ENGINES_OFF) or "{}"),
         )
 

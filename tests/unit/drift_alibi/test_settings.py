@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from mlsandbox_serving.drift_alibi import LICENCE, Detector, Settings
+from mlsandbox_serving.contract import DriftEngine
+from mlsandbox_serving.drift_alibi import Detector, Settings
 
 
 def test_detectors_share_the_budget() -> None:
@@ -46,6 +47,6 @@ def test_faults_are_named(document: dict[str, object], said: str) -> None:
 
 def test_the_licence_is_one_sentence() -> None:
     """It is said when the engine is switched on, and says how to switch it off."""
-    assert "non-production" in LICENCE
-    assert 'engines = ["native"]' in LICENCE
-    assert "\n" not in LICENCE
+    assert "non-production" in DriftEngine.LICENCE
+    assert 'engines = ["native"]' in DriftEngine.LICENCE
+    assert "\n" not in DriftEngine.LICENCE

@@ -164,8 +164,8 @@ def test_paths_stay_in_the_project(path: str) -> None:
 
 def test_reserved_settings_are_checked_and_named() -> None:
     """A setting that has no effect yet must be accepted, checked, and listed."""
-    assert read(MINIMAL + '\n[drift]\nengines = ["native"]\n').reserved == ("drift.engines",)
-    assert "must be 'native' or 'alibi'" in faults(MINIMAL + '\n[drift]\nengines = ["magic"]\n')
+    assert read(MINIMAL + '\n[models.churn.serving]\ntimeout = "5s"\n').reserved == ("models.churn.serving.timeout",)
+    assert "must be a duration" in faults(MINIMAL + "\n[models.churn.serving]\ntimeout = 5\n")
 
 
 def test_a_project_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlsandbox.stack.spec import ModelEnvironment, PackagedFile, PortSpec, ProjectFile, Reach, ServiceSpec
+from mlsandbox_serving.contract import DriftEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class StackInputs:
     log_retention_seconds: float = 604_800.0
     spool_bytes: int = 1_000_000_000
     max_rows_per_event: int = 1_000
-    drift_engines: tuple[str, ...] = ("native",)
+    drift_engines: tuple[str, ...] = (DriftEngine.NATIVE,)
+    drift_engines_off: Mapping[str, str] = field(default_factory=dict)
+    """Engines that were asked for and cannot be had here, and why."""
+    drift_detectors: tuple[Mapping[str, object], ...] = ()
+    """Further detectors of alibi-detect, as the drift service takes them."""
     drift_rows_between_false_alarms: int = 1_000_000
 
     def named(self, base: str, model: ModelInputs) -> str:

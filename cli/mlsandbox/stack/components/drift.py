@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,16 +22,24 @@ from mlsandbox.stack.spec import (
     Scrape,
     ServiceEnvironment,
     ServiceSpec,
+    Value,
 )
-from mlsandbox_serving.contract import DRIFT_FORWARD, Env, Port, ProfileFile, Route
+from mlsandbox_serving.contract import DRIFT_FORWARD, DriftEngine, Env, Port, ProfileFile, Route
 
 NAME: Final = "drift"
 FOLDER: Final = DataFolder(NAME, "/var/lib/sandbox/drift")
 SINK: Final = Joined((f"{NAME}=", Address(NAME, DRIFT_FORWARD)))
 """What a shipper's SINKS hold for it."""
-NEEDS_ROWS: Final = "alibi"
+NEEDS_ROWS: Final = DriftEngine.ALIBI
 """The engine that compares rows with rows; the native one has all that it needs in its profile."""
+ENVIRONMENT_WITH_ALIBI: Final = "drift-alibi"
 _MEMORY: Final = 256 * 1024 * 1024
+_MEMORY_WITH_ALIBI: Final = 1024 * 1024 * 1024
+
+
+def drift_environment(engines: Sequence[str]) -> str:
+    """The environment that these engines need."""
+    return ENVIRONMENT_WITH_ALIBI if DriftEngine.ALIBI in engines else NAME
 
 
 def profile_path(model: ModelInputs) -> ConfigPath:
@@ -49,10 +58,11 @@ def profile_files(models: Sequence[ModelInputs], engines: Sequence[str]) -> Mapp
 
 
 def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[ServiceSpec, ...]:
+    with_alibi = DriftEngine.ALIBI in inputs.drift_engines
     return (
         ServiceSpec(
             name=NAME,
-            environment=ServiceEnvironment(NAME),
+            environment=ServiceEnvironment(drift_environment(inputs.drift_engines)),
             args=("-m", "mlsandbox_serving.drift_sidecar"),
             env={
                 Env.LISTEN_HOST: ListenHost(),
@@ -61,6 +71,7 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
                 Env.DRIFT_DIR: FOLDER,
                 Env.DRIFT_PROFILES: _profiles(inputs.models),
                 Env.DRIFT_ENGINES: ",".join(inputs.drift_engines),
+                **_of_alibi(inputs, on=with_alibi),
                 Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS: str(inputs.drift_rows_between_false_alarms),
             },
             files=profile_files(inputs.models, inputs.drift_engines),
@@ -68,9 +79,21 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
             metrics=Scrape(Port.DRIFT),
             liveness=Probe(Port.DRIFT, Route.LIVE),
             readiness=Probe(Port.DRIFT, Route.READY),
-            resources=Resources(memory_bytes=_MEMORY),
+            resources=Resources(memory_bytes=_MEMORY_WITH_ALIBI if with_alibi else _MEMORY),
         ),
     )
+
+
+def _of_alibi(inputs: StackInputs, *, on: bool) -> dict[str, Value]:
+    """What is only said where there is something to say; comparing windows takes one core and not all of them."""
+    found: dict[str, Value] = {}
+    if inputs.drift_engines_off:
+        found[Env.DRIFT_ENGINES_OFF] = json.dumps(dict(inputs.drift_engines_off))
+    if on:
+        found |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        if inputs.drift_detectors:
+            found[Env.DRIFT_DETECTORS] = json.dumps(inputs.drift_detectors)
+    return found
 
 
 def _profiles(models: Sequence[ModelInputs]) -> Joined:
