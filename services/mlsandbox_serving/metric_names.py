@@ -83,6 +83,12 @@ class Metrics:
     DRIFT_P_VALUE: Final = Metric(
         "sandbox_drift_p_value", "gauge", "Probability of such a distance by chance, of engines that tell it.", _COLUMN
     )
+    DRIFT_THRESHOLD: Final = Metric(
+        "sandbox_drift_threshold",
+        "gauge",
+        "Where it begins: the score from which a change matters (native), the p-value below which chance is ruled out (alibi).",
+        _KIND,
+    )
     DRIFT_EVIDENCE: Final = Metric(
         "sandbox_drift_evidence_ratio", "gauge", "Evidence of a change as a part of what raises an alarm; 1 raises it.", _KIND
     )

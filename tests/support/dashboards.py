@@ -12,9 +12,21 @@ from support.repository import ROOT
 
 FOLDER = ROOT / "grafana" / "dashboards"
 Json = dict[str, Any]
-Needs = Literal["traffic", "errors", "drift", "elasticsearch", "fluentd", "log-store"]
+Needs = Literal["traffic", "errors", "drift", "alibi", "labels", "elasticsearch", "fluentd", "log-store"]
 VALUES = {"__rate_interval": "20s", "__range": "30m", "latency_slo": "0.05", "objective": "0.999"}
 """What is put in the place of variables; every other one is `.+`, as "All" is."""
+
+_NEEDS: Mapping[str, Needs] = {
+    "sandbox_performance": "labels",
+    "sandbox_drift_p_value": "alibi",
+    'engine="alibi"': "alibi",
+    "sandbox_drift_": "drift",
+    "elasticsearch_": "elasticsearch",
+    "fluentd_": "fluentd",
+    "sandbox_log_store_": "log-store",
+    'code=~"4..|5.."': "errors",
+}
+"""By a part of the query; the first that is there counts."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +76,4 @@ def substituted(text: str, values: Mapping[str, str] = VALUES) -> str:
 
 def needs(expr: str) -> Needs:
     """What a query needs for an answer, told from its metrics."""
-    if "sandbox_drift_" in expr:
-        return "drift"
-    if "elasticsearch_" in expr:
-        return "elasticsearch"
-    if "fluentd_" in expr:
-        return "fluentd"
-    if "sandbox_log_store_" in expr:
-        return "log-store"
-    return "errors" if 'code=~"4..|5.."' in expr else "traffic"
+    return next((need for part, need in _NEEDS.items() if part in expr), "traffic")

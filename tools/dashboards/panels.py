@@ -54,10 +54,17 @@ def metrics_of(expr: str) -> list[str]:
 
 
 def time_series(
-    title: str, meaning: str, unit: str, *targets: Target, stacked: bool = False, empty: str = NO_TRAFFIC, width: int = 12
+    title: str,
+    meaning: str,
+    unit: str,
+    *targets: Target,
+    stacked: bool = False,
+    limit: float | None = None,
+    empty: str = NO_TRAFFIC,
+    width: int = 12,
 ) -> Panel:
-    """Lines over time."""
-    custom = {
+    """Lines over time; with `limit` also a red one at that value."""
+    custom: Json = {
         "drawStyle": "line",
         "lineWidth": 1,
         "fillOpacity": 30 if stacked else 8,
@@ -68,7 +75,10 @@ def time_series(
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    defaults = {"unit": unit, "min": 0, "noValue": empty, "custom": custom}
+    defaults: Json = {"unit": unit, "min": 0, "noValue": empty, "custom": custom}
+    if limit is not None:
+        custom["thresholdsStyle"] = {"mode": "line"}
+        defaults["thresholds"] = _steps({limit: "red"}, below="transparent")
     return _panel(_Head("timeseries", title, meaning), targets, defaults, options, (width, 8))
 
 
@@ -210,8 +220,9 @@ def _mappings(texts: Sequence[str], empty: str) -> list[Json]:
 
 
 def _colours(limits: Mapping[float, str]) -> Json:
-    steps: list[Json] = [
-        {"color": "green", "value": None},
-        *({"color": colour, "value": value} for value, colour in sorted(limits.items())),
-    ]
-    return {"color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": steps}}
+    return {"color": {"mode": "thresholds"}, "thresholds": _steps(limits, below="green")}
+
+
+def _steps(limits: Mapping[float, str], *, below: str) -> Json:
+    steps: list[Json] = [{"color": below, "value": None}, *({"color": colour, "value": value} for value, colour in sorted(limits.items()))]
+    return {"mode": "absolute", "steps": steps}

@@ -22,7 +22,7 @@ class Selectors:
     def __init__(self, variables: Sequence[str]) -> None:
         self._followed = [name for name in FOLLOWED if name in variables]
 
-    def __call__(self, metric: Metric, suffix: str = "", **matchers: str) -> str:
+    def __call__(self, metric: Metric, suffix: str = "", /, **matchers: str) -> str:
         """The series of a metric that the reader has chosen.
 
         Args:

@@ -34,6 +34,16 @@ class Severity(IntEnum):
     HIGH = 3
 
 
+def smallest_psi(severity: Severity) -> float:
+    """From which population stability index on a change has this severity."""
+    return _PSI[severity - 1]
+
+
+def smallest_excess(severity: Severity) -> float:
+    """From which excess on a rate has this severity."""
+    return _EXCESS[severity - 1]
+
+
 def of_psi(psi: float) -> Severity:
     """Severity of a population stability index, its noise floor taken off."""
     return Severity(sum(psi >= border for border in _PSI))

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from mlsandbox_serving.contract import Metric, Metrics
 from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity, Verdict
+from mlsandbox_serving.drift.severity import smallest_excess, smallest_psi
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Source
 from mlsandbox_serving.drift_sidecar.watches import Seen
 from mlsandbox_serving.performance import Performance
@@ -125,6 +126,8 @@ def _of_check(check: Check, interval: float) -> Iterator[Sample]:
     for kind in verdict.kinds:
         yield Metrics.DRIFT_EVIDENCE, [*engine, kind.kind.value], kind.statistic / verdict.budget
         yield Metrics.DRIFT_LATCHED, [*engine, kind.kind.value], kind.certain
+        smallest = smallest_excess if kind.kind is Kind.OUTLIERS else smallest_psi
+        yield Metrics.DRIFT_THRESHOLD, [*engine, kind.kind.value], smallest(Severity.MEDIUM)
 
 
 def _of_columns(seen: Seen) -> Iterator[Sample]:

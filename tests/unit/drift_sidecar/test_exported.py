@@ -7,6 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mlsandbox_serving.contract import all_metrics
+from mlsandbox_serving.drift import Kind
 from mlsandbox_serving.drift_sidecar.exported import MOST_COLUMNS, Check, Exported
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.drift_sidecar.watches import Seen
@@ -73,6 +74,21 @@ def test_at_most_fifty_columns_the_worst_first(look: Look) -> None:
     shown = {column for _, column in _columns(registry, "sandbox_drift_score")}
     assert len(shown) == MOST_COLUMNS
     assert "age" in shown
+
+
+def test_series_are_bounded(look: Look) -> None:
+    """A model with hundreds of columns must have no more series than the fifty worst columns make, and no label of unbounded values."""
+    metrics = dict.fromkeys(("accuracy", "f1", "roc_auc", "brier_score"), 0.5)
+    performance = tuple(Performance("churn", "v1", window, 10, 4, 0, metrics) for window in Window)
+    _, registry = _exported(look(rows=600, wide=400, shift=3.0), performance=performance)
+
+    samples = [sample for family in registry.collect() for sample in family.samples]
+    of_columns = [sample for sample in samples if "column" in sample.labels]
+    labels = {label for sample in samples for label in sample.labels}
+    assert labels == {"model", "version", "engine", "kind", "column", "source", "reason", "window", "metric"}
+    assert len({sample.labels["column"] for sample in of_columns}) == MOST_COLUMNS
+    assert len(of_columns) <= MOST_COLUMNS * len(Kind) * 4
+    assert len(samples) - len(of_columns) < 60
 
 
 def test_what_is_not_shown_any_more_leaves_nothing(look: Look) -> None:

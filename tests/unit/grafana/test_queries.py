@@ -50,7 +50,16 @@ def test_what_a_query_needs() -> None:
     """Queries of parts that a stack may lack must say so."""
     assert needs("sum(sandbox_requests_in_flight)") == "traffic"
     assert needs('rate(sandbox_requests_total{code=~"4..|5.."}[1m])') == "errors"
-    assert {query.needs for query in panel_queries()} == {"traffic", "errors", "drift", "elasticsearch", "fluentd", "log-store"}
+    assert {query.needs for query in panel_queries()} == {
+        "traffic",
+        "errors",
+        "drift",
+        "alibi",
+        "labels",
+        "elasticsearch",
+        "fluentd",
+        "log-store",
+    }
 
 
 @each_dashboard
