@@ -144,7 +144,23 @@ def drift_report(port: int) -> DriftReport:
     Raises:
         NotRunning: it does not answer, or is not the drift service.
     """
-    body = _get(port, Route.REPORT)
+    return _report(port, _get(port, Route.REPORT))
+
+
+def drift_verdicts(port: int, *, timeout: float) -> DriftReport:
+    """The same without what each column looks like.
+
+    Args:
+        port: of the drift service.
+        timeout: seconds.
+
+    Raises:
+        NotRunning: it does not answer, or is not the drift service.
+    """
+    return _report(port, _get(port, Route.STATUS, timeout))
+
+
+def _report(port: int, body: bytes) -> DriftReport:
     try:
         return parse_report(body)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -235,8 +251,8 @@ def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _get(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection(_HOST, port, timeout=_TIMEOUT)
+def _get(port: int, path: str, timeout: float = _TIMEOUT) -> bytes:
+    connection = http.client.HTTPConnection(_HOST, port, timeout=timeout)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

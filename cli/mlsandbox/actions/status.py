@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from mlsandbox.actions.outcomes import ServiceState, StatusResult
+from mlsandbox.actions.outcomes import DriftState, ServiceState, StatusResult
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
@@ -54,7 +53,7 @@ def wait_healthy(project: Project, *, timeout: float | None = None) -> StatusRes
 
 
 def _result(project: Project, sight: Sight) -> StatusResult:
-    asked = _asked(sight)
+    asked, drift = _told(sight)
     return StatusResult(
         project=project.name,
         engine=sight.engine.name,
@@ -63,14 +62,15 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ())),
+        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *_drift_unknown(drift)),
         links=sight.links,
+        drift=drift,
         alerts=asked.alerts if asked else (),
     )
 
 
 def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
-    """What Alertmanager tells, one sentence each (pure)."""
+    """What is told of alerts, one sentence each (pure)."""
     problem = () if asked.problem is None else (f"alerts are not known: {asked.problem}",)
     return (*problem, *(_alert(each) for each in asked.alerts))
 
@@ -81,14 +81,18 @@ def _alert(alert: Alert) -> str:
     return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: sandbox help {alert.name}"
 
 
-def _asked(sight: Sight) -> ActiveAlerts | None:
-    """What the stack's Alertmanager answers; None when there is none."""
-    page = sight.links.get(Port.ALERTMANAGER)
-    if page is None:
-        return None
-    from mlsandbox.alerts import active_alerts  # noqa: PLC0415 - not every stack has alerts, and `status` is to be quick
+def _told(sight: Sight) -> tuple[ActiveAlerts | None, DriftState | None]:
+    """What those parts of the stack answer that know more than whether services run."""
+    if not sight.links:
+        return None, None
+    from mlsandbox.actions.stack_alerts import told  # noqa: PLC0415 - not every stack has them, and `status` is to be quick
 
-    return active_alerts(urlsplit(page).port or 0)
+    answered = told(sight)
+    return answered.asked, answered.drift
+
+
+def _drift_unknown(drift: DriftState | None) -> tuple[str, ...]:
+    return (f"whether there is drift is not known: {drift.reason}",) if drift is not None and drift.reason else ()
 
 
 def _warnings(sight: Sight) -> list[str]:

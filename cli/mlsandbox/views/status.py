@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlsandbox.actions.outcomes import StackList, StatusResult
+from mlsandbox.actions.outcomes import ModelDriftState, StackList, StatusResult
 from mlsandbox.actions.pages import OF_SERVICES
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, amount, table
@@ -32,6 +32,8 @@ def status_text(result: StatusResult, paint: Paint) -> str:
     if addresses:
         width = max(10, *map(len, addresses))
         lines += ["", *(f"  {name:<{width}} {paint.hint(url)}" for name, url in addresses.items())]
+    if result.drift is not None and result.drift.models:
+        lines += ["", *(f"  {each.model} {each.version}: {_drift(each, paint)}" for each in result.drift.models)]
     if result.warnings:
         lines += ["", *(f"  {paint.warn('attention:')} {warning}" for warning in result.warnings)]
     return "\n".join(lines)
@@ -44,6 +46,13 @@ def list_text(result: StackList, paint: Paint) -> str:
     rows = [(each.name, each.engine, each.state, each.url or "", str(each.directory)) for each in result.stacks]
     head, *body = table(("name", "engine", "state", "url", "directory"), rows).splitlines()
     return "\n".join([paint.strong(head), *body])
+
+
+def _drift(model: ModelDriftState, paint: Paint) -> str:
+    """The sentence, in the colour of what it says."""
+    if model.state == "drift":
+        return paint.bad(model.sentence)
+    return paint.good(model.sentence) if model.state == "steady" else paint.warn(model.sentence)
 
 
 def _indented(text: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""What is told of a stack's alerts: by its Alertmanager, else by its Prometheus, else by its drift service itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from mlsandbox.actions.outcomes import DriftState, ModelDriftState
+from mlsandbox.actions.sight import Sight
+from mlsandbox.alerts import ActiveAlerts, Alert, active_alerts, firing_alerts, in_order
+from mlsandbox.drift_status import DriftReport, KindVerdict, ModelDrift, drift_verdicts
+from mlsandbox.errors import NotRunning
+from mlsandbox.supervise.transition import State
+from mlsandbox_serving.contract import Port
+
+_TIMEOUT: Final = 3.0
+"""Seconds for the drift service, which answers late when it takes many events in."""
+_WORST_FIRST: Final = ("drift", "change", "learning", "waiting", "steady")
+PAGES: Final = {
+    "features": ("SandboxDriftDetected", "Live data differs from the reference that the model was trained on"),
+    "prediction": ("SandboxDriftDetected", "Live data differs from the reference that the model was trained on"),
+    "outliers": ("SandboxOutlierRows", "Rows hold values that the model was never trained on"),
+    "performance": ("SandboxPerformanceDrop", "Labels show that the model predicts worse than it did on the reference"),
+}
+"""Name and summary of the alert that each kind of drift raises; those of `prometheus/rules/drift.yml`."""
+MINOR: Final = ("SandboxDriftMinor", "Live data differs from the reference for certain, but too little to matter so far")
+"""The same of a change that does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was answered.
+
+    Args:
+        asked: the alerts; None when nothing of this stack tells of any.
+        drift: what the drift service says; None when there is none.
+    """
+
+    asked: ActiveAlerts | None
+    drift: DriftState | None
+
+
+def told(sight: Sight) -> Told:
+    """Ask whoever knows; never raises for what happens there."""
+    report, problem = _verdicts(sight)
+    drift = _state(report) if report else None if problem is None else DriftState("unknown", None, reason=problem)
+    asked = [
+        ask(port) for page, ask in ((Port.ALERTMANAGER, active_alerts), (Port.PROMETHEUS, firing_alerts)) if (port := _port(sight, page))
+    ]
+    known = next((each for each in asked if each.problem is None), None)
+    if known is None and report is not None:
+        known = ActiveAlerts(drift_alerts(report))
+    silent = next((each.problem for each in asked if each.problem), None)
+    return Told(replace(known or ActiveAlerts(), problem=silent) if asked or known else None, drift)
+
+
+def drift_alerts(report: DriftReport) -> tuple[Alert, ...]:
+    """What the alert rules would say of the drift service's verdicts (pure)."""
+    found = {(alert.name, alert.model): alert for model in report.models if model.current for alert in _alerts(model)}
+    return in_order(found.values())
+
+
+def _alerts(model: ModelDrift) -> Iterator[Alert]:
+    for kind in model.kinds:
+        if kind.page or kind.certain:
+            name, summary = PAGES[kind.kind] if kind.page else MINOR
+            yield Alert(
+                name=name,
+                severity="warning" if kind.page else "info",
+                service=None,
+                model=model.model,
+                since=None,
+                summary=summary,
+                description=_description(model, kind),
+                runbook=f"docs/runbook.md#{name.lower()}",
+            )
+
+
+def _description(model: ModelDrift, kind: KindVerdict) -> str:
+    columns = [each.name for each in kind.worst if each.certain or each.severity != "none"]
+    named = f", most of all in {', '.join(columns)}" if columns else ""
+    return f"{model.model} {model.version}: {kind.kind} changed, severity {kind.severity}{named}."
+
+
+def _verdicts(sight: Sight) -> tuple[DriftReport | None, str | None]:
+    """What the drift service says, or why it says nothing; neither when there is none."""
+    port = _port(sight, Port.DRIFT)
+    service = sight.observed.service(Port.DRIFT.value)
+    if port is None or service is None or service.state is not State.READY:
+        return None, None  # the state of a service that is not ready is told anyway
+    try:
+        return drift_verdicts(port, timeout=_TIMEOUT), None
+    except NotRunning as error:
+        return None, f"{error.what}{f': {error.why}' if error.why else ''}"
+
+
+def _state(report: DriftReport) -> DriftState:
+    models = tuple(ModelDriftState(each.model, each.version, each.state, each.sentence) for each in report.models if each.current)
+    worst = min(
+        (each.state for each in models), key=lambda state: _WORST_FIRST.index(state) if state in _WORST_FIRST else 0, default="waiting"
+    )
+    return DriftState(worst, report.time, models)
+
+
+def _port(sight: Sight, page: Port) -> int | None:
+    """Of a service that runs."""
+    url = sight.links.get(page)
+    return urlsplit(url).port if url else None
