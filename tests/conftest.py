@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import docker_rig as rig
 
@@ -16,6 +17,10 @@ _TESTS = Path(__file__).parent
 # Users keep compiled modules; where this machine says otherwise, each of the thousands of processes would compile pandas and more anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# An example that takes long tells of a busy machine, not of a fault.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -315,7 +315,7 @@ def test_killed_comes_back(bench: Bench) -> None:
 
     os.kill(before.pid, signal.SIGKILL)
 
-    wait_for(lambda: bench.service("a").pid not in {None, before.pid} and bench.engine.observe().is_ready, timeout=30, what="a is back")
+    wait_for(lambda: bench.service("a").pid not in {None, before.pid} and bench.engine.observe().is_ready, what="a is back")
     assert bench.service("a").restarts == 1
     assert bench.service("b").pid == untouched.pid
     assert bench.actions(toy("a", bench.ports[0]), toy("b", bench.ports[1])) == {"a": Action.KEEP, "b": Action.KEEP}
@@ -327,7 +327,7 @@ def test_no_wait(bench: Bench) -> None:
 
     bench.up(a, b, timeout=0.0)
 
-    wait_for(lambda: bench.engine.observe().is_ready, timeout=30, what="all is ready")
+    wait_for(lambda: bench.engine.observe().is_ready, what="all is ready")
     assert set(bench.actions(a, b).values()) == {Action.KEEP}
 
 
@@ -354,7 +354,7 @@ def test_run_in_ends_with_its_reader(bench: Bench) -> None:
     assert next(lines) == "here"
     cast("Generator[str]", lines).close()
 
-    wait_for(lambda: not _running(mark), timeout=5, what=f"nothing with {mark} runs")
+    wait_for(lambda: not _running(mark), what=f"nothing with {mark} runs")
 
 
 def test_kept(bench: Bench) -> None:

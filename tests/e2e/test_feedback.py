@@ -37,7 +37,7 @@ def test_labels_come_back_for_predictions(saved: Sandbox) -> None:
         found = [json.loads(line) for line in logged]
         return found if len(found) == 1 + 200 + 200 + 1 else None
 
-    found = wait_for(events, timeout=60, what="all events of the last request", every=0.5)
+    found = wait_for(events, what="all events of the last request", every=0.5)
     assert [event[Field.EVENT_DATASET] for event in found].count(Dataset.PREDICTION) == 1
     newest = saved.run("logs", "--id", last["request_id"], "-n", "1").ok().out
     assert f"label of row {last['request_row']}: stays" in newest

@@ -26,7 +26,7 @@ def test_a_port_that_is_taken_while_the_stack_starts_must_move(saved: Sandbox, t
     state = saved.root / ".sandbox" / "state.json"
     state.unlink()
     up = saved.start("up", "-o", "json")
-    wait_for(state.exists, timeout=60, what="the ports are chosen", every=0.002)
+    wait_for(state.exists, what="the ports are chosen", every=0.002)
     chosen = int(json.loads(state.read_text())["ports"]["api"])
     thief.bind(("127.0.0.1", chosen))
     thief.listen()

@@ -24,7 +24,7 @@ import mlsandbox_serving
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.spool.reader import next_batch
 from support.served import Laid
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Service:
 
     def _ask(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own port
+            with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - our own port
                 return answer.status, _content(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, _content(error.read())
@@ -145,7 +145,7 @@ def serve(bento: Bento, folder: Path, **settings: str) -> Iterator[Service]:
             family = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(HANG_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()

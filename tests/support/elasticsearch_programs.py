@@ -15,8 +15,7 @@ from elasticsearch import Elasticsearch, helpers
 
 from mlsandbox_serving.contract import Env, Field, Finder
 from mlsandbox_serving.finding import Conditions
-
-ENDS_SECONDS = 30.0
+from support.waiting import HANG_SECONDS
 
 
 def started(module: str, url: str, **more: str) -> subprocess.Popen[str]:
@@ -30,14 +29,14 @@ def started(module: str, url: str, **more: str) -> subprocess.Popen[str]:
 def set_up(url: str, **more: str) -> tuple[int, str]:
     """Exit code and log of the setup."""
     process = started("mlsandbox_serving.elasticsearch.setup", url, **more)
-    _, log = process.communicate(timeout=ENDS_SECONDS)
+    _, log = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, log
 
 
 def found(url: str, wanted: Conditions) -> list[dict[str, Any]]:
     """What the finder finds."""
     process = started(Finder.ELASTICSEARCH, url)
-    output, errors = process.communicate(json.dumps(wanted._asdict()) + "\n", timeout=ENDS_SECONDS)
+    output, errors = process.communicate(json.dumps(wanted._asdict()) + "\n", timeout=HANG_SECONDS)
     assert (process.returncode, errors) == (0, "")
     return [json.loads(line) for line in output.splitlines()]
 
@@ -65,21 +64,21 @@ class Follower:
 
     def next(self) -> str:
         """Id of the next event."""
-        return self._ids.get(timeout=ENDS_SECONDS)
+        return self._ids.get(timeout=HANG_SECONDS)
 
     def end(self) -> tuple[int, list[str]]:
         """Close its standard input; its exit code and the ids that came since."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        code = self._process.wait(timeout=ENDS_SECONDS)
-        self._reader.join(ENDS_SECONDS)
+        code = self._process.wait(timeout=HANG_SECONDS)
+        self._reader.join(HANG_SECONDS)
         return code, [self._ids.get_nowait() for _ in range(self._ids.qsize())]
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
         self._process.wait()
-        self._reader.join(ENDS_SECONDS)
+        self._reader.join(HANG_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()

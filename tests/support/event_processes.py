@@ -15,11 +15,9 @@ from typing import Any
 from mlsandbox_serving.contract import Env, LogTable
 from mlsandbox_serving.finding import Conditions
 from mlsandbox_serving.log_store.find import find
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 STACK_ID = "stack-1"
-START_SECONDS = 20.0
-"""A process is up in a tenth of this on an idle machine."""
 
 
 def free_port() -> int:
@@ -35,7 +33,7 @@ def get(port: int, path: str) -> tuple[int, str]:
     Raises:
         OSError: nobody answers.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -68,6 +66,8 @@ class Service:
     def __init__(self, module: str, env: dict[str, str], log: Path, probe_port: int) -> None:
         self.probe_port = probe_port
         self.log = log
+        self.python = Path(sys.executable)
+        """What runs it."""
         self._module = module
         self._env = {**os.environ, Env.STACK_ID: STACK_ID, **env}
         self.process: subprocess.Popen[bytes] | None = None
@@ -75,9 +75,9 @@ class Service:
     def start(self, *, wait: bool = True) -> None:
         """Start it and, unless told otherwise, wait until it says that it is ready."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", self._module], env=self._env, stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.python, "-m", self._module], env=self._env, stdout=log, stderr=log)
         if wait:
-            wait_for(self.is_ready, timeout=START_SECONDS, what=f"{self._module} is ready")
+            wait_for(self.is_ready, what=f"{self._module} is ready")
 
     def is_ready(self) -> bool:
         """Whether it answers that it is ready; fails when it ended instead."""
@@ -100,7 +100,7 @@ class Service:
         """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=HANG_SECONDS)
 
 
 class LogStore(Service):

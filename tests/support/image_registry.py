@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.bento import free_port
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 PROGRAM = "docker-registry"
 _SETTINGS = """\
@@ -44,16 +44,16 @@ def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
     with (folder / f"{address}.log").open("wb") as log:
         process = subprocess.Popen([PROGRAM, "serve", str(settings)], stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(lambda: _answers(address), timeout=20, what=f"a registry at {address}")
+        wait_for(lambda: _answers(address), what=f"a registry at {address}")
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(HANG_SECONDS)
 
 
 def _answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=30).close()
     except urllib.error.HTTPError as error:
         error.close()
     except OSError:

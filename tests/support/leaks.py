@@ -61,6 +61,5 @@ def assert_nothing_left(root: Path, ports: Collection[int] = (), *, docker: bool
     """Fail when anything of the project still runs or listens a moment later."""
     wait_for(
         lambda: not snapshot(root, ports, temporary_files(), docker=docker),
-        timeout=5,
         what=f"nothing is left: {snapshot(root, ports, temporary_files(), docker=docker)}",
     )

@@ -70,5 +70,5 @@ def monitored(folder: Path, programs: Mapping[str, Path], chosen: frozenset[str]
 
 def ask(port: int, path: str, **query: str) -> Any:
     """The JSON answer of a service of this machine."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}?{urlencode(query)}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}?{urlencode(query)}", timeout=30) as answer:
         return json.load(answer)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(sys.executable).with_name("sandbox")
@@ -134,7 +134,7 @@ class Sandbox:
                 continue
         return found
 
-    def gone(self, timeout: float = 20) -> None:
+    def gone(self, timeout: float = HANG_SECONDS) -> None:
         """Wait until no process of this project is left."""
         wait_for(lambda: not self.processes(), timeout=timeout, what=f"no process of {self.root} left: {self.processes()}")
 
@@ -160,13 +160,13 @@ def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tu
 def get(url: str) -> tuple[int, str]:
     """GET; status and text."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - the address of a stack under test
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the address of a stack under test
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
 
 
-def end(process: subprocess.Popen[str], sign: signal.Signals, timeout: float = 30) -> Result:
+def end(process: subprocess.Popen[str], sign: signal.Signals, timeout: float = HANG_SECONDS) -> Result:
     """Send a signal to the process itself and wait for its end."""
     process.send_signal(sign)
     out, err = process.communicate(timeout=timeout)

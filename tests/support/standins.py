@@ -13,10 +13,7 @@ from typing import Self
 
 from support.event_processes import free_port, get
 from support.rig_images import RIG
-from support.waiting import wait_for
-
-START_SECONDS = 20.0
-"""A stand-in is up in a tenth of this on an idle machine."""
+from support.waiting import HANG_SECONDS, wait_for
 
 
 class StandIn:
@@ -53,12 +50,12 @@ class StandIn:
             except OSError:
                 return False
 
-        wait_for(up, timeout=START_SECONDS, what=f"{self._command[2]} answers")
+        wait_for(up, what=f"{self._command[2]} answers")
         return self
 
     def refusal(self) -> str:
         """Start where it must not come up: what it says at its end."""
-        ended = subprocess.run(self._command, env=self._env, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+        ended = subprocess.run(self._command, env=self._env, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
         assert ended.returncode == 1, ended
         return ended.stderr
 
@@ -75,7 +72,7 @@ class StandIn:
         if process is None:
             return 0
         process.send_signal(number)
-        process.wait(START_SECONDS)
+        process.wait(HANG_SECONDS)
         self._said.unlink()
         return process.returncode
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.waiting import HANG_SECONDS
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -24,7 +26,7 @@ class Shown:
 
 
 def on_terminal(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], typed: str = "", columns: int = 100, timeout: float = 60
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], typed: str = "", columns: int = 100, timeout: float = HANG_SECONDS
 ) -> Shown:
     """Run `argv` with all three streams on a terminal.
 
@@ -52,6 +54,6 @@ def on_terminal(
                 if time.monotonic() > deadline:
                     process.kill()
                     raise AssertionError(f"not within {timeout} s: {argv}\n{output.decode(errors='replace')}")
-        code = process.wait(timeout=10)
+        code = process.wait(timeout=HANG_SECONDS)
     os.close(master)
     return Shown(code, output.decode("utf-8", "replace"))

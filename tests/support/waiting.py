@@ -8,14 +8,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+HANG_SECONDS = 120.0
+"""After so long what is waited for does not come: far more than any state takes, also where many share a slow machine."""
 
-def wait_for(probe: Callable[[], T | None], *, timeout: float, what: str, every: float = 0.02) -> T:
+
+def wait_for(probe: Callable[[], T | None], *, what: str, timeout: float = HANG_SECONDS, every: float = 0.02) -> T:
     """Call `probe` until it returns something truthy, and return that.
 
     Args:
         probe: what to ask.
-        timeout: seconds until giving up.
         what: the state that is waited for, for the failure message.
+        timeout: seconds until giving up; a guard against a hang, never a measure of speed.
         every: seconds between two tries.
     """
     deadline = time.monotonic() + timeout

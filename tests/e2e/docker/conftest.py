@@ -76,7 +76,7 @@ def restart_docker() -> Callable[[], None]:
     def restart() -> None:
         pid = int(Path("/var/run/docker.pid").read_text())
         os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not psutil.pid_exists(pid), timeout=60, every=0.1, what="the end of dockerd")
+        wait_for(lambda: not psutil.pid_exists(pid), every=0.1, what="the end of dockerd")
         rig_engine.up()
 
     return restart

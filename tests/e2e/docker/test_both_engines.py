@@ -43,7 +43,7 @@ def test_lite_must_search_as_full_does(make_docker: Callable[..., DockerSandbox]
     lite.run("up", timeout=600).ok()
     assert "elasticsearch" not in lite.containers()
     assert post(f"{lite.url}/predict", row)[0] == 200
-    wait_for(lambda: lite.events("-n", "10"), timeout=10, what="the event")
+    wait_for(lambda: lite.events("-n", "10"), what="the event")
 
     down = lite.run("down", "-o", "json").ok().json
 
@@ -74,4 +74,4 @@ def _event_fields(sandbox: Sandbox) -> set[frozenset[str]]:
         lines = sandbox.run("logs", "--requests", "-n", "200", "-o", "jsonl").ok().out.splitlines()
         return {frozenset(json.loads(line)) for line in lines}
 
-    return wait_for(lambda: found if len(found := shapes()) >= 2 else None, timeout=20, what="events of both kinds")
+    return wait_for(lambda: found if len(found := shapes()) >= 2 else None, what="events of both kinds")

@@ -42,7 +42,7 @@ def _nothing_lost(stack: DockerSandbox, load: Load) -> None:
     def found() -> list[str]:
         return [event["http.request.id"] for event in stack.events("-n", "100000") if event["http.request.id"] in wanted]
 
-    wait_for(lambda: wanted <= set(found()), timeout=90, every=1, what="all events")
+    wait_for(lambda: wanted <= set(found()), every=1, what="all events")
     assert len(found()) == len(wanted)
 
 
@@ -64,7 +64,7 @@ def test_fluentd_killed(stack: DockerSandbox, row: dict[str, object]) -> None:
     with Load(stack.url, row) as load:
         before = stack.inspect("fluentd")["RestartCount"]
         stack.crash("fluentd")
-        wait_for(lambda: stack.inspect("fluentd")["RestartCount"] > before, timeout=60, every=0.2, what="a restart")
+        wait_for(lambda: stack.inspect("fluentd")["RestartCount"] > before, every=0.2, what="a restart")
     assert not load.failed
     _nothing_lost(stack, load)
     _healthy(stack)
@@ -87,10 +87,10 @@ def test_network_cut(stack: DockerSandbox, row: dict[str, object]) -> None:
 def test_prometheus_restarted(stack: DockerSandbox, row: dict[str, object]) -> None:
     """Prometheus that is restarted must keep what it had measured."""
     query = "sum(sandbox_requests_total offset 5s)"
-    wait_for(lambda: stack.query(query), timeout=60, every=1, what="measured requests")
+    wait_for(lambda: stack.query(query), every=1, what="measured requests")
     with Load(stack.url, row) as load:
         docker("restart", stack.containers()["prometheus"])
-        wait_for(lambda: stack.query("count_over_time(sandbox_requests_total[5m]) > 3"), timeout=60, every=1, what="old samples")
+        wait_for(lambda: stack.query("count_over_time(sandbox_requests_total[5m]) > 3"), every=1, what="old samples")
     assert not load.failed
     _healthy(stack)
 

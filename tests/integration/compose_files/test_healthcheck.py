@@ -14,6 +14,7 @@ from threading import Thread
 import pytest
 
 import mlsandbox_serving
+from support.waiting import HANG_SECONDS
 
 SERVED = Path(mlsandbox_serving.__path__[0]).parent
 
@@ -49,7 +50,7 @@ def _check(port: int, path: str) -> tuple[int, bytes]:
         env={"PYTHONPATH": str(SERVED), "http_proxy": "http://127.0.0.1:9"},
         stdout=subprocess.PIPE,
         check=False,
-        timeout=30,
+        timeout=HANG_SECONDS,
     )
     return done.returncode, done.stdout
 

@@ -82,7 +82,7 @@ def _ask(address: str) -> str:
 def test_this_machine_does_not_reach_the_stores(stack: Stack) -> None:
     """The stack's services must reach a store by its name, and this machine must not, even by its address; what is published it does."""
     published = stack.compose("port", "api", "8000")
-    wait_for(lambda: _ask(published) == INSIDE, timeout=30, what="the published service answers")
+    wait_for(lambda: _ask(published) == INSIDE, what="the published service answers")
     address = stack.address("store")
 
     assert stack.compose("exec", "-T", "api", "python", "-c", ASK, "http://store:8000/") == INSIDE

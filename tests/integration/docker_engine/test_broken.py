@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,13 +65,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("greets", [False, True], ids=["from the start", "after its version"])
 @pytest.mark.parametrize("nonsense", NONSENSE)
 def test_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nonsense: str, *, greets: bool) -> None:
-    """Whatever is answered, every use of the engine must end in time, with an error of ours if with any."""
+    """Whatever is answered, every use of the engine must end (else this test has no end), with an error of ours if with any."""
     answer = greeting_then(NONSENSE[nonsense]) if greets else NONSENSE[nonsense]
     problems = {}
     with answering_with(tmp_path / "engine", answer) as host:
         monkeypatch.setenv("DOCKER_HOST", host)
         for name, command in COMMANDS.items():
-            began = time.monotonic()
             try:
                 command(ENGINES["docker"](tmp_path))
             except SandboxError as error:
@@ -80,8 +78,6 @@ def test_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nonsense: str
                     problems[name] = f"nothing to do about it: {error.what}"
             except Exception as error:  # noqa: BLE001 - that is what must not be
                 problems[name] = repr(error)
-            if time.monotonic() - began > 8:
-                problems[name] = f"took {time.monotonic() - began:.0f} s"
 
     assert problems == {}
 
@@ -89,13 +85,11 @@ def test_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nonsense: str
 @pytest.mark.parametrize("silent", [False, True], ids=["closes", "silence"])
 @pytest.mark.parametrize("connections", [4, 12, 30])
 def test_dies_in_the_middle(stack: ToyStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: int, *, silent: bool) -> None:
-    """When the engine dies while a stack is started, the error must come in time; once it is back, `down` must leave nothing."""
+    """When the engine dies while a stack is started, `up` must end; once it is back, `down` must leave nothing."""
     with dying_after(tmp_path / "engine", connections, silent=silent) as host, monkeypatch.context() as patch:
         patch.setenv("DOCKER_HOST", host)
-        began = time.monotonic()
         with contextlib.suppress(SandboxError):
             ToyStack(stack.root, stack.image, stack.project).up(toy("a", stack.ports[0], TOY="never"), timeout=6.0)
-        assert time.monotonic() - began < 60
 
     assert stack.down().result is Result.STOPPED
     assert_nothing_left(stack.root, stack.ports, docker=True)

@@ -55,7 +55,7 @@ def test_output_is_plain(stack: ToyStack) -> None:
     a = replace(toy("a", stack.ports[0]), args=("-c", code), readiness=None)
     stack.up(a)
 
-    lines = wait_for(lambda: list(stack.engine.logs(["a"], lines=5, follow=False)), timeout=10, what="it has written")
+    lines = wait_for(lambda: list(stack.engine.logs(["a"], lines=5, follow=False)), what="it has written")
 
     assert [line.text for line in lines] == ["red and plain"]
 
@@ -65,7 +65,7 @@ def test_output_with_other_separators(stack: ToyStack) -> None:
     code = r"print('10 %\r20 %\r'); print('a\u2028b\x0cc'); import time; time.sleep(600)"
     stack.up(replace(toy("a", stack.ports[0]), args=("-c", code), readiness=None))
     written = ["10 %\r20 %", "a\u2028b\x0cc"]
-    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=5, follow=False)] == written, timeout=10, what="it has written")
+    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=5, follow=False)] == written, what="it has written")
 
     stack.down()
 
@@ -77,7 +77,7 @@ def test_output_is_kept_within_bounds(stack: ToyStack) -> None:
     code = f"[print('line', number) for number in range({LARGEST} + 500)]; import time; time.sleep(600)"
     stack.up(replace(toy("a", stack.ports[0]), args=("-u", "-c", code), readiness=None))
     last = f"line {LARGEST + 499}"
-    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=1, follow=False)] == [last], timeout=20, what=last)
+    wait_for(lambda: [line.text for line in stack.engine.logs(["a"], lines=1, follow=False)] == [last], what=last)
 
     stack.down()
 
@@ -147,4 +147,4 @@ def _kill(stack: ToyStack, name: str) -> None:
         now = stack.engine.observe().service(name)
         return now is not None and now.state is State.READY and now.restarts > before.restarts
 
-    wait_for(is_back, timeout=20, what=f"{name} is back")
+    wait_for(is_back, what=f"{name} is back")

@@ -13,7 +13,7 @@ import pytest
 from support.leaks import assert_nothing_left, containers_of
 from support.repository import ROOT
 from support.toy_stack import ToyStack
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 _UP = """
 import signal, sys
@@ -40,9 +40,9 @@ def test_interrupted_start_leaves_nothing(stack: ToyStack, moment: str) -> None:
     argv = [sys.executable, "-c", _UP, str(stack.root), stack.image.reference, stack.image.id, *map(str, stack.ports)]
     with subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(ROOT / "tests")}, stderr=subprocess.PIPE, text=True) as process:
         try:
-            wait_for(lambda: MOMENTS[moment](stack), timeout=30, every=0.01, what=moment)
+            wait_for(lambda: MOMENTS[moment](stack), every=0.01, what=moment)
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=60)[1]
+            said = process.communicate(timeout=HANG_SECONDS)[1]
         finally:
             process.kill()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -30,12 +30,11 @@ def test_unready_says_why(stack: ToyStack) -> None:
 
 def test_dead_dependency_ends_it(stack: ToyStack) -> None:
     """When what a service waits for dies, `up` must end at once, not when its time is over."""
-    began = time.monotonic()
+    services = toy("a", stack.ports[0], TOY="crash"), toy("b", stack.ports[1], needs={"a": Condition.READY})
 
-    outcome = stack.up(toy("a", stack.ports[0], TOY="crash"), toy("b", stack.ports[1], needs={"a": Condition.READY}), timeout=120.0)
+    outcome = stack.up(*services, timeout=86_400.0)
 
     assert (outcome.result, outcome.service, outcome.exit_code) == (Result.CRASHED, "a", 3)
-    assert time.monotonic() - began < 30
 
 
 def test_what_was_waited_for_may_come_late(stack: ToyStack) -> None:
@@ -45,7 +44,7 @@ def test_what_was_waited_for_may_come_late(stack: ToyStack) -> None:
     outcome = stack.up(a, b, timeout=6.0)
 
     assert (outcome.result, outcome.service) == (Result.TIMEOUT, "a")
-    wait_for(lambda: (found := stack.engine.observe().service("b")) and found.state is State.READY, timeout=20, what="b is ready")
+    wait_for(lambda: (found := stack.engine.observe().service("b")) and found.state is State.READY, what="b is ready")
 
 
 def _once(name: str, code: str, **needs: Condition) -> ServiceSpec:
@@ -129,17 +128,17 @@ def test_interrupted_change_goes_back(stack: ToyStack) -> None:
     with pytest.raises(KeyboardInterrupt):
         stack.engine.apply(plan, interrupt, timeout=30)
 
-    wait_for(lambda: stack.engine.observe().is_ready, timeout=20, what="the former stack is ready")
+    wait_for(lambda: stack.engine.observe().is_ready, what="the former stack is ready")
     assert not stack.engine.plan(stack.desired(good), stack.engine.observe()).changes
 
 
-def test_nothing_to_do_is_fast(stack: ToyStack) -> None:
-    """Looking and planning must not be felt, and what is as it should be is not touched by Compose."""
+def test_nothing_to_do(stack: ToyStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking and planning must run no program: what is as it should be is not touched by Compose."""
     services = [toy(name, port) for name, port in zip("abc", stack.ports, strict=True)]
     stack.up(*services)
 
-    began = time.monotonic()
-    outcome = stack.up(*services)
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", None)
+        outcome = stack.up(*services)
 
     assert outcome.result is Result.READY
-    assert time.monotonic() - began < 1.0

@@ -106,7 +106,7 @@ def injected(stack: Stack) -> Injection:
     """Drift that was made, and has arrived."""
     before = stack.rows()
     done = stack.inject("age", "1sd")
-    wait_for(lambda: stack.rows() == before + done.sent, timeout=60, what="the rows arrived", every=0.2)
+    wait_for(lambda: stack.rows() == before + done.sent, what="the rows arrived", every=0.2)
     return done
 
 

@@ -65,7 +65,7 @@ def test_killed_in_the_middle_of_a_stream(make_drift: Callable[..., DriftService
     assert kills == KILLS
     predicted = calm.model()["rows"]
     for each in (calm, killed):  # performance is computed now and then
-        wait_for(partial(_has_joined, each, predicted), timeout=20, what="performance is that of all rows")
+        wait_for(partial(_has_joined, each, predicted), what="performance is that of all rows")
     one, other = calm.model(), killed.model()
     assert one == other
     assert other["rows"] > 5_000
@@ -94,11 +94,11 @@ def test_through_the_shipper(make_drift: Callable[..., DriftService], make_shipp
         if number % 100 == 50:
             chance.choice([drift.kill_and_start, shipper.kill_and_start])()
     writer.close()
-    wait_for(lambda: drift.is_ready() and shipper.is_ready(), timeout=20, what="both are up")
-    wait_for(lambda: drift.model()["rows"] >= rows, timeout=20, what="everything has arrived")
+    wait_for(lambda: drift.is_ready() and shipper.is_ready(), what="both are up")
+    wait_for(lambda: drift.model()["rows"] >= rows, what="everything has arrived")
     shipper.kill_and_start()
-    wait_for(shipper.is_ready, timeout=20, what="the shipper is up")
-    wait_for(lambda: metric(shipper.probe_port, "sandbox_spool_pending_bytes") == 0, timeout=20, what="nothing is left")
+    wait_for(shipper.is_ready, what="the shipper is up")
+    wait_for(lambda: metric(shipper.probe_port, "sandbox_spool_pending_bytes") == 0, what="nothing is left")
 
     assert drift.model()["rows"] == rows
 

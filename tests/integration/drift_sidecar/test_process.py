@@ -16,7 +16,7 @@ from mlsandbox_serving.forward.client import ForwardClient
 from mlsandbox_serving.spool.writer import SpoolWriter
 from support.drift_service import DriftService, entries, feedback, profile, record
 from support.event_processes import STACK_ID, ShipperProcess, get, metric, ready_body
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 Make = Callable[..., DriftService]
 
@@ -52,7 +52,6 @@ def test_drift_is_told_everywhere(make_drift: Make) -> None:
     assert [kind["worst"][0]["column"] for kind in told["kinds"] if kind["kind"] == "features"] == ["age"]
     wait_for(
         lambda: metric(drift.probe_port, "sandbox_drift_detected", model="churn", version="v1", engine="native", kind="features") == 1,
-        timeout=10,
         what="the next check is over",
     )
     for name in ("sandbox_drift_score", "sandbox_drift_severity", "sandbox_drift_certain", "sandbox_drift_detected"):
@@ -170,12 +169,11 @@ def test_labels_become_performance(make_drift: Make) -> None:
     _send(drift, [*labels[:5], *predictions, *labels[5:]])
 
     told = {each["window"]: each for each in drift.model()["performance"]}
-    wait_for(lambda: {each["window"]: each["labels"] for each in drift.model()["performance"]}["all"] == 10, timeout=10, what="joined")
+    wait_for(lambda: {each["window"]: each["labels"] for each in drift.model()["performance"]}["all"] == 10, what="joined")
     told = {each["window"]: each for each in drift.model()["performance"]}
     assert told["all"]["metrics"]["accuracy"] == pytest.approx(right)
     wait_for(
         lambda: metric(drift.probe_port, "sandbox_performance", window="all", metric="accuracy") == pytest.approx(right),
-        timeout=10,
         what="the next check is over",
     )
     assert metric(drift.probe_port, "sandbox_performance_labels", model="churn", window="all") == 10
@@ -195,7 +193,7 @@ def test_it_catches_up_after_an_outage_in_bounded_memory(make_drift: Make, make_
     assert sum(path.stat().st_size for path in shipper.spool.iterdir()) > 15e6
     drift.start()
     before = metric(drift.probe_port, "process_resident_memory_bytes")
-    wait_for(lambda: drift.model()["rows"] == 600_000, timeout=60, what="everything was taken in", every=0.2)
+    wait_for(lambda: drift.model()["rows"] == 600_000, what="everything was taken in", every=0.2)
 
     assert metric(drift.probe_port, "process_resident_memory_bytes") - before < 100e6
     assert metric(drift.probe_port, "process_resident_memory_bytes") < 220e6
@@ -224,7 +222,7 @@ def test_a_damaged_state_is_told(make_drift: Make) -> None:
     drift.start()
 
     assert drift.model()["rows"] == 0
-    wait_for(lambda: metric(drift.probe_port, "sandbox_drift_state_corruptions_total") == 1, timeout=5, what="it is counted")
+    wait_for(lambda: metric(drift.probe_port, "sandbox_drift_state_corruptions_total") == 1, what="it is counted")
     assert "moved it to" in drift.log.read_text()
 
 
@@ -234,5 +232,5 @@ def test_what_it_cannot_run_with_is_said(make_drift: Make) -> None:
     drift.start(wait=False)
     assert drift.process is not None
 
-    assert drift.process.wait(timeout=20) == 1
+    assert drift.process.wait(timeout=HANG_SECONDS) == 1
     assert "DRIFT_CHECK_SECONDS" in drift.log.read_text()

@@ -22,6 +22,7 @@ from mlsandbox_serving.log_store.store import EventStore
 from support.elasticsearch_programs import Follower, found, set_up, started, store
 from support.event_processes import free_port
 from support.standins import StandIn
+from support.waiting import HANG_SECONDS
 
 START = datetime(2026, 3, 1, 23, 59, 0, tzinfo=UTC)
 """A minute before midnight: the events are in two indices."""
@@ -125,7 +126,7 @@ def test_nothing_logged(url: str) -> None:
 def test_no_elasticsearch() -> None:
     """When nothing answers it must say so in the words of every finder."""
     process = started(Finder.ELASTICSEARCH, f"http://127.0.0.1:{free_port()}")
-    output, errors = process.communicate(json.dumps({}) + "\n", timeout=30)
+    output, errors = process.communicate(json.dumps({}) + "\n", timeout=HANG_SECONDS)
 
     assert (process.returncode, output) == (Finder.FAILED, "")
     assert json.loads(errors)["error"]["code"] == Finder.UNREACHABLE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from mlsandbox_serving.contract import Dataset, Env, Field, Finder
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.log_store.row import to_row
 from mlsandbox_serving.log_store.store import EventStore
+from support.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def _finder(folder: Path, conditions: dict[str, Any]) -> Iterator[subprocess.Pop
 
 def _answer(folder: Path, conditions: dict[str, Any]) -> tuple[int, list[dict[str, Any]], str]:
     with _finder(folder, conditions) as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, [json.loads(line) for line in out.splitlines()], err
 
 
@@ -70,10 +70,8 @@ def test_following_ends_when_nobody_listens(store: EventStore) -> None:
         assert json.loads(process.stdout.readline())["n"] == 2
         _add(store, 3)
         assert json.loads(process.stdout.readline())["n"] == 3
-        began = time.monotonic()
-        process.communicate(timeout=20)
+        process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 0
-    assert time.monotonic() - began < 10
 
 
 def test_a_reader_that_is_gone_is_no_error(store: EventStore) -> None:
@@ -83,7 +81,7 @@ def test_a_reader_that_is_gone_is_no_error(store: EventStore) -> None:
         process.stdout.readline()
         process.stdout.close()
         _add(store, *range(3, 100))
-        assert process.wait(20) == 0
+        assert process.wait(HANG_SECONDS) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 

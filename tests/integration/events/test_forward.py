@@ -18,7 +18,7 @@ from mlsandbox_serving.forward.messages import Event, ProtocolError, encode_pack
 from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
 from mlsandbox_serving.spool.entry import encode
 from support.event_processes import free_port
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 LIMIT = 100_000
 
@@ -91,7 +91,7 @@ def test_the_fluent_logger_library_is_understood(receiver: Receiver, nanoseconds
     for number in range(5):
         assert sender.emit("follow", {"n": number, "text": "ü"})
     sender.close()
-    wait_for(lambda: len(receiver.taken) == 5, timeout=5, what="five events")
+    wait_for(lambda: len(receiver.taken) == 5, what="five events")
     assert receiver.records() == [{"n": number, "text": "ü"} for number in range(5)]
     assert {tag for tag, _ in receiver.taken} == {"app.follow"}
     assert all(event.time > 10**18 for _, event in receiver.taken)
@@ -100,7 +100,7 @@ def test_the_fluent_logger_library_is_understood(receiver: Receiver, nanoseconds
 def test_messages_in_pieces_and_in_one_piece_are_understood(receiver: Receiver) -> None:
     """Messages must be found however the bytes arrive, heartbeats be ignored, and each chunk be acknowledged."""
     stream = msgpack.packb(None) + encode_packed("a", _entries(1), chunk="one") + encode_packed("a", _entries(2), chunk="two")
-    with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=HANG_SECONDS) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for position in range(len(stream)):
             connection.sendall(stream[position : position + 1])
@@ -134,7 +134,7 @@ def test_what_is_not_the_protocol_ends_its_connection_alone(
     """Malformed or oversized input must close the connection with one log line; others go on."""
     with ForwardClient("127.0.0.1", receiver.port) as client, caplog.at_level(logging.WARNING):
         client.send("a", _entries(1))
-        with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=HANG_SECONDS) as connection:
             connection.sendall(bytes_sent)
             assert _is_closed(connection)
         client.send("a", _entries(2))
@@ -166,7 +166,7 @@ def test_connections_are_bounded(receiver: Receiver) -> None:
     with pytest.raises(OSError, match=r"closed|reset|Broken"):
         clients[3].send("a", _entries(3))
     clients[0].close()
-    wait_for(lambda: _succeeds(lambda: clients[3].send("a", _entries(3))), timeout=5, what="a place is free")
+    wait_for(lambda: _succeeds(lambda: clients[3].send("a", _entries(3))), what="a place is free")
     for client in clients:
         client.close()
 
@@ -184,7 +184,7 @@ def test_closing_finishes_the_message_in_hand(receiver: Receiver) -> None:
 
     sending = threading.Thread(target=send)
     sending.start()
-    assert receiver.handling.wait(5)
+    assert receiver.handling.wait(HANG_SECONDS)
     closing = threading.Thread(target=receiver.close)
     closing.start()
     receiver.call(receiver.release.set)

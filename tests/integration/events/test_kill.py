@@ -74,8 +74,8 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path, log_store: LogS
             kill_and_start()
     finally:
         writer.kill()
-    wait_for(lambda: shipper.is_ready() and log_store.is_ready(), timeout=20, what="shipper and store are up")
-    wait_for(lambda: not segment.segments(shipper.spool), timeout=20, what="everything is delivered and deleted")
+    wait_for(lambda: shipper.is_ready() and log_store.is_ready(), what="shipper and store are up")
+    wait_for(lambda: not segment.segments(shipper.spool), what="everything is delivered and deleted")
 
     expected = acknowledged.read_text().split()
     stored = log_store.ids()
@@ -88,7 +88,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path, log_store: LogS
 
 
 def _grown(path: Path, size: int) -> None:
-    wait_for(lambda: path.stat().st_size >= size, timeout=20, what="the writer goes on", every=0.001)
+    wait_for(lambda: path.stat().st_size >= size, what="the writer goes on", every=0.001)
 
 
 def _before(name: str) -> str | None:

@@ -15,7 +15,7 @@ from mlsandbox_serving.contract import Env
 from mlsandbox_serving.forward.client import ForwardClient
 from mlsandbox_serving.spool.entry import encode
 from support.event_processes import STACK_ID, LogStore, Service, get, metric, ready_body
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 
 def _entries(*numbers: int) -> list[bytes]:
@@ -41,7 +41,7 @@ def test_probes_name_our_stack(log_store: LogStore) -> None:
     assert body is not None
     assert body["stack_id"] == STACK_ID
     assert get(log_store.probe_port, "/livez")[0] == 200
-    wait_for(lambda: metric(log_store.probe_port, "sandbox_log_store_bytes") > 0, timeout=5, what="the size is told")
+    wait_for(lambda: metric(log_store.probe_port, "sandbox_log_store_bytes") > 0, what="the size is told")
 
 
 def test_what_was_acknowledged_survives_a_kill(log_store: LogStore) -> None:
@@ -73,7 +73,7 @@ def test_other_programs_may_log_too(log_store: LogStore) -> None:
     sender = FluentSender("app", host="127.0.0.1", port=log_store.forward_port)
     assert sender.emit("follow", {"from": "A"})
     sender.close()
-    wait_for(lambda: [event["from"] for event in log_store.events()] == ["A"], timeout=5, what="it is stored")
+    wait_for(lambda: [event["from"] for event in log_store.events()] == ["A"], what="it is stored")
 
 
 def test_a_damaged_database_is_told(log_store: LogStore) -> None:
@@ -85,7 +85,7 @@ def test_a_damaged_database_is_told(log_store: LogStore) -> None:
         client.send("a", _entries(1))
     assert log_store.ids() == ["id-1"]
     assert "damaged" in log_store.log.read_text()
-    wait_for(lambda: metric(log_store.probe_port, "sandbox_log_store_corruptions_total") == 1, timeout=5, what="it is counted")
+    wait_for(lambda: metric(log_store.probe_port, "sandbox_log_store_corruptions_total") == 1, what="it is counted")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the files of another process")
@@ -119,7 +119,7 @@ def test_old_events_go(tmp_path: Path, started: list[Service]) -> None:
         client.send("a", [encode({"event.id": "young"}, time.time() - 60)])
     assert store.stop() == 0
     store.start()  # it looks after its file at once, and every few seconds from then on
-    wait_for(lambda: store.ids() == ["young"], timeout=10, what="old events are deleted")
+    wait_for(lambda: store.ids() == ["young"], what="old events are deleted")
 
 
 def test_a_reader_does_not_stop_the_store(log_store: LogStore) -> None:
@@ -143,6 +143,6 @@ def test_a_taken_port_is_named(log_store: LogStore, tmp_path: Path, started: lis
     started.append(second)
     second.start(wait=False)
     assert second.process is not None
-    assert second.process.wait(20) == 1
+    assert second.process.wait(HANG_SECONDS) == 1
     assert "in use" in second.log.read_text()
     assert "Traceback" not in second.log.read_text()

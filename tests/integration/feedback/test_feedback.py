@@ -174,7 +174,7 @@ def test_a_service_that_goes_away_tells_how_far_it_came(laid: Laid, tmp_path: Pa
                 for place, line in enumerate(read_labels(tmp_path / "labels.jsonl", output, lambda _: [])):
                     if place == 45:
                         service.process.kill()
-                        wait_for(lambda: not _answers(service), timeout=10, what="the service is gone")
+                        wait_for(lambda: not _answers(service), what="the service is gone")
                     yield line
 
             with pytest.raises(FeedbackRefused, match="40 labels, up to line 40") as caught:

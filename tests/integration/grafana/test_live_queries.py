@@ -23,7 +23,7 @@ def test_queries_find_what_there_is(watched: Watched) -> None:
     """Each query that needs nothing but a model that was asked must have an answer."""
     for query in panel_queries():
         if query.needs == "traffic" and not any(name in query.expr for name in _REAL_MODEL):
-            wait_for(partial(_series, watched, query), timeout=60, every=0.5, what=str(query))
+            wait_for(partial(_series, watched, query), every=0.5, what=str(query))
 
 
 def _series(watched: Watched, query: PanelQuery) -> int:

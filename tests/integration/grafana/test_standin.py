@@ -17,6 +17,7 @@ from mlsandbox.stack.components.grafana import DASHBOARDS, NATIVE_HOME
 from support.monitoring import ask
 from support.sandbox import get
 from support.toys import free_ports
+from support.waiting import HANG_SECONDS
 
 from .conftest import Watched
 
@@ -24,7 +25,7 @@ from .conftest import Watched
 def _as_admin(watched: Watched, path: str) -> Any:
     credentials = base64.b64encode(f"admin:{watched.password_file.read_text(encoding='utf-8').strip()}".encode()).decode()
     request = urllib.request.Request(f"http://127.0.0.1:{watched.grafana}{path}", headers={"Authorization": f"Basic {credentials}"})
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the address of a stack under test
+    with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - the address of a stack under test
         return json.load(answer)
 
 

@@ -20,7 +20,7 @@ from support.bento import free_port
 from support.docker_rig import DockerRig
 from support.docker_stack import docker
 from support.images import Told, environment, inside, inspect, settings, stack
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 Train = Callable[[float], Package]
 LOG = ".sandbox/logs/images/churn.log"
@@ -82,7 +82,7 @@ def ask(url: str, content: Any = None) -> Any:
     body = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - our own port
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own port
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - our own port
             return json.loads(answer.read())
     except OSError:
         return None
@@ -91,7 +91,7 @@ def ask(url: str, content: Any = None) -> Any:
 def test_it_serves_the_golden_predictions_without_rights(image: str, package: Package) -> None:
     """With a read-only root, no capabilities and a user that is not root, the model must reproduce its rows and answer."""
     with served(image, package) as url:
-        ready = wait_for(lambda: ask(f"{url}/readyz"), timeout=60, every=0.2, what="the model service answers")
+        ready = wait_for(lambda: ask(f"{url}/readyz"), every=0.2, what="the model service answers")
         answer = ask(f"{url}/predict", package.manifest["example"])
 
     assert ready["ready"] is True
@@ -147,7 +147,7 @@ def test_another_model_reuses_the_layer_of_the_packages(image: str, train: Train
     assert f"{step} CACHED\n" in log
     assert "Building the image of churn v2" in told.lines
     with served(again, package) as url:
-        assert wait_for(lambda: ask(f"{url}/readyz"), timeout=60, every=0.2, what="the new version answers")["version"] == "v2"
+        assert wait_for(lambda: ask(f"{url}/readyz"), every=0.2, what="the new version answers")["version"] == "v2"
 
 
 def test_a_base_with_another_python_is_explained(package: Package, docker_rig: DockerRig, unique_base: Callable[[str], str]) -> None:

@@ -130,7 +130,7 @@ composed = st.lists(st.one_of(st.sampled_from(NAMES), st.sampled_from([bytes([co
 )
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=400)
 @given(st.binary(max_size=300))
 def test_random_bytes_end_in_a_result_or_the_typed_error(data: bytes) -> None:
     """No bytes may crash the scan."""
@@ -140,7 +140,7 @@ def test_random_bytes_end_in_a_result_or_the_typed_error(data: bytes) -> None:
         scan_pickle(open_stream(io.BytesIO(data), size=len(data), limit=1_000_000))
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600)
 @given(st.one_of(mutated(), composed))
 def test_nothing_is_imported_that_was_not_found(data: bytes) -> None:
     """Whatever the real unpickler looks up before it ends or fails must be among the names, unless the scan refuses."""

@@ -16,7 +16,7 @@ import pytest
 
 from mlsandbox import run as runner
 from mlsandbox.errors import CommandFailed, ProgramMissing
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 SCRIPT = """
 import subprocess, sys, time
@@ -87,7 +87,7 @@ def test_what_is_done_meanwhile_may_end_the_command(tmp_path: Path) -> None:
         runner.run(python(SCRIPT, str(pid_file)), meanwhile=look)
 
     grandchild = int(pid_file.read_text())
-    wait_for(lambda: not psutil.pid_exists(grandchild), timeout=10, what="the command's child is gone")
+    wait_for(lambda: not psutil.pid_exists(grandchild), what="the command's child is gone")
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -115,23 +115,23 @@ def test_ended_with_us(tmp_path: Path, number: signal.Signals) -> None:
     """A command and what it started must be gone when we were interrupted or terminated."""
     marker = tmp_path / "pid"
     ours = _runner_process(marker)
-    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs"))
+    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, what="the grandchild runs"))
     os.kill(ours.pid, number)
-    assert ours.wait(20) == (-number if number == signal.SIGTERM else -signal.SIGINT)
-    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+    assert ours.wait(HANG_SECONDS) == (-number if number == signal.SIGTERM else -signal.SIGINT)
+    wait_for(lambda: _gone(grandchild), what="the grandchild is gone")
 
 
 def test_killed_with_us(tmp_path: Path) -> None:
     """A command must be gone when we were killed -9."""
     marker = tmp_path / "pid"
     ours = _runner_process(marker)
-    wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs")
+    wait_for(lambda: marker.read_text() if marker.exists() else None, what="the grandchild runs")
     children = psutil.Process(ours.pid).children(recursive=True)
     command = next(child for child in children if child.ppid() == ours.pid)
     ours.kill()
-    ours.wait(20)
+    ours.wait(HANG_SECONDS)
     try:
-        wait_for(lambda: _gone(command.pid), timeout=10, what="the command is gone")
+        wait_for(lambda: _gone(command.pid), what="the command is gone")
     finally:
         for child in children:
             if not _gone(child.pid):
@@ -158,7 +158,7 @@ def test_a_stream_that_is_no_longer_wanted_ends_the_command(tmp_path: Path) -> N
     lines = runner.stream([sys.executable, "-c", SCRIPT, str(marker)])
     grandchild = int(next(lines))
     cast("Generator[str]", lines).close()
-    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+    wait_for(lambda: _gone(grandchild), what="the grandchild is gone")
 
 
 def test_a_stream_need_not_read() -> None:
@@ -183,10 +183,10 @@ def test_a_stream_is_ended_with_us(tmp_path: Path, number: signal.Signals) -> No
     """A streamed command must be gone when we were interrupted or terminated while we waited for its next line."""
     marker = tmp_path / "pid"
     ours = _runner_process(marker, "list(stream({}))")
-    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, timeout=20, what="the grandchild runs"))
+    grandchild = int(wait_for(lambda: marker.read_text() if marker.exists() else None, what="the grandchild runs"))
     os.kill(ours.pid, number)
-    assert ours.wait(20) == -number
-    wait_for(lambda: _gone(grandchild), timeout=10, what="the grandchild is gone")
+    assert ours.wait(HANG_SECONDS) == -number
+    wait_for(lambda: _gone(grandchild), what="the grandchild is gone")
 
 
 def _runner_process(marker: Path, call: str = "run({})") -> subprocess.Popen[bytes]:

@@ -79,7 +79,7 @@ def _add_and_kill(folder: Path, batches: Path, added: Path, dice: random.Random,
         process = subprocess.Popen([sys.executable, "-c", _ADDER, str(folder), str(batches), order], stdout=output)
     wanted = before + dice.randrange(1, 60)
     try:
-        wait_for(lambda: added.stat().st_size >= wanted, timeout=30, what="batches were added", every=0.001)
+        wait_for(lambda: added.stat().st_size >= wanted, what="batches were added", every=0.001)
     finally:
         process.kill()
         process.wait()

@@ -14,13 +14,14 @@ from mlsandbox.render.processes import Places, render_config
 from mlsandbox.render.tree import write_tree
 from mlsandbox.stack.build import build_stack
 from support.monitoring import inputs, model, program
+from support.waiting import HANG_SECONDS
 
 CASES = sorted(Path(__file__).with_name("rules").glob("*.yml"))
 _OUTCOMES = ("fires", "silent", "resolves")
 
 
 def _run(*command: str | Path, given: str | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], input=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(word) for word in command], input=given, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -55,7 +56,9 @@ def test_a_wrong_expectation_fails(promtool: Path, tmp_path: Path) -> None:
     wrong = text.replace("../../../..", str(asset_path("prometheus").parent)).replace("eval_time: 1m,", "eval_time: 2m30s,")
     (tmp_path / "wrong.yml").write_text(wrong, "utf-8")
 
-    done = subprocess.run([promtool, "test", "rules", tmp_path / "wrong.yml"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "wrong.yml"], capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
 
     assert done.returncode == 1
     assert "FAILED" in done.stdout + done.stderr

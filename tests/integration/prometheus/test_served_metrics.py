@@ -15,6 +15,7 @@ from mlsandbox_serving.contract import Metrics
 from support.bento import Service, build, serve
 from support.monitoring import program
 from support.served import fitted, lay, people
+from support.waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def _metrics(service: Service) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=HANG_SECONDS) as answer:
         shown: bytes = answer.read()
     return shown.decode()
 
@@ -36,7 +37,12 @@ def _metrics(service: Service) -> str:
 def test_they_pass_the_check_of_prometheus(request: pytest.FixtureRequest, running: Service) -> None:
     """Names, types and help texts must be as Prometheus wants them."""
     checked = subprocess.run(
-        [program(request, "promtool"), "check", "metrics"], input=_metrics(running), capture_output=True, text=True, timeout=30, check=False
+        [program(request, "promtool"), "check", "metrics"],
+        input=_metrics(running),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

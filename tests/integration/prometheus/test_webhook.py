@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from mlsandbox_serving.alerts import LARGEST_BODY, log_alerts
 from mlsandbox_serving.contract import Route
 from mlsandbox_serving.probes import ProbeServer
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 MESSAGE = {"alerts": [{"status": "firing", "labels": {"alertname": "SandboxNoTraffic", "severity": "info", "model": "wine"}}]}
 
@@ -38,7 +38,7 @@ def port() -> Iterator[int]:
 
 
 def _post(port: int, body: bytes, path: str = Route.ALERTS, length: str | None = None, kind: str = "application/json") -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
     try:
         connection.putrequest("POST", path)
         connection.putheader("Content-Type", kind)
@@ -80,13 +80,13 @@ def test_a_client_that_goes_away_is_no_mistake_of_ours(port: int, capfd: pytest.
             connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n" * 20)
     assert _post(port, json.dumps(MESSAGE).encode()) == 200
 
-    wait_for(lambda: threading.active_count() <= 2, timeout=20, what="all requests are done with")
+    wait_for(lambda: threading.active_count() <= 2, what="all requests are done with")
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_probes_are_answered_as_before(port: int) -> None:
     """GET of the path is none of its business, and the metrics show what the process uses."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
     connection.request("GET", Route.ALERTS)
     first = connection.getresponse()
     first.read()

@@ -199,4 +199,4 @@ def test_statistics(events: Elasticsearch, node: StandIn) -> None:
     """Health and statistics must count what is stored."""
     assert events.indices.stats()["_all"]["primaries"]["docs"]["count"] == 10
     assert next(iter(events.nodes.stats()["nodes"].values()))["indices"]["indexing"]["index_total"] == 10
-    wait_for(lambda: get(node.port, "/_cluster/health")[0] == 200, timeout=5, what="health by plain HTTP")
+    wait_for(lambda: get(node.port, "/_cluster/health")[0] == 200, what="health by plain HTTP")

@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch
 from support.event_processes import free_port, get, metric
 from support.rig_images import RIG, ROOT
 from support.standins import StandIn, elasticsearch, fluentd
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 TAG = "sandbox.prediction"
 DAY = "sandbox-events-2026.01.02"
@@ -61,16 +61,14 @@ def _packed(*names: str) -> bytes:
 
 def _send(port: int, message: list[Any]) -> Any:
     """Send one message and return the answer to it; None when the connection was closed instead."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS) as connection:
         connection.sendall(msgpack.packb(message))
         answer = connection.recv(4096)
     return msgpack.unpackb(answer) if answer else None
 
 
 def _stored(client: Elasticsearch, count: int) -> set[str]:
-    wait_for(
-        lambda: client.count(index="sandbox-events-*")["count"] >= count, timeout=20, every=0.1, what=f"{count} events in Elasticsearch"
-    )
+    wait_for(lambda: client.count(index="sandbox-events-*")["count"] >= count, every=0.1, what=f"{count} events in Elasticsearch")
     return {hit["_id"] for hit in client.search(index=DAY, size=1000)["hits"]["hits"]}
 
 
@@ -108,7 +106,7 @@ def test_kill_loses_nothing(tmp_path: Path, forward_port: int) -> None:
     with Elasticsearch(f"http://127.0.0.1:{node.port}") as client:
         assert len(acknowledged) == 60
         assert _stored(client, 60) == acknowledged
-    wait_for(lambda: metric(receiver.port, "fluentd_output_status_buffer_total_bytes", plugin_id="events") == 0, timeout=10, what="empty")
+    wait_for(lambda: metric(receiver.port, "fluentd_output_status_buffer_total_bytes", plugin_id="events") == 0, what="empty")
     assert receiver.stop() == 0
     node.stop()
 
@@ -121,7 +119,7 @@ def test_refused_documents(receiver: StandIn, client: Elasticsearch, forward_por
 
     assert _stored(client, 1) == {"good"}
     dead = "sandbox-dead-letter-*"
-    wait_for(lambda: client.count(index=dead)["count"] == 2, timeout=20, every=0.1, what="the dead letter and its reason")
+    wait_for(lambda: client.count(index=dead)["count"] == 2, every=0.1, what="the dead letter and its reason")
     sources = [hit["_source"] for hit in client.search(index=dead)["hits"]["hits"]]
     assert any('"count": "many"' in source.get("sandbox.dead_letter.document", "") and source["event.id"] == "bad" for source in sources)
     assert any("document_parsing_exception" in source.get("message", "") for source in sources)
@@ -135,7 +133,7 @@ def test_full_buffer(tmp_path: Path, forward_port: int) -> None:
     assert answers[0] == {"ack": "c"}
     assert answers[-1] is None
     assert metric(receiver.port, "fluentd_output_status_buffer_total_bytes", plugin_id="events") <= 1024
-    wait_for(lambda: metric(receiver.port, "fluentd_output_status_retry_count") > 0, timeout=10, what="an attempt that failed")
+    wait_for(lambda: metric(receiver.port, "fluentd_output_status_retry_count") > 0, what="an attempt that failed")
     receiver.stop()
 
 
@@ -153,6 +151,8 @@ def test_metrics(receiver: StandIn, client: Elasticsearch, forward_port: int) ->
 def test_shipped_configuration() -> None:
     """The configuration that is shipped must be understood: its inputs, its outputs and their limits."""
     command = [sys.executable, "-m", "fluentd_standin", "-c", str(ROOT / "fluentd" / "fluent.conf"), "--dry-run"]
-    ended = subprocess.run(command, env={"PYTHONPATH": str(RIG / "standins")}, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(
+        command, env={"PYTHONPATH": str(RIG / "standins")}, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
 
     assert (ended.returncode, ended.stderr) == (0, "")

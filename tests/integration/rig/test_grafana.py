@@ -14,6 +14,7 @@ import pytest
 
 from support.event_processes import free_port
 from support.standins import StandIn
+from support.waiting import HANG_SECONDS
 
 SOURCES = (
     "apiVersion: 1\ndatasources: [{name: Prometheus, uid: prometheus, type: prometheus, url: 'http://$PROMETHEUS', isDefault: true}]\n"
@@ -71,7 +72,7 @@ def _ask(standin: StandIn, path: str, *, body: Any = None, password: str | None 
     if password:
         request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{password}".encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own process
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310  # our own process
             text = answer.read().decode()
             return answer.status, json.loads(text) if "json" in answer.headers["Content-Type"] else text
     except HTTPError as error:

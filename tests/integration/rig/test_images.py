@@ -16,7 +16,6 @@ from support import rig_images
 from support.docker_rig import DockerRig
 from support.waiting import wait_for
 
-START_SECONDS = 30.0
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
 STANDINS = ("elasticsearch", "fluentd", "grafana")
 USERS = {"prometheus": "65534", "alertmanager": "65534", "elasticsearch-exporter": "65534", "fluentd": "999", "elasticsearch": "1000"}
@@ -82,7 +81,7 @@ def test_exporter_reads_the_stand_in(docker_rig: DockerRig, containers: Containe
         text = containers.get("exporter", "http://127.0.0.1:9114/metrics")
         return text if text and "elasticsearch_cluster_health_status{" in text else None
 
-    metrics = wait_for(scraped, timeout=START_SECONDS, every=0.2, what="the exporter has scraped").splitlines()
+    metrics = wait_for(scraped, every=0.2, what="the exporter has scraped").splitlines()
     for name in (
         'elasticsearch_cluster_health_status{cluster="docker-cluster",color="yellow"} 1',
         "elasticsearch_indices_docs{",
@@ -105,9 +104,7 @@ def test_fluentd_with_a_read_only_root(docker_rig: DockerRig, containers: Contai
     )
     containers.run("fluentd", docker_rig.images["fluentd"], "-c", "/etc/sandbox/fluent.conf", options=options)
 
-    metrics = wait_for(
-        lambda: containers.get("fluentd", "http://127.0.0.1:24231/metrics"), timeout=START_SECONDS, every=0.2, what="Fluentd's metrics"
-    )
+    metrics = wait_for(lambda: containers.get("fluentd", "http://127.0.0.1:24231/metrics"), every=0.2, what="Fluentd's metrics")
     assert "fluentd_output_status_buffer_total_bytes" in metrics
     ruby = ("ruby", "-rnet/http", "-e", "any", "http://127.0.0.1:24231/metrics")
     containers.execute("fluentd", *ruby)
@@ -119,7 +116,7 @@ def test_programs_of_debian(docker_rig: DockerRig, containers: Containers, key: 
     """Without arguments and with a read-only root, Prometheus and Alertmanager must come up on the paths of the official images."""
     containers.run(key, docker_rig.images[key])
 
-    wait_for(lambda: containers.get(key, f"http://127.0.0.1:{port}/-/ready"), timeout=START_SECONDS, every=0.2, what=f"{key} is ready")
+    wait_for(lambda: containers.get(key, f"http://127.0.0.1:{port}/-/ready"), every=0.2, what=f"{key} is ready")
     assert containers.stop(key) == 0
 
 

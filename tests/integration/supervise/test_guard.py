@@ -30,7 +30,7 @@ def test_child_ends_with_killed_parent() -> None:
 
         parent.kill()
 
-        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, timeout=5, what="the child is gone")
+        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, what="the child is gone")
 
 
 def test_exit_code_and_output_are_the_programs_own() -> None:

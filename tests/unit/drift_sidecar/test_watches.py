@@ -83,7 +83,7 @@ def _said(watches: Watches, source: Source = CHURN) -> Any:
     return watches.look_at(source)._replace(current=True)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_ends_without_a_goodbye_change_nothing(place: Place, data: st.DataObject) -> None:
     """However events are delivered, with whichever restarts in between, the verdict must be that of one delivery."""

@@ -46,7 +46,7 @@ def test_classes(classes: int, kind: dict[str, bool], rows: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.5, 0.5000000000000001, 0.9, 1.0])), min_size=1, max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_two_classes(rows: list[tuple[int, float]]) -> None:
     """Whatever two classes and scores there are, the numbers must be scikit-learn's, and absent where it calls them undefined."""
     truth, scores = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
@@ -70,7 +70,7 @@ def test_any_two_classes(rows: list[tuple[int, float]]) -> None:
 
 
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 2), min_size=1, max_size=50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_numbers(rows: list[tuple[float, float]]) -> None:
     """Of regressions both errors must be scikit-learn's."""
     truth, predicted = np.array(rows).T

@@ -375,7 +375,7 @@ NAMES += [Field.EVENT_SEQUENCE, Field.FEEDBACK_ROW, Field.FEEDBACK_LABEL]
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 2**63 - 1]), st.booleans(), st.dictionaries(st.sampled_from(NAMES), VALUES)), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_event_is_taken_or_ignored(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, bool, dict[str, Any]]]) -> None:
     """Whatever arrives under our fields' names, the store must go on, and its numbers be numbers."""
     base = {Field.EVENT_ID: "e", Field.MODEL: "churn", Field.VERSION: "v1", Field.REQUEST_ID: "a"}

@@ -129,7 +129,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.binary(), JSON.map(lambda content: json.dumps(content).encode()), JSON.map(lambda rows: json.dumps({"rows": [rows]}).encode())

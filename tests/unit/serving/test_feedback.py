@@ -143,7 +143,7 @@ ITEMS = st.dictionaries(st.sampled_from(["request_id", "row", "label", "labels",
 
 
 @given(SCALARS | ITEMS | st.lists(ITEMS | SCALARS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_json_is_taken_or_refused(content: Any) -> None:
     """Whatever JSON is sent, it must be labels or an error of the client."""
     assert outcome(json.dumps(content).encode()) in {202, 400, 413, 422}

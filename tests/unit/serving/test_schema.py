@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -126,16 +125,36 @@ def test_faults_are_capped_and_counted() -> None:
     assert "and 997 more" in str(caught.value)
 
 
-def test_finding_faults_takes_no_longer_than_reading_the_request() -> None:
+class _Looked(dict[str, Any]):
+    """A row that counts how often somebody looks into it."""
+
+    looks = 0
+
+    def __contains__(self, key: object) -> bool:
+        _Looked.looks += 1
+        return super().__contains__(key)
+
+    def keys(self) -> Any:
+        _Looked.looks += 1
+        return super().keys()
+
+    def items(self) -> Any:
+        _Looked.looks += 1
+        return super().items()
+
+
+def test_finding_faults_takes_no_more_than_reading_the_request() -> None:
     """A small body cannot keep the service busy: rows that miss everything are counted, not searched, and none is held in memory."""
-    wide = schema_of(*(Column(f"c{number}", "float", "float64") for number in range(1_000)))
+    columns, rows = 1_000, 10_000
+    wide = schema_of(*(Column(f"c{number}", "float", "float64") for number in range(columns)))
+    _Looked.looks = 0
 
-    started = time.process_time()
     with pytest.raises(SchemaMismatch) as caught:
-        wide.check_rows([{}] * 100_000)
+        wide.check_rows([_Looked()] * rows)
 
-    assert caught.value.total == 1_000 * 100_000
-    assert time.process_time() - started < 5
+    assert caught.value.total == columns * rows
+    assert len(caught.value.faults) == MAX_FAULTS
+    assert 0 < _Looked.looks <= 5 * rows + columns
 
 
 def test_an_unknown_category_tells_the_known_ones() -> None:
@@ -347,7 +366,7 @@ TRICKY: list[tuple[Column, st.SearchStrategy[Any]]] = [
 
 
 @pytest.mark.parametrize(("column", "values"), TRICKY, ids=[column.name for column, _ in TRICKY])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_frame_survives_json(column: Column, values: st.SearchStrategy[Any], data: st.DataObject) -> None:
     """A frame of any supported dtype, written as JSON and sent as a request, is the same frame again, value by value and dtype."""
