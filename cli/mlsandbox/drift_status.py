@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from mlsandbox.errors import NotRunning
-from mlsandbox_serving.contract import Route
+from mlsandbox_serving.contract import DriftEngine, Route
 
 _HOST: Final = "127.0.0.1"
 _TIMEOUT: Final = 15.0
@@ -78,6 +78,27 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What another engine than the native one says of a version; it raises no alert.
+
+    Args:
+        engine: its name.
+        state: "drift", "steady", "incomplete", "learning", "loading", "waiting" or "failed".
+        sentence: the same in words.
+        windows: compared so far.
+        window_rows: of each.
+        failed_rows: of windows of which something could not be compared.
+    """
+
+    engine: str
+    state: str
+    sentence: str
+    windows: int
+    window_rows: int
+    failed_rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDrift:
     """One version of one model.
 
@@ -98,6 +119,7 @@ class ModelDrift:
         left_out: columns that are not watched, and why.
         kinds: what is watched.
         performance: by window of time.
+        opinion: of the second engine; None when there is none, or nothing to compare with yet.
     """
 
     model: str
@@ -116,6 +138,7 @@ class ModelDrift:
     left_out: Mapping[str, str]
     kinds: tuple[KindVerdict, ...]
     performance: tuple[Performance, ...]
+    opinion: Opinion | None = None
 
     @property
     def pages(self) -> tuple[str, ...]:
@@ -130,11 +153,13 @@ class DriftReport:
     Args:
         time: when it looked.
         models: what it watches, what is served first.
+        silent: engines that do not work, and why.
         document: all of the answer.
     """
 
     time: datetime
     models: tuple[ModelDrift, ...]
+    silent: Mapping[str, str]
     document: Mapping[str, Any]
 
 
@@ -192,7 +217,8 @@ def parse_report(body: bytes) -> DriftReport:
         ValueError, KeyError, TypeError, AttributeError: it is no such answer.
     """
     document = json.loads(body)
-    return DriftReport(datetime.fromisoformat(document["time"]), tuple(_model(each) for each in document["models"]), document)
+    silent = {str(each["name"]): str(each["reason"]) for each in document["engines"] if not each["on"]}
+    return DriftReport(datetime.fromisoformat(document["time"]), tuple(_model(each) for each in document["models"]), silent, document)
 
 
 def _model(entry: Mapping[str, Any]) -> ModelDrift:
@@ -214,6 +240,20 @@ def _model(entry: Mapping[str, Any]) -> ModelDrift:
         left_out={str(name): str(why) for name, why in entry["left_out"].items()},
         kinds=tuple(_kind(each) for each in entry["kinds"]),
         performance=tuple(_performance(each) for each in entry["performance"]),
+        opinion=_opinion(entry.get(DriftEngine.ALIBI)),
+    )
+
+
+def _opinion(entry: Mapping[str, Any] | None) -> Opinion | None:
+    if entry is None:
+        return None
+    return Opinion(
+        engine=DriftEngine.ALIBI,
+        state=str(entry["state"]),
+        sentence=str(entry["sentence"]),
+        windows=int(entry["windows"]),
+        window_rows=int(entry["window_rows"]),
+        failed_rows=int(entry["failed_rows"]),
     )
 
 

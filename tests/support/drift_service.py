@@ -13,6 +13,7 @@ import numpy as np
 
 from mlsandbox_serving.contract import Dataset, Env, Field
 from mlsandbox_serving.drift import Profile, build_profile, save_profile
+from mlsandbox_serving.drift_alibi import Reference, build_reference, save_reference
 from mlsandbox_serving.drift_sidecar.state import FILE
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.spool.entry import encode
@@ -42,6 +43,13 @@ def profile(seed: int = 0) -> Profile:
     predictions = answers(dice, REFERENCE_ROWS)
     labels = [{"no": "yes", "yes": "no"}[each] if dice.random() < 0.1 else each for each in predictions]
     return build_profile(columns(dice, REFERENCE_ROWS), predictions=predictions, labels=labels)
+
+
+def reference(seed: int = 0) -> Reference:
+    """The same with its rows."""
+    dice = np.random.default_rng(seed)
+    predictions = answers(dice, REFERENCE_ROWS)
+    return build_reference(columns(dice, REFERENCE_ROWS), profile=profile(seed), predictions=predictions)
 
 
 def record(
@@ -85,15 +93,17 @@ def entries(records: Iterable[Mapping[str, Any]]) -> list[bytes]:
 
 
 class DriftService(Service):
-    """The drift service in a folder, on ports that stay the same over restarts."""
+    """The drift service in a folder, on ports that stay the same over restarts; with references it has their rows, too."""
 
-    def __init__(self, folder: Path, *, profiles: Mapping[str, Profile] | None = None, **env: str) -> None:
+    def __init__(self, folder: Path, *, profiles: Mapping[str, Profile | Reference] | None = None, **env: str) -> None:
         self.folder = folder / "drift"
         self.forward_port = free_port()
         named = []
         for name, each in (profiles or {}).items():
             path = folder / "profiles" / name
-            save_profile(each, path)
+            save_profile(each.profile if isinstance(each, Reference) else each, path)
+            if isinstance(each, Reference):
+                save_reference(each, path)
             named.append(f"{name}={path}")
         http_port = free_port()
         settings = {
@@ -111,6 +121,12 @@ class DriftService(Service):
         code, body = get(self.probe_port, "/status")
         assert code == 200, body
         return dict(json.loads(body))
+
+    def page(self) -> str:
+        """What /report.html answers."""
+        code, body = get(self.probe_port, "/report.html")
+        assert code == 200, body
+        return body
 
     def model(self, name: str = "churn", version: str = "v1") -> dict[str, Any]:
         """What is said of one version of one model."""

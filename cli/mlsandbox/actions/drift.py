@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class DriftResult:
     models: tuple[ModelDrift, ...]
     document: Mapping[str, Any]
     """All that the service said of them, for scripts."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Engines that were asked for and do not work, and why."""
 
     @property
     def drifted(self) -> tuple[ModelDrift, ...]:
@@ -109,7 +111,7 @@ def drift_port(sight: Sight) -> int:
 
 def _chosen(project: str, report: DriftReport, model: str | None) -> DriftResult:
     document = {"project": project, "drift": False, **report.document}
-    result = DriftResult(project, report.time, report.models, document)
+    result = DriftResult(project, report.time, report.models, document, report.silent)
     if model is not None:
         names = sorted({each.model for each in report.models})
         if model not in names:

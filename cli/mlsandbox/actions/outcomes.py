@@ -192,6 +192,8 @@ class DriftState:
     models: tuple[ModelDriftState, ...] = ()
     reason: str | None = None
     """Why it is not known."""
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Engines that were asked for and do not work, and why."""
 
 
 @dataclass(frozen=True, slots=True)

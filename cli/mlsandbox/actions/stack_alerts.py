@@ -101,7 +101,7 @@ def _state(report: DriftReport) -> DriftState:
     worst = min(
         (each.state for each in models), key=lambda state: _WORST_FIRST.index(state) if state in _WORST_FIRST else 0, default="waiting"
     )
-    return DriftState(worst, report.time, models)
+    return DriftState(worst, report.time, models, silent=report.silent)
 
 
 def _port(sight: Sight, page: Port) -> int | None:

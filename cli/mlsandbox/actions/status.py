@@ -92,7 +92,10 @@ def _told(sight: Sight) -> tuple[ActiveAlerts | None, DriftState | None]:
 
 
 def _drift_unknown(drift: DriftState | None) -> tuple[str, ...]:
-    return (f"whether there is drift is not known: {drift.reason}",) if drift is not None and drift.reason else ()
+    if drift is None:
+        return ()
+    unknown = (f"whether there is drift is not known: {drift.reason}",) if drift.reason else ()
+    return (*unknown, *(f"the drift engine {name} is off: {why}" for name, why in drift.silent.items()))
 
 
 def _warnings(sight: Sight) -> list[str]:

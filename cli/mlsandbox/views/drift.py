@@ -8,7 +8,7 @@ from typing import Final
 
 from mlsandbox.actions.drift import DriftPage, DriftResult
 from mlsandbox.actions.drift_send import Injection
-from mlsandbox.drift_status import Column, KindVerdict, ModelDrift, Performance
+from mlsandbox.drift_status import Column, KindVerdict, ModelDrift, Opinion, Performance
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import ago, span, table
 
@@ -29,6 +29,8 @@ def drift_text(result: DriftResult, paint: Paint) -> str:
     former = [f"{each.model} {each.version} ({_STATES.get(each.state, each.state)})" for each in result.models if not each.current]
     if former:
         blocks.append(f"not served any more: {', '.join(former)}")
+    if result.silent:
+        blocks.append("\n".join(f"{paint.warn('attention:')} the engine {name} is off: {why}" for name, why in result.silent.items()))
     checked = f"{result.checked.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     blocks.append(f"{paint.dim(f'checked {checked}')}\n{_conclusion(result, paint)}")
     return "\n\n".join(blocks)
@@ -101,7 +103,22 @@ def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
         ]
         yield from (f"  {line}" for line in table(("about", "severity", "certain", "since", "evidence now", "verdict"), rows).splitlines())
         yield from (line for each in model.kinds if each.certain or each.severity != "none" for line in _worst(each, paint))
+    if model.opinion is not None:
+        yield ""
+        yield f"  second opinion ({model.opinion.engine}, {_windows(model.opinion)}): {_second(model.opinion, paint)}"
     yield from (f"  {each}".rstrip() for each in _performance(model.performance))
+
+
+def _second(opinion: Opinion, paint: Paint) -> str:
+    """Its sentence, in the colour of what it says; alerts are the native engine's alone."""
+    if opinion.state in {"drift", "failed"}:
+        return paint.bad(opinion.sentence)
+    return paint.good(opinion.sentence) if opinion.state == "steady" else paint.warn(opinion.sentence)
+
+
+def _windows(opinion: Opinion) -> str:
+    failed = f", {opinion.failed_rows:,} rows not compared" if opinion.failed_rows else ""
+    return f"{opinion.windows:,} windows of {opinion.window_rows:,} rows{failed}"
 
 
 def _rows(model: ModelDrift) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,9 @@ def model(*kinds: dict[str, Any], **facts: Any) -> dict[str, Any]:
     }
 
 
-def report(*models: dict[str, Any]) -> DriftReport:
-    return parse_report(json.dumps({"time": "2026-01-02T03:04:05Z", "check_seconds": 10.0, "engines": [], "models": models}).encode())
+def report(*models: dict[str, Any], engines: Sequence[dict[str, Any]] = ()) -> DriftReport:
+    document = {"time": "2026-01-02T03:04:05Z", "check_seconds": 10.0, "engines": engines, "models": models}
+    return parse_report(json.dumps(document).encode())
 
 
 def result(*models: dict[str, Any]) -> DriftResult:
@@ -73,6 +74,42 @@ DRIFTED = model(
     state="drift",
     sentence="Drift: inputs differ from the reference, more than chance explains and enough to matter.",
 )
+
+
+def opinion(**facts: Any) -> dict[str, Any]:
+    steady = {"state": "steady", "sentence": "No drift: the last window looks like the reference."}
+    return {**steady, "windows": 12, "window_rows": 1_000, "failed_rows": 0, **facts}
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({}, "  second opinion (alibi, 12 windows of 1,000 rows): No drift: the last window looks like the reference."),
+        ({"state": "drift", "sentence": "Other."}, "  second opinion (alibi, 12 windows of 1,000 rows): Other."),
+        ({"state": "failed", "sentence": "Why.", "failed_rows": 2_000}, "(alibi, 12 windows of 1,000 rows, 2,000 rows not compared): Why."),
+    ],
+)
+def test_the_second_opinion_is_one_line(facts: dict[str, Any], line: str) -> None:
+    """It must be told beside the verdict, and change nothing of it."""
+    said = result(model(kind("features"), alibi=opinion(**facts)))
+    text = drift_text(said, PLAIN)
+
+    assert line in text
+    assert text.endswith("no drift that matters")
+    assert not said.drifted
+
+
+def test_an_engine_that_does_not_work_is_named() -> None:
+    """With why it is off, and what to do."""
+    engines = [
+        {"name": "native", "on": True, "reason": None},
+        {"name": "alibi", "on": False, "reason": "no Python: uv python install 3.12"},
+    ]
+    read = report(model(kind("features"), alibi=None), engines=engines)
+    text = drift_text(DriftResult("shop", read.time, read.models, read.document, read.silent), PLAIN)
+
+    assert "attention: the engine alibi is off: no Python: uv python install 3.12" in text
+    assert "second opinion" not in text
 
 
 def test_drift() -> None:
