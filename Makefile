@@ -39,9 +39,10 @@ format:  ## let ruff format and mend what it can
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-bench:  ## time `sandbox up` beside `bentoml serve` of the same bento
+bench:  ## time `sandbox up` beside `bentoml serve` of the same bento, and the small commands
 	@$(PYTHON) tools/setup.py test
 	@.venv/bin/python bench/start.py
+	@.venv/bin/python bench/commands.py
 
 clean:  ## remove environments and caches of this checkout (projects and their .sandbox/ stay)
 	rm -rf .venv .venv-torch .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
