@@ -1,41 +1,57 @@
-"""A stack that watches for drift: it learns from the first rows, stays silent while they stay the same, and names what changed."""
+"""A stack that watches for drift: silent while rows are like those of the training, clear when they are not, and quiet again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from support.census import AGE, ALERT, alerts, all_arrived, ask_about, people, said
+from support.example import train_example
 from support.sandbox import DRIFT, Sandbox
 from support.waiting import wait_for
 
-ROWS = """
+
+def test_drift_must_be_told_while_it_lasts(make_sandbox: Callable[..., Sandbox]) -> None:
+    """20,000 rows like those of the training must raise nothing; ages a standard deviation higher must, until they are normal again."""
+    sandbox = make_sandbox("employment", extra=DRIFT)
+    train_example(sandbox)
+    sandbox.run("up").ok()
+
+    ask_about(sandbox, people(20_000, seed=1))
+    all_arrived(sandbox, 20_000)
+    assert sandbox.run("drift", "--fail-on-drift").code == 0
+    assert (sandbox.status()["drift"]["state"], alerts(sandbox)) == ("steady", [])
+
+    sandbox.run("drift", "inject", "--column", AGE, "--shift", "1sd", "--for", "10s").ok()
+    wait_for(lambda: ALERT in alerts(sandbox), every=0.5, what="the alert")
+    text = sandbox.run("status").out
+    assert f"attention: alert {ALERT} (warning, employment)" in text
+    assert f"sandbox help {ALERT}" in text
+    drifted = sandbox.run("drift", "--fail-on-drift")
+    assert drifted.code == 3
+    assert AGE in drifted.out
+
+    ask_about(sandbox, people(10_000, seed=2))
+    wait_for(lambda: not alerts(sandbox), every=0.5, what="the end of the alert")
+    assert said(sandbox)["state"] == "steady"
+
+
+TRAIN = """
+import joblib
 import pandas as pd
-frame = pd.DataFrame({
-    "age": [float(18 + (7 * i) % 60) for i in range(9000)],
-    "children": [(3 * i) % 5 for i in range(9000)],
-    "plan": [("basic", "plus", "pro")[(i * i) % 3] for i in range(9000)],
-    "postcode": [f"{(17 * i) % 100:05d}" for i in range(9000)],
-}).sample(frac=1, random_state=0)
-frame.to_parquet("rows.parquet")
+from sklearn.linear_model import LogisticRegression
+frame = pd.DataFrame({"age": [float(i % 60) for i in range(200)], "children": [i % 5 for i in range(200)]})
+joblib.dump(LogisticRegression().fit(frame, frame["age"] > 30), "leaves.joblib")
 """
 
 
-def test_drift_must_be_told_and_nothing_before_it(saved: Sandbox) -> None:
-    """Rows like the first must be called no drift; a column shifted by a standard deviation must be named, and end with exit code 3."""
-    saved.extra = {**saved.extra, **DRIFT}
-    saved.run("up").ok()
-    saved.script(ROWS)
-    saved.run("predict", "--data", "rows.parquet", "-o", "jsonl").ok()
+def test_without_a_reference_it_must_learn(make_sandbox: Callable[..., Sandbox]) -> None:
+    """A model that came without reference rows must have its first live rows become the reference, and `status` must say so."""
+    sandbox = make_sandbox(extra=DRIFT)
+    sandbox.script(TRAIN)
 
-    def rows() -> int:
-        return int(saved.run("drift", "-o", "json").ok().json["models"][0]["rows"])
+    sandbox.run("up", "leaves.joblib", "--example", '{"age": 45.0, "children": 2}').ok()
+    wait_for(lambda: said(sandbox)["last_event"], every=0.2, what="the smoke prediction in the drift service")
 
-    wait_for(
-        lambda: rows() >= 4_000, timeout=60, every=0.5, what="9,000 rows in the drift service, the first 5,000 of which are the reference"
-    )
-    before = saved.run("drift", "--fail-on-drift")
-    assert before.code == 0, before.out
-
-    saved.run("drift", "inject", "--column", "age", "--shift", "1sd", "--for", "15s", "--rate", "100").ok()
-
-    found = wait_for(
-        lambda: result if (result := saved.run("drift", "--fail-on-drift")).code == 3 else None, timeout=60, every=0.5, what="drift"
-    )
-    assert "age" in found.out
+    assert said(sandbox)["reference"]["source"] == "live"
+    assert sandbox.status()["drift"]["state"] == "learning"
+    assert "The first live rows become the reference" in sandbox.run("status").out
