@@ -145,6 +145,11 @@ class DriftConfig:
         "Further detectors of alibi-detect: tables with name and, if need be, arguments and reference_rows.", Detectors(), ()
     )
     rows_between_false_alarms: int = setting("Mean number of rows between two false alarms.", Integer(), 1_000_000)
+    flag_rows: bool = setting(
+        "Whether each prediction with rows unlike the reference (out of range, unseen, missing) is logged once more, with which and why.",
+        Boolean(),
+        default=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Conditions(NamedTuple):
     requests: bool = False
     """Answers to requests, good or bad, alone."""
     errors: bool = False
+    drift: bool = False
+    """What the drift service tells: alerts, and rows that stand apart."""
     request_id: str | None = None
     level: str | None = None
     """This one of `LogTable.LEVELS` or a more severe one."""

@@ -206,9 +206,14 @@ def stack_trace(error: BaseException, *, texts: bool) -> str:
     return "\n".join(reversed(parts))
 
 
+def instant(timestamp: float) -> str:
+    """Epoch seconds as an event's `@timestamp`."""
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _common(identity: Identity, facts: Facts, dataset: str, outcome: str, status: int) -> dict[str, Any]:
     event: dict[str, Any] = {
-        Field.TIMESTAMP: datetime.fromtimestamp(facts.timestamp, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        Field.TIMESTAMP: instant(facts.timestamp),
         Field.ECS_VERSION: ECS_VERSION,
         Field.EVENT_ID: uuid.uuid4().hex,
         Field.EVENT_KIND: "event",

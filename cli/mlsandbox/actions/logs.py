@@ -34,6 +34,7 @@ class EventFilter:
 
     requests: bool = False
     errors: bool = False
+    drift: bool = False
     request_id: str | None = None
     level: str | None = None
     since: float | None = None
@@ -42,7 +43,7 @@ class EventFilter:
     @property
     def is_given(self) -> bool:
         """Events are wanted, rather than what services wrote."""
-        return self.requests or self.errors or self.request_id is not None or self.level is not None
+        return self.requests or self.errors or self.drift or self.request_id is not None or self.level is not None
 
 
 def service_lines(root: Path, services: Sequence[str], *, lines: int, since: float | None, follow: bool) -> Iterator[LogLine]:

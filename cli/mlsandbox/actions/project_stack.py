@@ -47,6 +47,7 @@ def stack_of(
         drift_engines_off=engines.off,
         drift_detectors=tuple(each.document for each in project.drift.detectors),
         drift_rows_between_false_alarms=project.drift.rows_between_false_alarms,
+        drift_flag_rows=project.drift.flag_rows,
     )
     return build_stack(inputs)
 

@@ -21,7 +21,7 @@ from mlsandbox.views.logs import event_text, line_text
 EXAMPLES = """\
 $ sandbox logs api -n 50
 $ sandbox logs --requests -f
-$ sandbox logs --errors --since 10m
+$ sandbox logs --drift --since 1d
 $ sandbox logs --id 3f6c0e2b9d8d4c1f -o jsonl"""
 FORMATS = (*DOCUMENTS, Format.JSONL)
 
@@ -42,6 +42,7 @@ def command(
     services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
     requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Drift alerts raised and cleared, and rows flagged.")] = False,
     identity: Annotated[str | None, typer.Option("--id", "--request-id", metavar="ID", help="What was logged of one request.")] = None,
     level: Annotated[
         Level | None, typer.Option("--level", metavar="LEVEL", help="Events of this level or worse: debug, info, warning, error.")
@@ -50,8 +51,8 @@ def command(
     count: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many, the newest (per service).")] = 100,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is new, until Ctrl-C.")] = False,
 ) -> None:
-    """Without --requests, --errors, --id or --level: what the services wrote."""
-    wanted = EventFilter(requests, errors, identity, level, _epoch(since))
+    """Without --requests, --errors, --drift, --id or --level: what the services wrote."""
+    wanted = EventFilter(requests, errors, drift, identity, level, _epoch(since))
     if wanted.is_given and services:
         raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
     if follow and session.output.form in (Format.JSON, Format.YAML):

@@ -23,7 +23,7 @@ def event_text(event: Mapping[str, Any], paint: Paint) -> str:
         paint.dim(str(event.get(Field.TIMESTAMP, ""))),
         shown,
         f"{event.get(Field.MODEL, '')} {event.get(Field.VERSION, '')}".strip(),
-        _what(event),
+        paint.bad(_what(event)) if event.get(Field.DRIFT_PAGE) and event.get(Field.LEVEL) == "warning" else _what(event),
         _took(event.get(Field.EVENT_DURATION)),
         paint.dim(str(event.get(Field.REQUEST_ID) or "")),
     ]
@@ -35,6 +35,8 @@ def _what(event: Mapping[str, Any]) -> str:
         return f"{event.get(Field.ERROR_CODE, '')}: {event.get(Field.ERROR_MESSAGE, '')}"
     if event.get(Field.EVENT_DATASET) == Dataset.FEEDBACK:
         return f"label of row {event.get(Field.FEEDBACK_ROW)}: {event.get(Field.FEEDBACK_LABEL)}"
+    if event.get(Field.EVENT_DATASET) == Dataset.DRIFT:
+        return str(event.get(Field.MESSAGE, ""))
     rows, predictions = event.get(Field.ROWS), event.get(Field.PREDICTIONS)
     if rows == 1 and predictions:
         return f"1 row -> {predictions[0]}"

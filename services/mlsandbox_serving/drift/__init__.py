@@ -5,6 +5,7 @@ Needs numpy alone. Read `profile`, which describes the reference; `cells`, `bets
 """
 
 from mlsandbox_serving.drift.monitor import Monitor
+from mlsandbox_serving.drift.outliers import OutlierMask, Outlying, Reason
 from mlsandbox_serving.drift.profile import Profile, ProfileUnreadable, SelfCheck, build_profile, load_profile, save_profile
 from mlsandbox_serving.drift.settings import Settings
 from mlsandbox_serving.drift.severity import Severity
@@ -18,9 +19,12 @@ __all__ = [
     "Kind",
     "KindVerdict",
     "Monitor",
+    "OutlierMask",
     "OutlierRates",
+    "Outlying",
     "Profile",
     "ProfileUnreadable",
+    "Reason",
     "SelfCheck",
     "Settings",
     "Severity",

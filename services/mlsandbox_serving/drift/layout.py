@@ -9,18 +9,16 @@ from typing import Final
 import numpy as np
 
 from mlsandbox_serving.drift.bets import pair_bets, standard_errors, stream_bets
-from mlsandbox_serving.drift.cells import Ints, Role
+from mlsandbox_serving.drift.cells import Ints
+from mlsandbox_serving.drift.outliers import BITS, REASONS, Reason
 from mlsandbox_serving.drift.sequential import Evidence, Wager
 from mlsandbox_serving.drift.streams import PAIR_CELLS, Kind, Pair, Stream, pair_cells
 from mlsandbox_serving.drift.values import Floats
 
 _BUDGET: Final = {Kind.FEATURES: 0.6, Kind.PREDICTION: 0.2, Kind.PERFORMANCE: 0.1}
 _BUDGET_OF_PAIRS: Final = 0.1
-_OUT_OF_RANGE: Final = 1
-_UNSEEN: Final = 2
-_MISSING: Final = 4
-_BITS: Final[dict[Role, int]] = {"below": _OUT_OF_RANGE, "above": _OUT_OF_RANGE, "unseen": _UNSEEN, "missing": _MISSING}
-OUTLIER_COUNTS: Final = 4
+_COUNTED: Final = (*(BITS[reason] for reason in (Reason.OUT_OF_RANGE, Reason.UNSEEN, Reason.MISSING)), sum(BITS.values()))
+OUTLIER_COUNTS: Final = len(_COUNTED)
 """Extra entries behind all cells: rows with any value out of range, unseen, missing; with any of them."""
 
 
@@ -65,7 +63,7 @@ class Layout:
             self._groups[start : start + stream.cells.size] = stream.groups
             if stream.kind is Kind.FEATURES:
                 for role, cell in stream.cells.roles.items():
-                    self._bits[start + cell] = _BITS[role]
+                    self._bits[start + cell] = BITS[REASONS[role]]
 
     def evidence(self) -> Evidence:
         """Fresh statistics of all bets, with the budget shared out over what there is."""
@@ -105,4 +103,4 @@ class Layout:
 
     def _outliers(self, flat: Ints) -> Ints:
         bits = np.bitwise_or.reduce(self._bits[flat], axis=1)
-        return np.array([np.count_nonzero(bits & bit) for bit in (_OUT_OF_RANGE, _UNSEEN, _MISSING, 7)], dtype=np.int64)
+        return np.array([np.count_nonzero(bits & bit) for bit in _COUNTED], dtype=np.int64)

@@ -18,6 +18,7 @@ from mlsandbox_serving.drift_sidecar.page import page
 from mlsandbox_serving.drift_sidecar.report import Json, report, status
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings, Source
+from mlsandbox_serving.drift_sidecar.telling import Telling
 from mlsandbox_serving.drift_sidecar.watches import Seen, Watches
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.forwarded import ForwardedService, run
@@ -59,6 +60,8 @@ class Drift(ForwardedService):
         if ALIBI in settings.engines:
             self._second = SecondOpinion(settings.folder, settings.alibi, failed=lambda source, rows: self._failed(source, rows, ALIBI))
         self._watches = Watches(settings, failed=self._failed, second=self._second)
+        self._telling = Telling(settings, self.registry)
+        self._telling.start()
         if self._second is not None:
             self._second.start()
         for unknown in set(settings.engines) - {NATIVE, ALIBI}:
@@ -77,6 +80,7 @@ class Drift(ForwardedService):
         }
 
     def _store(self, _tag: str, events: list[Event]) -> None:
+        self._telling.rows(events, self._watches.reference)
         for result, count in self._watches.take(events).items():
             self._events.labels(result.value).inc(count)
 
@@ -84,6 +88,7 @@ class Drift(ForwardedService):
         return self._watches.size()
 
     def _close(self) -> None:
+        self._telling.close()
         try:
             self._watches.close()
         except sqlite3.Error as error:
@@ -109,9 +114,11 @@ class Drift(ForwardedService):
         self._last = checks
         beside = [] if self._second is None else [sample for source in checks for sample in self._second.samples(source)]
         self._exported.show(checks, self._performance(), beside)
-        self._corruptions.inc(self._watches.corruptions - self._corruptions_told)
-        self._corruptions_told = self._watches.corruptions
+        corruptions = self._watches.corruptions + self._telling.moved_aside
+        self._corruptions.inc(corruptions - self._corruptions_told)
+        self._corruptions_told = corruptions
         try:
+            self._telling.alerts([check.seen for check in checks.values()])
             self._watches.keep_house()
         except (sqlite3.Error, OSError) as error:
             _log.warning("cannot save to %s: %s", self._settings.folder, error)

@@ -66,6 +66,11 @@ class Watch:
         return self._monitor.rows + self._pending.rows
 
     @property
+    def reference(self) -> Profile | None:
+        """What rows are compared with; None while it is being learned."""
+        return self._monitor.profile
+
+    @property
     def has_use_for_labels(self) -> bool:
         """Whether its reference has labels, with which later ones could be compared."""
         profile = self._monitor.profile

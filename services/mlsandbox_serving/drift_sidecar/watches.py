@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from mlsandbox_serving.contract import Field
-from mlsandbox_serving.drift import Histogram, Kind, ProfileUnreadable, Verdict, load_profile, save_profile
+from mlsandbox_serving.drift import Histogram, Kind, Profile, ProfileUnreadable, Verdict, load_profile, save_profile
 from mlsandbox_serving.drift_alibi import ROWS
 from mlsandbox_serving.drift_alibi import Verdict as Opinion
 from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
@@ -128,6 +128,11 @@ class Watches:
         if source in self._settings.profiles:
             return True
         return self._clock() - self._watches[source].last_event / _NANOSECONDS < CURRENT_SECONDS
+
+    def reference(self, source: Source) -> Profile | None:
+        """What a source's rows are compared with; None while there is nothing."""
+        watch = self._watches.get(source)
+        return None if watch is None else watch.reference
 
     def look_at(self, source: Source) -> Seen:
         """What is to be said of one source."""

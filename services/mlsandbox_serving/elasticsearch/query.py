@@ -21,6 +21,8 @@ def matching(wanted: Conditions) -> dict[str, Any]:
         clauses.append({"terms": {Field.EVENT_DATASET: [Dataset.PREDICTION, Dataset.ERROR]}})
     if wanted.errors:
         clauses.append({"term": {Field.EVENT_DATASET: Dataset.ERROR}})
+    if wanted.drift:
+        clauses.append({"term": {Field.EVENT_DATASET: Dataset.DRIFT}})
     if wanted.request_id is not None:
         clauses.append({"term": {Field.REQUEST_ID: wanted.request_id}})
     if wanted.level is not None:

@@ -16,7 +16,7 @@ DEAD_LETTER: Final = "sandbox-dead-letter"
 PRIORITY: Final = 500
 """Above 100 and 200, which Elasticsearch's and Fleet's own templates have."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _DAY_SECONDS: Final = 86_400
 _KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}  # as ECS; what is longer is kept, and not found
 _TEXT: Final = {"type": "match_only_text"}
@@ -28,6 +28,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.ECS_VERSION: _KEYWORD,
     Field.EVENT_ID: _KEYWORD,
     Field.EVENT_KIND: _KEYWORD,
+    Field.EVENT_ACTION: _KEYWORD,
     Field.EVENT_DATASET: _KEYWORD,
     Field.EVENT_OUTCOME: _KEYWORD,
     Field.EVENT_DURATION: _LONG,
@@ -55,6 +56,18 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.TRUNCATED: {"type": "boolean"},
     Field.FEEDBACK_ROW: _LONG,
     Field.FEEDBACK_LABEL: _KEYWORD,  # words and numbers alike
+    Field.DRIFT_KIND: _KEYWORD,
+    Field.DRIFT_ENGINE: _KEYWORD,
+    Field.DRIFT_SEVERITY: _KEYWORD,
+    Field.DRIFT_CERTAIN: {"type": "boolean"},
+    Field.DRIFT_PAGE: {"type": "boolean"},
+    Field.DRIFT_SINCE: _LONG,
+    Field.DRIFT_ROWS_SINCE: _LONG,
+    Field.DRIFT_COLUMNS: _KEYWORD,
+    Field.DRIFT_FINDINGS: _KEPT,
+    Field.DRIFT_PREDICTION: _KEYWORD,
+    Field.DRIFT_FLAGGED: _LONG,
+    Field.DRIFT_FLAGS: _KEPT,
 }
 
 _LETTER_FIELDS: Final[dict[str, dict[str, Any]]] = {

@@ -50,6 +50,8 @@ def _found(path: Path, wanted: Conditions, part: tuple[str, int], order: str, *,
         conditions.append((f"{LogTable.DATASET} IN ('{Dataset.PREDICTION}', '{Dataset.ERROR}') AND ?", 1))
     if wanted.errors:
         conditions.append((f"{LogTable.DATASET} = '{Dataset.ERROR}' AND ?", 1))
+    if wanted.drift:
+        conditions.append((f"{LogTable.DATASET} = ?", Dataset.DRIFT))
     if wanted.level is not None:
         conditions.append((f"{LogTable.SEVERITY} >= ?", LogTable.LEVELS.index(wanted.level)))
     if wanted.since is not None:

@@ -97,6 +97,10 @@ class Shipper:
         """State of each sink, for /readyz."""
         return {"sinks": {sink.target.name: sink.status() for sink in self._sinks}}
 
+    def count_dropped(self, reason: str, count: int) -> None:
+        """Events are lost."""
+        self._dropped.labels(self._model, self._version, reason).inc(count)
+
     def _keep_house(self) -> None:
         try:
             self._delete_delivered()
@@ -110,7 +114,7 @@ class Shipper:
             )
             for reason, count in lost.items():
                 _log.error("dropped %d events (%s): the spool holds no more than %d bytes", count, reason, self._max_bytes)
-                self._dropped.labels(self._model, self._version, reason).inc(count)
+                self.count_dropped(reason, count)
             self._spool_bytes.set(sum(found.size for found in segment.segments(self._folder)))
             for sink in self._sinks:
                 self._pending.labels(self._model, sink.target.name).set(sink.pending_bytes())
@@ -148,7 +152,7 @@ class Shipper:
         """Each sink meets the same damage; it is counted once, as one event, since how many it held cannot be known."""
         if (name, position) not in self._damage_seen:
             self._damage_seen.add((name, position))
-            self._dropped.labels(self._model, self._version, _DAMAGED).inc()
+            self.count_dropped(_DAMAGED, 1)
 
 
 def main(environ: Mapping[str, str]) -> int:

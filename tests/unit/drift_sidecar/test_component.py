@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
@@ -15,10 +16,10 @@ def _model(name: str, version: str) -> ModelInputs:
     return ModelInputs(name, version, f"{name}:{version}", Path("lock.txt"), "digest", "3.11")
 
 
-def _service() -> ServiceSpec:
+def _service(parts: Collection[str] = (NAME, "log-store")) -> ServiceSpec:
     models = (_model("churn", "v3"), _model("wine", "v1"))
     ports = {name: 7000 + number for number, name in enumerate(port_names(["churn", "wine"], {NAME}, (DRIFT,)))}
-    inputs = StackInputs("p", "127.0.0.1", models, ports, frozenset({NAME}), drift_rows_between_false_alarms=77)
+    inputs = StackInputs("p", "127.0.0.1", models, ports, frozenset(parts), drift_rows_between_false_alarms=77)
     return build_stack(inputs, (DRIFT,)).service(NAME)
 
 
@@ -41,9 +42,18 @@ def test_a_shipper_finds_its_port_for_events() -> None:
     assert SINK.parts == ("drift=", Address(NAME, _service().ports[1].name))
 
 
+def test_its_own_events_go_to_the_log_alone() -> None:
+    """It must be a sink of its own shipper in no stack, deliver to what the stack logs to, and be stopped before that."""
+    for parts, sink in ({NAME, "log-store"}, "log-store"), ({NAME, "fluentd"}, "fluentd"):
+        service = _service(parts)
+        assert service.env[Env.SINKS] == Joined((f"{sink}=", Address(sink, Port.FLUENTD)))
+        assert list(service.needs) == [sink]
+        assert service.env[Env.DRIFT_FLAG_ROWS] == "0"
+
+
 def test_its_environment_is_locked() -> None:
     """There must be a lock for it, with what the served code needs."""
     lock = (ROOT / "services/requirements/drift.txt").read_text(encoding="utf-8")
 
-    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == {"msgpack", "numpy", "prometheus-client"}
+    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == {"fluent-logger", "msgpack", "numpy", "prometheus-client"}
     assert "http" not in lock

@@ -20,6 +20,7 @@ ECS = {
     "error.code": "keyword",
     "error.message": "match_only_text",
     "error.stack_trace": "wildcard",
+    "event.action": "keyword",
     "event.dataset": "keyword",
     "event.duration": "long",
     "event.id": "keyword",

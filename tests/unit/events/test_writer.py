@@ -10,24 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgpack
 import pytest
 
 from mlsandbox_serving.spool import bounds, cursor, segment
-from mlsandbox_serving.spool.reader import next_batch
 from mlsandbox_serving.spool.writer import SpoolWriter
+from support.spools import records
 
 MEGABYTE = 1024 * 1024
 
 
 def _numbers(folder: Path) -> list[int]:
     """The numbers of all events in the spool."""
-    positions: dict[str, int] = {}
-    found: list[int] = []
-    while (batch := next_batch(folder, lambda name: positions.get(name, 0))) is not None:
-        found += [msgpack.unpackb(entry)[1]["n"] for entry in batch.entries]
-        positions[batch.segment] = batch.end
-    return found
+    return [record["n"] for record in records(folder)]
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class StackInputs:
     drift_detectors: tuple[Mapping[str, object], ...] = ()
     """Further detectors of alibi-detect, as the drift service takes them."""
     drift_rows_between_false_alarms: int = 1_000_000
+    drift_flag_rows: bool = False
 
     def named(self, base: str, model: ModelInputs) -> str:
         """The name of a service or port of one model."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs
+from mlsandbox.stack.components.log_sink import log_sink, sinks
 from mlsandbox.stack.spec import (
     Address,
+    Condition,
     ConfigPath,
     DataFolder,
     Joined,
@@ -73,12 +75,17 @@ def _services(inputs: StackInputs, _others: Sequence[ServiceSpec]) -> tuple[Serv
                 Env.DRIFT_ENGINES: ",".join(inputs.drift_engines),
                 **_of_alibi(inputs, on=with_alibi),
                 Env.DRIFT_ROWS_BETWEEN_FALSE_ALARMS: str(inputs.drift_rows_between_false_alarms),
+                Env.DRIFT_FLAG_ROWS: "1" if inputs.drift_flag_rows else "0",
+                Env.SINKS: sinks(inputs),
+                Env.SPOOL_BYTES: str(inputs.spool_bytes),
+                Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
             },
             files=profile_files(inputs.models, inputs.drift_engines),
             ports=(inputs.port(Port.DRIFT, Reach.MACHINE), inputs.port(DRIFT_FORWARD)),
             metrics=Scrape(Port.DRIFT),
             liveness=Probe(Port.DRIFT, Route.LIVE),
             readiness=Probe(Port.DRIFT, Route.READY),
+            needs={log_sink(inputs): Condition.STARTED},  # stopped in the reverse order, so that its own events are delivered
             resources=Resources(memory_bytes=_MEMORY_WITH_ALIBI if with_alibi else _MEMORY),
         ),
     )

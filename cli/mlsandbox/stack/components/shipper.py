@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mlsandbox.stack import parts
-from mlsandbox.stack.components import drift, elasticsearch, fluentd, log_store
+from mlsandbox.stack.components import drift, elasticsearch
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
-from mlsandbox.stack.spec import Address, Condition, DataFolder, Joined, ListenHost, ListenPort, Probe, Resources, Scrape, ServiceSpec
+from mlsandbox.stack.components.log_sink import log_sink, sinks
+from mlsandbox.stack.spec import Condition, DataFolder, ListenHost, ListenPort, Probe, Resources, Scrape, ServiceSpec
 from mlsandbox_serving.contract import Env, Port, Route
 
 NAME = "shipper"
@@ -18,8 +19,6 @@ def spool_folder(model: str) -> DataFolder:
 
 def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     port = inputs.named(Port.SHIPPER, model)
-    sink = fluentd.NAME if parts.FLUENTD in inputs.parts else log_store.NAME
-    compared = (",", *drift.SINK.parts) if parts.DRIFT in inputs.parts else ()
     more = {Env.ELASTICSEARCH_URL: elasticsearch.URL} if parts.ELASTICSEARCH in inputs.parts else {}
     return ServiceSpec(
         name=inputs.named(NAME, model),
@@ -31,7 +30,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
             Env.SPOOL_DIR: spool_folder(model.name),
             Env.SPOOL_BYTES: str(inputs.spool_bytes),
             Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
-            Env.SINKS: Joined((f"{sink}=", Address(sink, Port.FLUENTD), *compared)),
+            Env.SINKS: sinks(inputs, drift.SINK if parts.DRIFT in inputs.parts else None),
             Env.LISTEN_HOST: ListenHost(),
             Env.SHIPPER_PORT: ListenPort(port),
             **more,
@@ -40,7 +39,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         metrics=Scrape(port, labels={"job": NAME, "model": model.name}),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
-        needs={sink: Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
+        needs={log_sink(inputs): Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
         resources=Resources(memory_bytes=512 * 1024 * 1024),
         package=model.package,
     )

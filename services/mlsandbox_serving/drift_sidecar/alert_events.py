@@ -1,0 +1,121 @@
+"""The events of alerts: what changed since it was last told (pure)."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from mlsandbox_serving.contract import ECS_VERSION, Action, Dataset, Field
+from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity
+from mlsandbox_serving.drift_sidecar.exported import is_certain
+from mlsandbox_serving.drift_sidecar.settings import NATIVE, Source
+from mlsandbox_serving.drift_sidecar.told import Change, Standing
+from mlsandbox_serving.drift_sidecar.watches import Seen
+from mlsandbox_serving.record import instant
+
+SERVICE: Final = "drift"
+_WORST: Final = 5
+_WORDS: Final = {Action.RAISED: "drift raised", Action.ESCALATED: "drift escalated", Action.CLEARED: "drift cleared"}
+
+
+def changes(told: Mapping[Kind, Standing], seen: Seen, time: float) -> list[Change]:
+    """What became of the alerts of a source, with the events that tell it.
+
+    Args:
+        told: the alerts that stand, as they were last told.
+        seen: how it is now.
+        time: epoch seconds now.
+    """
+    found = []
+    for kind in seen.verdict.kinds:
+        before = told.get(kind.kind)
+        now = None if kind.since is None else Standing(kind.since if before is None else before.since, kind.page)
+        action = _action(before, now)
+        standing = now or before
+        if action is not None and standing is not None:
+            found.append(Change(kind.kind, now, _record(seen, kind, action, since=standing.since, time=time)))
+    return found
+
+
+def common(source: Source, action: str, time: float) -> dict[str, Any]:
+    """The fields that every event of the drift service has, but for its id and its kind.
+
+    Args:
+        source: that it is about.
+        action: one of `contract.Action`.
+        time: epoch seconds.
+    """
+    return {
+        Field.TIMESTAMP: instant(time),
+        Field.ECS_VERSION: ECS_VERSION,
+        Field.EVENT_ACTION: action,
+        Field.EVENT_DATASET: Dataset.DRIFT,
+        Field.SERVICE_NAME: SERVICE,
+        Field.MODEL: source.model,
+        Field.VERSION: source.version,
+        Field.DRIFT_ENGINE: NATIVE,
+    }
+
+
+def _action(before: Standing | None, now: Standing | None) -> str | None:
+    if before is None:
+        return None if now is None else Action.RAISED
+    if now is None:
+        return Action.CLEARED
+    return Action.ESCALATED if now.page and not before.page else None
+
+
+def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: float) -> dict[str, Any]:
+    rows = max(seen.verdict.rows - since, 0)  # fewer rows than before: the service began anew
+    stands = action != Action.CLEARED
+    worst = [one for one in kind.worst if is_certain(seen.verdict, kind, one) or one.severity > Severity.NONE] if stands else []
+    worst = (worst or list(kind.worst[:1] if stands else ()))[:_WORST]
+    return {
+        **common(seen.source, action, time),
+        Field.EVENT_ID: uuid.uuid4().hex,
+        Field.EVENT_KIND: "alert",
+        Field.LEVEL: "warning" if stands and kind.page else "info",
+        Field.MESSAGE: f"{_WORDS[action]}: {_said(kind, worst) if stands else f'{kind.kind.value}, after {rows:,} rows'}",
+        Field.DRIFT_KIND: kind.kind.value,
+        Field.DRIFT_SEVERITY: kind.severity.name.lower(),
+        Field.DRIFT_CERTAIN: kind.certain,
+        Field.DRIFT_PAGE: kind.page,
+        Field.DRIFT_SINCE: since,
+        Field.DRIFT_ROWS_SINCE: rows,
+        Field.DRIFT_COLUMNS: [one.column for one in worst],
+        Field.DRIFT_FINDINGS: [_finding(seen, kind, one) for one in worst],
+    }
+
+
+def _said(kind: KindVerdict, worst: Iterable[ColumnFinding]) -> str:
+    columns = ", ".join(f"{one.column} ({_size(kind.kind, one)})" for one in worst)
+    known = kind.informational or ("" if kind.page else "too little to matter so far")
+    return f"{kind.kind.value}, {kind.severity.name.lower()}{f' ({known})' if known else ''}{f', {columns}' if columns else ''}"
+
+
+def _size(kind: Kind, finding: ColumnFinding) -> str:
+    """The one number that says most about a column."""
+    if kind is Kind.OUTLIERS:
+        return f"{finding.excess * 100:+.1f} points"
+    if finding.wasserstein is not None and math.isfinite(finding.wasserstein):
+        return f"{finding.wasserstein:.2f} sd"
+    return f"PSI {finding.psi:.2f}"
+
+
+def _finding(seen: Seen, kind: KindVerdict, finding: ColumnFinding) -> dict[str, Any]:
+    return {
+        "column": finding.column,
+        "severity": finding.severity.name.lower(),
+        "certain": is_certain(seen.verdict, kind, finding),
+        "psi": _finite(finding.psi),
+        "js": _finite(finding.js),
+        "wasserstein_sd": _finite(finding.wasserstein),
+        "excess": _finite(finding.excess),
+        "explanation": finding.explanation,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value

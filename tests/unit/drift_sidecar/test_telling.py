@@ -1,0 +1,182 @@
+"""The drift service's own events: alerts that change, and rows that stand apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlsandbox_serving.contract import Action, Dataset, Field
+from mlsandbox_serving.drift import Kind, OutlierMask
+from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.drift_sidecar.alert_events import changes
+from mlsandbox_serving.drift_sidecar.event import Result, read
+from mlsandbox_serving.drift_sidecar.row_events import MOST_ROWS, row_events
+from mlsandbox_serving.drift_sidecar.settings import Settings, Source
+from mlsandbox_serving.drift_sidecar.telling import FOLDER, Telling
+from mlsandbox_serving.drift_sidecar.told import FILE, Standing, Told
+from mlsandbox_serving.drift_sidecar.watches import Seen
+from mlsandbox_serving.forward.messages import Event
+from mlsandbox_serving.forwarded import Listening
+from support.drift_service import events, profile, record
+from support.spools import records
+
+Look = Callable[..., Seen]
+CHURN = Source("churn", "v1")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of a service in a folder, which flags rows."""
+    known = Settings(tmp_path, Listening("", 0, 0, ""), {}, ("native",), MonitorSettings(), 10.0, 10_000, 1e6)
+    return known._replace(flag_rows=True)
+
+
+@pytest.fixture
+def tell(settings: Settings) -> Iterator[Callable[[], Telling]]:
+    """The service's telling, begun anew at each call."""
+    made: list[Telling] = []
+
+    def begin() -> Telling:
+        if made:
+            made.pop().close()
+        made.append(Telling(settings, CollectorRegistry()))
+        return made[-1]
+
+    yield begin
+    made.pop().close()
+
+
+def _told(settings: Settings) -> list[dict[str, Any]]:
+    return records(settings.folder / FOLDER)
+
+
+def test_an_alert_must_be_told_once(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
+    """Raised and cleared must be one event each, however often the alert is looked at, and over a restart."""
+    drifted, calm = look(shift=1.0), look()
+    for _ in range(3):
+        tell().alerts([drifted])
+    telling = tell()
+    telling.alerts([calm])
+    telling.alerts([calm])
+
+    raised, cleared = (each for each in _told(settings) if each[Field.DRIFT_KIND] == Kind.FEATURES)
+    assert (raised[Field.EVENT_ACTION], cleared[Field.EVENT_ACTION]) == (Action.RAISED, Action.CLEARED)
+    assert raised[Field.EVENT_KIND] == "alert"
+    assert raised[Field.EVENT_DATASET] == Dataset.DRIFT
+    assert (raised[Field.MODEL], raised[Field.VERSION]) == CHURN
+    assert (raised[Field.LEVEL], cleared[Field.LEVEL]) == ("warning", "info")
+    assert raised[Field.DRIFT_COLUMNS][0] == "age"
+    assert raised[Field.DRIFT_FINDINGS][0]["wasserstein_sd"] > 0.5
+    assert raised[Field.MESSAGE].startswith("drift raised: features, high, age (")
+    assert raised[Field.DRIFT_ROWS_SINCE] > 0
+    assert raised[Field.EVENT_ID] != cleared[Field.EVENT_ID]
+
+
+def test_calm_rows_must_tell_nothing(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
+    """Without an alert there must be no event."""
+    tell().alerts([look()])
+    assert _told(settings) == []
+
+
+def test_what_grows_must_be_told_once_more(look: Look) -> None:
+    """An alert that did not matter when it was told, and does now, must be told as escalated, with the row at which it began."""
+    (change,) = (each for each in changes({Kind.FEATURES: Standing(7, page=False)}, look(shift=1.0), 1e9) if each.kind is Kind.FEATURES)
+    assert change.now == Standing(7, page=True)
+    assert change.record[Field.EVENT_ACTION] == Action.ESCALATED
+    assert changes({change.kind: change.now for change in changes({}, look(shift=1.0), 1e9) if change.now}, look(shift=1.0), 1e9) == []
+
+
+def test_what_was_noted_must_be_told_after_a_death(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
+    """Killed between a note and the spool, or before the note of the spool, the next one must write the same event, to the id and time."""
+    found = changes({}, look(shift=1.0), 1e9)
+    told = Told(settings.folder)
+    told.note(CHURN, found, 1e9)
+    told.close()
+
+    tell().alerts([look(shift=1.0)])
+
+    assert _told(settings) == [json.loads(json.dumps(change.record)) for change in found]
+    assert {each[Field.TIMESTAMP] for each in _told(settings)} == {"2001-09-09T01:46:40.000000Z"}
+
+
+def test_a_spool_that_cannot_be_written_must_not_lose_an_alert(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
+    """The event must stay noted, and be told once there is a spool again."""
+    telling = tell()
+    (settings.folder / FOLDER).rmdir()
+    (settings.folder / FOLDER).write_text("no folder")
+    telling.alerts([look(shift=1.0)])
+    (settings.folder / FOLDER).unlink()
+    telling.alerts([look(shift=1.0)])
+    assert Action.RAISED in {each[Field.EVENT_ACTION] for each in _told(settings)}
+
+
+def test_a_damaged_memory_must_be_begun_anew(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
+    """It must be moved aside, and standing alerts be told again."""
+    (settings.folder / FILE).write_bytes(b"no database" * 1_000)
+    telling = tell()
+    telling.alerts([look(shift=1.0)])
+    assert telling.moved_aside == 1
+    assert _told(settings)
+
+
+def _predictions(**changed: list[Any]) -> list[Event]:
+    dice = np.random.default_rng(3)
+    made = record(dice, "p1", 3) | {Field.TRACE_ID: "0af7"}
+    made[Field.INPUTS] |= changed
+    return events([record(dice, "p0", 2), made])
+
+
+def test_rows_that_stand_apart_must_be_named(settings: Settings, tell: Callable[[], Telling]) -> None:
+    """The event must name request, prediction, rows, columns and reasons, and repeat no value."""
+    tell().rows(_predictions(age=[40.0, 987_654.0, 40.0], city=["Bern", "Rome", "Atlantis"]), lambda _: profile())
+
+    (told,) = _told(settings)
+    assert (told[Field.EVENT_ACTION], told[Field.EVENT_DATASET]) == (Action.OUTLIERS, Dataset.DRIFT)
+    assert (told[Field.REQUEST_ID], told[Field.TRACE_ID], told[Field.DRIFT_PREDICTION]) == ("request-p1", "0af7", "p1")
+    assert told[Field.DRIFT_FLAGS] == [{"row": 1, "columns": {"age": "out of range"}}, {"row": 2, "columns": {"city": "unseen"}}]
+    assert (told[Field.ROWS], told[Field.DRIFT_FLAGGED], told[Field.TRUNCATED]) == (3, 2, False)
+    assert told[Field.MESSAGE] == "2 of 3 rows unlike the reference: row 1: age out of range; row 2: city unseen"
+    assert "987654" not in json.dumps(told)
+    assert "Atlantis" not in json.dumps(told)
+
+
+def test_a_second_delivery_must_make_the_same_event() -> None:
+    """Its id and time must follow from the prediction's, so that it is kept once."""
+    taken = _predictions(age=[40.0, 999.0, 40.0])
+    mask = OutlierMask(profile().streams)
+    assert row_events(taken, lambda _: mask) == row_events(taken, lambda _: mask)
+
+
+def test_many_rows_must_be_counted() -> None:
+    """What is past the bound must be counted, and the event be marked."""
+    dice = np.random.default_rng(3)
+    large = record(dice, "large", 500)
+    large[Field.INPUTS]["age"] = [1e9] * 500
+    ((told, _),) = row_events(events([large]), lambda _: OutlierMask(profile().streams))
+    assert (len(told[Field.DRIFT_FLAGS]), told[Field.DRIFT_FLAGGED], told[Field.TRUNCATED]) == (MOST_ROWS, 500, True)
+
+
+@pytest.mark.parametrize("changed", [{Field.INPUTS: None}, {Field.EVENT_ID: None}, {Field.EVENT_DATASET: Dataset.DRIFT}, {Field.INPUTS: 3}])
+def test_what_holds_no_rows_must_be_passed_over(changed: dict[str, Any]) -> None:
+    """Events without inputs, and those of the service itself, must make none."""
+    ((_, made),) = ((None, each) for each in events([record(np.random.default_rng(3), "p") | changed]))
+    assert row_events([made], lambda _: OutlierMask(profile().streams)) == []
+
+
+def test_nothing_must_be_flagged_unless_it_is_wanted(settings: Settings) -> None:
+    """By default rows must be left alone."""
+    telling = Telling(settings._replace(flag_rows=False), CollectorRegistry())
+    telling.rows(_predictions(age=[1e9] * 3), lambda _: profile())
+    telling.close()
+    assert _told(settings) == []
+
+
+def test_its_own_events_must_be_none_of_a_model() -> None:
+    """What the service told must not count as rows when it is handed back to it."""
+    assert read(Event(0, {Field.EVENT_DATASET: Dataset.DRIFT, Field.EVENT_ID: "x", Field.PREDICTIONS: [1]})) is Result.OTHER
