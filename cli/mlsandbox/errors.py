@@ -280,6 +280,12 @@ class CaptureFailed(SandboxError):
     code = "CAPTURE_FAILED"
 
 
+class ReferenceUnusable(SandboxError):
+    """Rows cannot become what live rows are compared with: they cannot be read, or the model does not predict them."""
+
+    code = "REFERENCE_UNUSABLE"
+
+
 class GoldenMismatch(SandboxError):
     """The endpoint does not reproduce the model's own predictions; `details` holds rows, values and versions that differ."""
 

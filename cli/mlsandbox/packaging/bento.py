@@ -40,6 +40,7 @@ class BentoInput:
         model_tag: the model's place in BentoML's model store.
         files: the model's files: path in the store -> file to copy.
         package: text files of the package: path below the bento's `src/` -> text.
+        copied: other files of the package: path below the bento's `src/` -> file to copy.
         code: the user's own modules: path below package/code -> file to copy.
         python: Python's minor version.
     """
@@ -49,6 +50,7 @@ class BentoInput:
     model_tag: str
     files: Mapping[str, Path]
     package: Mapping[str, str]
+    copied: Mapping[str, Path]
     code: Mapping[str, Path]
     python: str
 
@@ -158,6 +160,7 @@ def _write_context(context: Path, bento: BentoInput) -> None:
         place = context / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
+    copy_files(bento.copied, context)
     if bento.code:
         copy_files(bento.code, context / PackageFile.CODE)
 

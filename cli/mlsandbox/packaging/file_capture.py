@@ -9,7 +9,7 @@ from typing import Any
 
 from mlsandbox.atomic import write_atomic
 from mlsandbox.errors import CaptureFailed
-from mlsandbox.packaging.bento import code_sources, copy_files, copy_served_code, serving_environment
+from mlsandbox.packaging.bento import serving_environment
 from mlsandbox.packaging.manifest import Ingredients
 from mlsandbox.run import Completed, run
 from mlsandbox_serving.contract import ModelKind
@@ -22,7 +22,8 @@ def capture_file(
     *,
     interpreter: Path,
     cache: Path,
-    scratch: Path,
+    served: Path,
+    code: Path,
     report: Callable[[str], None],
 ) -> Mapping[str, Any]:
     """What `mlsandbox.save` would have captured, as far as a file tells it.
@@ -33,7 +34,8 @@ def capture_file(
         kind: how it is loaded.
         interpreter: of the model's environment.
         cache: where the answer is kept for the next time.
-        scratch: a folder for a copy of the served code, which is all that the program sees of us.
+        served: a folder with a copy of the served code, which is all that the program sees of us.
+        code: a folder with the model's own modules.
         report: told what takes time.
 
     Raises:
@@ -44,17 +46,14 @@ def capture_file(
         return known
     model = ingredients.model
     report(f"capturing schema and golden rows of {model.name}")
-    copy_served_code(scratch / "served")
-    code = scratch / "code"
-    copy_files(code_sources(model), code)
     argv: list[str | Path] = [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.capture", "--kind", kind.value, "--model", path]
     argv += ["--entry", ingredients.entry, "--code", code]
     argv += ["--reference", model.reference] if model.reference else []
     argv += ["--target", model.target] if model.target else []
     done = run(
         argv,
-        env=serving_environment(PYTHONPATH=str(scratch / "served")),
-        cwd=scratch,
+        env=serving_environment(PYTHONPATH=str(served)),
+        cwd=served.parent,
         what=f"capturing schema and golden rows of {model.name}",
         check=False,
     )

@@ -39,6 +39,7 @@ class Ingredients:
         served_code: digest of the served code.
         code: the user's own modules, paths as below package/code, with digests.
         source: what was captured, without where and when; for a file, what it will be captured from.
+        reference: digest of the file of reference rows; None without one.
     """
 
     model: ModelConfig
@@ -48,6 +49,7 @@ class Ingredients:
     served_code: str
     code: tuple[ModelFile, ...]
     source: Mapping[str, Any]
+    reference: str | None
 
     @property
     def model_tag(self) -> str:
@@ -57,7 +59,8 @@ class Ingredients:
     @property
     def digest(self) -> str:
         """The digest by which an unchanged model is recognized."""
-        return json_digest({"source": self.source, **self.common()})
+        profile = {"reference": self.reference, "target": self.model.target}
+        return json_digest({"source": self.source, "profile": profile, **self.common()})
 
     @property
     def capture_digest(self) -> str:
@@ -103,17 +106,26 @@ def lock_text(lock: Lock) -> str:
     return re.sub(r"^#.*\n", "", lock.text, flags=re.MULTILINE).strip() + "\n"
 
 
-def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, version: str) -> tuple[str, dict[str, str]]:
+def load_facts(ingredients: Ingredients, capture: Mapping[str, Any]) -> dict[str, Any]:
+    """How the packaged model is loaded."""
+    return {**capture["load"], "entry": ingredients.entry}
+
+
+def package_files(
+    ingredients: Ingredients, capture: Mapping[str, Any], *, version: str, profile: Mapping[str, Any] | None
+) -> tuple[str, dict[str, str]]:
     """The package's digest, and its text files by path.
 
     Args:
         ingredients: what it is made from.
         capture: capture.json, or the same made from a model file.
         version: "v3".
+        profile: what is in its reference profile, "files" with their digests among it; None without a reference. It decides about no
+            answer, and so is no part of the digest.
     """
     schema = capture["schema"]
     golden = capture.get("golden")
-    load = {**capture["load"], "entry": ingredients.entry}
+    load = load_facts(ingredients, capture)
     texts = {PackageFile.SCHEMA: _json(schema), PackageFile.LOCK: lock_text(ingredients.lock)}
     if golden:
         texts[PackageFile.GOLDEN] = _json(golden)
@@ -136,6 +148,7 @@ def package_files(ingredients: Ingredients, capture: Mapping[str, Any], *, versi
         "files": [{"path": file.path, "sha256": file.sha256, "size": file.size} for file in ingredients.files],
         "code": [{"path": file.path, "sha256": file.sha256} for file in ingredients.code],
         "texts": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(texts.items())},
+        "profile": profile,
         "output": model.output,
         "private": list(model.private),
         "hashed": list(model.hashed),

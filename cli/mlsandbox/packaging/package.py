@@ -77,6 +77,12 @@ class Package:
     def python_minor(self) -> str:
         return minor_of(str(self.manifest["python"]))
 
+    @property
+    def profile_files(self) -> Mapping[str, str]:
+        """The files of its reference profile, below `source`, with their digests; none without a reference."""
+        files: Mapping[str, str] = (self.manifest.get("profile") or {}).get("files", {})
+        return files
+
 
 def store_path(root: Path) -> Path:
     """BENTOML_HOME of a project."""
@@ -122,14 +128,14 @@ def verify_package(package: Package) -> None:
         {file.relative_to(package.model_folder).as_posix() for file in walk(package.model_folder)} - files.keys() - {_BENTOML_FILE}
     )
     wrong += _wrong_files(package.source / PackageFile.CODE, {file["path"]: file["sha256"] for file in manifest["code"]})
-    wrong += _wrong_files(package.source, manifest["texts"])
+    wrong += _wrong_files(package.source, {**manifest["texts"], **package.profile_files})
     served = [
         ModelFile(file.relative_to(package.source / _SERVED).as_posix(), _sha256(file) or "", 0) for file in walk(package.source / _SERVED)
     ]
     if digest_of(served) != manifest["served_code_digest"]:
         wrong.append(f"{_SERVED}/")
     wrong += _wrong_files(package.source, {PackageFile.SERVICE: _sha256(package.source / _SERVED / _ENTRY) or ""})
-    wrong += _added_files(package.source, manifest)
+    wrong += _added_files(package)
     if wrong:
         raise PackageTampered(
             f"{package.tag} is not what was packaged: the digest differs",
@@ -165,9 +171,10 @@ def _versions(root: Path, model: str) -> Iterator[tuple[int, Path]]:
             yield int(number[1]), each
 
 
-def _added_files(source: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _added_files(package: Package) -> Iterator[str]:
     """Files that could be imported instead of what is meant; Python's own caches of bytecode come and go."""
-    known = {PackageFile.SERVICE, PackageFile.MANIFEST, _BENTOFILE, *manifest["texts"]}
+    source, manifest = package.source, package.manifest
+    known = {PackageFile.SERVICE, PackageFile.MANIFEST, _BENTOFILE, *manifest["texts"], *package.profile_files}
     known |= {f"{PackageFile.CODE}/{file['path']}" for file in manifest["code"]}
     for file in sorted(source.rglob("*")):
         name = file.relative_to(source).as_posix()

@@ -17,16 +17,17 @@ from typing import Any
 
 from mlsandbox.errors import CaptureStale, PackageTampered, PackagingFailed
 from mlsandbox.file_lock import exclusive
-from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, copy_files, served_code
+from mlsandbox.packaging.bento import BentoInput, build_bento, code_sources, copy_files, copy_served_code, served_code
 from mlsandbox.packaging.bytestream import sha256_of
 from mlsandbox.packaging.digest import FileDigests
 from mlsandbox.packaging.environments import model_environment
 from mlsandbox.packaging.file_capture import capture_file
 from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspect_model
 from mlsandbox.packaging.lock import Lock, lock_inputs, lock_model, lock_path, read_lock
-from mlsandbox.packaging.manifest import Ingredients, captured_facts, package_files
+from mlsandbox.packaging.manifest import Ingredients, captured_facts, load_facts, package_files
 from mlsandbox.packaging.origin import Origin, discover, from_capture
 from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package, verify_stored_model
+from mlsandbox.packaging.profile import ProfileRequest, packaged_profile
 from mlsandbox.settings import ModelConfig
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox_serving.contract import CAPTURE_FILE
@@ -116,20 +117,41 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
         info = inspect_model(copy, entry=model.entry)
         check_trust(info, code=model.code, trust=model.trust)
         interpreter = model_environment(lock, model=model.name, near=_near(model, capture), report=report)
+        served, code = scratch / "served", scratch / "code"
+        copy_served_code(served)
+        copy_files(code_sources(model), code)
+        target = model.target if capture is None else capture.get("target")
         if capture is None:
             key = ingredients.capture_digest.removeprefix("sha256:")[:20]
             cache = root / ".sandbox" / "cache" / f"capture-{key}.json"
-            capture = capture_file(ingredients, copy, info.kind, interpreter=interpreter, cache=cache, scratch=scratch, report=report)
+            capture = capture_file(
+                ingredients, copy, info.kind, interpreter=interpreter, cache=cache, served=served, code=code, report=report
+            )
+        base = copy if copy.is_dir() else copy.parent
+        request = ProfileRequest(
+            schema=capture["schema"],
+            load=load_facts(ingredients, capture),
+            model=base,
+            code=code,
+            private=model.private,
+            hashed=model.hashed,
+            output=scratch / "profile",
+            reference=model.reference,
+            target=target,
+        )
+        profile = None
+        if model.reference is not None:
+            profile = packaged_profile(request, name=model.name, interpreter=interpreter, served=served, report=report)
         version = next_version(root, model.name)
         report(f"building package {model.name}:{version}")
-        texts = package_files(ingredients, capture, version=version)[1]
-        base = copy if copy.is_dir() else copy.parent
+        texts = package_files(ingredients, capture, version=version, profile=profile)[1]
         bento = BentoInput(
             name=model.name,
             version=version,
             model_tag=ingredients.model_tag,
             files={file.path: base / file.path for file in ingredients.files},
             package=texts,
+            copied={name: request.output / Path(name).name for name in (profile or {}).get("files", ())},
             code=code_sources(model),
             python=lock.python,
         )
@@ -177,7 +199,8 @@ def _ingredients(
     model: ModelConfig, files: tuple[ModelFile, ...], capture: Mapping[str, Any] | None, lock: Lock, digests: FileDigests
 ) -> Ingredients:
     source = captured_facts(capture) if capture else _file_source(model, digests)
-    return Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests), source)
+    reference = digests.sha256(model.reference) if model.reference and model.reference.is_file() else None
+    return Ingredients(model, files, digest_of(files), lock, _served_digest(digests), _code_files(model, digests), source, reference)
 
 
 def _made_of(ingredients: Ingredients, root: Path) -> Package | None:

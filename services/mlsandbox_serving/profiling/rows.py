@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,10 +111,12 @@ def _runs(positions: NDArray[np.int64], frame: Any, every: int) -> tuple[NDArray
 
 def _finite(frame: Any, schema: Schema) -> _Bools:
     """Rows without an infinity, which JSON cannot say."""
+    pd = import_module("pandas")
     usable = np.ones(len(frame), dtype=bool)
-    for name in schema.names:
-        if name in frame.columns and getattr(frame[name].dtype, "kind", "") == "f":
-            usable &= ~np.isinf(frame[name].to_numpy(dtype="float64", na_value=np.nan))
+    for column in schema.columns:
+        if column.type == "float" and column.name in frame.columns:
+            found = pd.to_numeric(frame[column.name], errors="coerce")  # of a CSV file these are texts
+            usable &= ~np.isinf(found.to_numpy(dtype="float64", na_value=np.nan))
     return usable
 
 

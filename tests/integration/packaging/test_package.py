@@ -18,7 +18,7 @@ from mlsandbox.errors import CaptureFailed, CaptureStale, LockConflict, Packages
 from mlsandbox.packaging import store
 from mlsandbox.packaging.inspect import ModelInfo, check_trust
 from mlsandbox.packaging.store import Package, list_packages, verify_package
-from mlsandbox_serving.contract import PackageFile
+from mlsandbox_serving.contract import PackageFile, ProfileFile
 from support.packages import MODEL, add_setting, package_project
 
 LEAK = re.compile(
@@ -30,7 +30,9 @@ def test_tree(packaged: Package) -> None:
     """A package must hold the served code, the package files and the model, and nothing else of ours or the user's."""
     top = {path.name for path in packaged.source.iterdir()}
     assert top == {"service.py", "package", "mlsandbox_serving", "bentofile.yaml"}
-    assert {path.name for path in (packaged.source / "package").iterdir()} == {"package.json", "schema.json", "golden.json", "lock.txt"}
+    files = {path.name for path in (packaged.source / "package").iterdir()}
+    assert files == {"package.json", "schema.json", "golden.json", "lock.txt", "profile"}
+    assert {path.name for path in (packaged.source / PackageFile.PROFILE).iterdir()} == set(ProfileFile.ALL)
     assert {path.name for path in packaged.model_folder.iterdir()} == {"model.joblib", "model.yaml"}
     assert not list(packaged.store.rglob("*.pyc"))
     assert packaged.tag == "churn:v1"
@@ -84,10 +86,11 @@ def test_second_version(packaged: Package) -> None:
         second = package_project(root)
     finally:
         runner.set_echo(None)
-    assert [line.split(" -m ")[-1] for line in ran] == ["mlsandbox_serving.build"]
+    assert [line.split(" -m ")[-1] for line in ran] == ["mlsandbox_serving.profiling", "mlsandbox_serving.build"]
     assert (second.version, second.created) == ("v2", True)
     assert second.digest != packaged.digest
     assert second.manifest["hashed"] == ["age"]
+    assert "age" in second.manifest["profile"]["left_out"]
     assert [each.version for each in list_packages(root, "churn")] == ["v2", "v1"]
     assert len([path for path in (packaged.store / "models/churn").iterdir() if path.is_dir()]) == 1
     verify_package(packaged)
@@ -102,7 +105,10 @@ def test_retrained_in_place(packaged: Package) -> None:
     verify_package(packaged)
 
 
-@pytest.mark.parametrize("victim", ["model.joblib", PackageFile.GOLDEN, PackageFile.LOCK, "mlsandbox_serving/contract.py"])
+_PROFILED = tuple(f"{PackageFile.PROFILE}/{name}" for name in ProfileFile.ALL)
+
+
+@pytest.mark.parametrize("victim", ["model.joblib", PackageFile.GOLDEN, PackageFile.LOCK, "mlsandbox_serving/contract.py", *_PROFILED])
 def test_tampering_is_found(packaged: Package, victim: str) -> None:
     """A file that was changed after packaging must be named."""
     path = packaged.model_folder / victim if victim == "model.joblib" else packaged.source / victim
@@ -112,7 +118,20 @@ def test_tampering_is_found(packaged: Package, victim: str) -> None:
     assert victim.partition("/contract")[0] in caught.value.why
 
 
-@pytest.mark.parametrize("name", ["service.py", "numpy.py", "package/code/pandas.py", "bentoml.pyc", "mlsandbox_serving/extra.pyc"])
+@pytest.mark.parametrize("name", _PROFILED)
+def test_a_missing_file_of_the_profile_is_found(packaged: Package, name: str) -> None:
+    """A file of the reference profile that is gone must be named."""
+    (packaged.source / name).unlink()
+
+    with pytest.raises(PackageTampered) as caught:
+        verify_package(packaged)
+    assert name in caught.value.why
+
+
+_OTHERS = ("service.py", "numpy.py", "package/code/pandas.py", "bentoml.pyc", "mlsandbox_serving/extra.pyc", "package/profile/more.npz")
+
+
+@pytest.mark.parametrize("name", _OTHERS)
 def test_other_code_than_ours_is_found(packaged: Package, name: str) -> None:
     """A service.py that is not the served code's own, and whatever else could be imported from a package, must be named."""
     path = packaged.source / name

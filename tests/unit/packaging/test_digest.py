@@ -45,7 +45,7 @@ def ingredients(folder: Path, **more: Any) -> Ingredients:
         "# a header\nnumpy==2.4.6 \\\n    --hash=sha256:00\n", "sha256:1", "3.11", "", "environment from …", (Moved("a", "1", "2"),)
     )
     return Ingredients(
-        model, (ModelFile("model.joblib", "aa", 3),), "sha256:0123456789abcdef", lock, "sha256:2", (), captured_facts(CAPTURE)
+        model, (ModelFile("model.joblib", "aa", 3),), "sha256:0123456789abcdef", lock, "sha256:2", (), captured_facts(CAPTURE), "bb"
     )
 
 
@@ -104,8 +104,8 @@ def test_json_digest() -> None:
 def test_package_digest_is_reproducible(tmp_path: Path) -> None:
     """The same model captured elsewhere and at another time must give the same digest, whatever its version is called."""
     later = {**CAPTURE, "created": "2027-01-01T00:00:00Z", "platform": "Darwin", "git": {"commit": "def", "dirty": True}}
-    first, _ = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v1")
-    second, _ = package_files(ingredients(tmp_path / "b"), later, version="v9")
+    first, _ = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v1", profile=None)
+    second, _ = package_files(ingredients(tmp_path / "b"), later, version="v9", profile=None)
     assert first == second
     assert captured_facts(CAPTURE) == captured_facts(later)
 
@@ -124,7 +124,10 @@ def test_package_digest_is_reproducible(tmp_path: Path) -> None:
 def test_package_digest_sees_what_matters(tmp_path: Path, change: dict[str, Any]) -> None:
     """Another schema, golden row, parameter or metric must be another package."""
     parts = ingredients(tmp_path / "a")
-    assert package_files(parts, CAPTURE, version="v1")[0] != package_files(parts, {**CAPTURE, **change}, version="v1")[0]
+    assert (
+        package_files(parts, CAPTURE, version="v1", profile=None)[0]
+        != package_files(parts, {**CAPTURE, **change}, version="v1", profile=None)[0]
+    )
 
 
 def test_inputs_digest_sees_settings(tmp_path: Path) -> None:
@@ -142,7 +145,7 @@ def test_inputs_digest_sees_settings(tmp_path: Path) -> None:
 
 def test_package_files(tmp_path: Path) -> None:
     """A package must hold manifest, schema, golden rows and the bare lock, each listed with its hash."""
-    digest, texts = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v3")
+    digest, texts = package_files(ingredients(tmp_path / "a"), CAPTURE, version="v3", profile=None)
     manifest = json.loads(texts[PackageFile.MANIFEST])
     assert texts[PackageFile.LOCK] == "numpy==2.4.6 \\\n    --hash=sha256:00\n"
     assert set(manifest["texts"]) == set(texts) - {PackageFile.MANIFEST}
@@ -152,5 +155,5 @@ def test_package_files(tmp_path: Path) -> None:
     assert manifest["load"]["entry"] == "model.joblib"
     assert manifest["moved"] == [{"name": "a", "captured": "1", "locked": "2"}]
     assert not {"schema", "golden"} & manifest.keys()
-    without = package_files(ingredients(tmp_path / "a"), {**CAPTURE, "golden": None}, version="v3")[1]
+    without = package_files(ingredients(tmp_path / "a"), {**CAPTURE, "golden": None}, version="v3", profile=None)[1]
     assert PackageFile.GOLDEN not in without
