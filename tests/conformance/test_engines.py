@@ -23,7 +23,7 @@ from support.fake_engine import FakeEngine
 from support.leaks import assert_nothing_left, snapshot
 from support.toy_image import toy_image
 from support.toys import desired, free_ports, toy
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 ALL: dict[str, Callable[[Path], Engine]] = {**ENGINES, FakeEngine.name: FakeEngine}
 
@@ -44,13 +44,13 @@ class Bench:
     def desired(self, *services: ServiceSpec) -> Desired:
         return desired(*services, project=self.project, image=self.image)
 
-    def up(self, *services: ServiceSpec, timeout: float = 30.0) -> Outcome:
+    def up(self, *services: ServiceSpec, timeout: float = HANG_SECONDS) -> Outcome:
         plan = self.engine.plan(self.desired(*services), self.engine.observe())
         return self.engine.apply(plan, self.changes.append, timeout=timeout)
 
     def down(self, *services: str) -> Outcome:
         plan = self.engine.plan_stop(services or None, self.engine.observe())
-        return self.engine.apply(plan, self.changes.append, timeout=30)
+        return self.engine.apply(plan, self.changes.append, timeout=HANG_SECONDS)
 
     def service(self, name: str) -> ObservedService:
         found = self.engine.observe().service(name)
@@ -179,7 +179,7 @@ def test_crash_while_starting(bench: Bench) -> None:
 
 def test_refusal(bench: Bench) -> None:
     """A service that says that waiting will not help must be told at once with what it answered, and nothing may be left."""
-    outcome = bench.up(toy("a", bench.ports[0], TOY="refuse"), timeout=30)
+    outcome = bench.up(toy("a", bench.ports[0], TOY="refuse"), timeout=HANG_SECONDS)
 
     assert (outcome.result, outcome.service, outcome.reason) == (Result.REFUSED, "a", "row 3 differs")
     assert outcome.body is not None
@@ -210,7 +210,7 @@ def test_timeout_leaves_the_stack(bench: Bench) -> None:
     outcome = bench.up(a, b, timeout=bench.soon)
 
     assert (outcome.result, outcome.service, outcome.undone) == (Result.TIMEOUT, "b", Undone.NOTHING)
-    assert bench.states() == {"a": State.READY, "b": State.STARTING}
+    wait_for(lambda: bench.states() == {"a": State.READY, "b": State.STARTING}, what="b is left starting")
 
 
 @pytest.mark.parametrize("fault", ["never", "refuse"])
@@ -219,7 +219,7 @@ def test_last_lines_are_of_this_start(bench: Bench, fault: str) -> None:
     bench.up(toy("a", bench.ports[0]))
     bench.down()
 
-    outcome = bench.up(toy("a", bench.ports[0], TOY=fault), timeout=bench.soon if fault == "never" else 30.0)
+    outcome = bench.up(toy("a", bench.ports[0], TOY=fault), timeout=bench.soon if fault == "never" else HANG_SECONDS)
 
     assert outcome.result in {Result.TIMEOUT, Result.REFUSED}
     assert not [line for line in outcome.lines if "mode ready" in line]
@@ -234,7 +234,7 @@ def test_interrupt_is_undone(bench: Bench) -> None:
 
     plan = bench.engine.plan(bench.desired(toy("a", bench.ports[0]), toy("b", bench.ports[1])), bench.engine.observe())
     with pytest.raises(KeyboardInterrupt):
-        bench.engine.apply(plan, interrupt, timeout=30)
+        bench.engine.apply(plan, interrupt, timeout=HANG_SECONDS)
 
     bench.assert_nothing_left()
     assert not bench.engine.observe().running

@@ -10,6 +10,7 @@ from mlsandbox.engines.base import Change, Desired, Outcome
 from mlsandbox.engines.docker import DockerEngine
 from mlsandbox.stack.spec import ServiceSpec
 from support.toys import desired, free_ports
+from support.waiting import HANG_SECONDS
 
 
 class ToyStack:
@@ -26,12 +27,12 @@ class ToyStack:
     def desired(self, *services: ServiceSpec) -> Desired:
         return desired(*services, project=self.project, image=self.image)
 
-    def up(self, *services: ServiceSpec, timeout: float = 30.0) -> Outcome:
+    def up(self, *services: ServiceSpec, timeout: float = HANG_SECONDS) -> Outcome:
         plan = self.engine.plan(self.desired(*services), self.engine.observe())
         return self.engine.apply(plan, self.changes.append, timeout=timeout)
 
     def down(self) -> Outcome:
-        return self.engine.apply(self.engine.plan_stop(None, self.engine.observe()), self.changes.append, timeout=30)
+        return self.engine.apply(self.engine.plan_stop(None, self.engine.observe()), self.changes.append, timeout=HANG_SECONDS)
 
     def container(self, service: str) -> str:
         """Its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -89,12 +90,15 @@ def test_no_secret_must_be_seen(full: DockerSandbox) -> None:
 
 @pytest.fixture(scope="module")
 def traffic(full: DockerSandbox, row: dict[str, object]) -> None:
-    """Requests of every kind over several scrapes: a counter needs some samples to have a rate."""
-
+    """Requests of every kind, and labels, over several scrapes: a counter needs some samples to have a rate."""
     url = full.url
+    labels = itertools.cycle([0, 1])  # without both there is nothing to rank
 
     def seen() -> bool:
-        assert post(f"{url}/predict", row)[0] == 200
+        status, answer, _ = post(f"{url}/predict", row)
+        assert status == 200
+        label = {"request_id": answer["request_id"], "row": 0, "label": next(labels)}
+        assert post(f"{url}/feedback", label)[0] == 202
         assert post(f"{url}/predict", {"rows": [row, row]})[0] == 200
         assert post(f"{url}/predict", {"nonsense": 1})[0] == 422
         return bool(full.query('count_over_time(sandbox_requests_total{route="/predict",code="422"}[1m]) >= 5'))
@@ -106,7 +110,7 @@ def traffic(full: DockerSandbox, row: dict[str, object]) -> None:
 @pytest.mark.parametrize("panel", panel_queries(), ids=str)
 def test_every_panel_must_show_data(full: DockerSandbox, panel: PanelQuery) -> None:
     """Each query of each panel must return data after traffic; those of what this stack does not have must at least be understood."""
-    if panel.needs in {"drift", "log-store"}:
+    if panel.needs in {"alibi", "log-store"}:
         full.query(panel.expr)
     else:
         wait_for(lambda: full.query(panel.expr), every=1, what=f"data for {panel.expr}")

@@ -16,7 +16,7 @@ from mlsandbox.supervise.transition import State
 from support.leaks import assert_nothing_left
 from support.toy_stack import ToyStack
 from support.toys import toy
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 
 def test_unready_says_why(stack: ToyStack) -> None:
@@ -126,7 +126,7 @@ def test_interrupted_change_goes_back(stack: ToyStack) -> None:
 
     plan = stack.engine.plan(stack.desired(toy("a", stack.ports[0], TOY="never")), stack.engine.observe())
     with pytest.raises(KeyboardInterrupt):
-        stack.engine.apply(plan, interrupt, timeout=30)
+        stack.engine.apply(plan, interrupt, timeout=HANG_SECONDS)
 
     wait_for(lambda: stack.engine.observe().is_ready, what="the former stack is ready")
     assert not stack.engine.plan(stack.desired(good), stack.engine.observe()).changes

@@ -16,6 +16,7 @@ from mlsandbox.stack.components.grafana import PASSWORD
 from support.leaks import assert_nothing_left
 from support.monitoring import PARTS, monitored, program
 from support.repository import ROOT
+from support.waiting import HANG_SECONDS
 
 STAND_INS = ROOT / "tests" / "rig" / "standins"
 
@@ -52,12 +53,12 @@ def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     desired = monitored(root, programs, PARTS | {parts.GRAFANA})
     engine = EmbeddedEngine(root)
     try:
-        outcome = engine.apply(engine.plan(desired, engine.observe()), lambda _change: None, timeout=60)
+        outcome = engine.apply(engine.plan(desired, engine.observe()), lambda _change: None, timeout=HANG_SECONDS)
         assert outcome.result is Result.READY, outcome
         ports = {port.name: port.number for service in desired.spec.services for port in service.ports}
         yield Watched(root, ports, (root / "argv").read_text(encoding="utf-8"))
     finally:
-        engine.apply(engine.plan_stop(None, engine.observe()), lambda _change: None, timeout=30)
+        engine.apply(engine.plan_stop(None, engine.observe()), lambda _change: None, timeout=HANG_SECONDS)
     assert_nothing_left(root, list(ports.values()))
 
 

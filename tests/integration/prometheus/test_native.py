@@ -32,11 +32,11 @@ class Stack:
 
     def up(self) -> None:
         plan = self.engine.plan(self.desired, self.engine.observe())
-        outcome = self.engine.apply(plan, lambda _change: None, timeout=60)
+        outcome = self.engine.apply(plan, lambda _change: None, timeout=HANG_SECONDS)
         assert outcome.result is Result.READY, outcome
 
     def stop(self, *services: str) -> None:
-        self.engine.apply(self.engine.plan_stop(services or None, self.engine.observe()), lambda _change: None, timeout=30)
+        self.engine.apply(self.engine.plan_stop(services or None, self.engine.observe()), lambda _change: None, timeout=HANG_SECONDS)
 
     def targets(self) -> dict[str, Any]:
         found = ask(self.ports["prometheus"], "/api/v1/targets")["data"]["activeTargets"]

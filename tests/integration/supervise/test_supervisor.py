@@ -46,10 +46,10 @@ class Stack:
         return self.engine.plan(desired(*services), self.engine.observe())
 
     def up(self, *services: ServiceSpec) -> Outcome:
-        return self.engine.apply(self.plan(*services), lambda _change: None, timeout=30)
+        return self.engine.apply(self.plan(*services), lambda _change: None, timeout=HANG_SECONDS)
 
     def down(self) -> None:
-        self.engine.apply(self.engine.plan_stop(None, self.engine.observe()), lambda _change: None, timeout=30)
+        self.engine.apply(self.engine.plan_stop(None, self.engine.observe()), lambda _change: None, timeout=HANG_SECONDS)
 
     def observe(self) -> Observed:
         return self.engine.observe()
