@@ -16,7 +16,8 @@ from mlsandbox.render.compose import render_compose
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.build import port_names
-from mlsandbox.stack.spec import Asset, Environment, ModelEnvironment, ProgramEnvironment, ServiceSpec, StackSpec
+from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceSpec, StackSpec, StoredFile
+from mlsandbox_serving.contract import PackageFile, ProfileFile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/sandbox.toml"))
@@ -64,13 +65,14 @@ def compose_files(spec: StackSpec, places: ContainerPlaces) -> tuple[RenderedFil
 
 
 def _package(project: Project, model: str, number: int) -> Package:
-    manifest = {"lock_digest": f"sha256:{number}", "python": "3.11.7"}
+    files = {f"{PackageFile.PROFILE}/{name}": "" for name in ProfileFile.ALL}
+    manifest = {"lock_digest": f"sha256:{number}", "python": "3.11.7", "profile": {"files": files}}
     bento = project.state_dir / "bentoml/bentos" / model / "v1"
     return Package(model, "v1", f"sha256:{number}", f"{model}:v1", bento, Path(f"/cache/envs/{number}/bin/python"), manifest)
 
 
 def _with_named_assets(service: ServiceSpec) -> ServiceSpec:
-    files = {path: f"({value.path} as it is)\n" if isinstance(value, Asset) else value for path, value in service.files.items()}
+    files = {path: f"({value.path} as it is)\n" if isinstance(value, StoredFile) else value for path, value in service.files.items()}
     return replace(service, files=files)
 
 

@@ -1,4 +1,4 @@
-"""The description of a project's stack, from its settings, its packages and its ports (pure); `up` and `up --dry-run` share it."""
+"""The description of a project's stack, from its settings, its packages, its baselines and its ports; `up` and `up --dry-run` share it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
+from mlsandbox.packaging.baseline import Baseline, baseline_folder, read_baseline
 from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.registry import Entry
-from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
 from mlsandbox.stack.components.grafana import NATIVE_HOME
 from mlsandbox.stack.parts import ALERTMANAGER, GRAFANA, NATIVE, chosen_parts
-from mlsandbox.stack.spec import StackSpec
+from mlsandbox.stack.spec import PackagedFile, ProjectFile, StackSpec
 from mlsandbox.state import State
 from mlsandbox_serving.contract import PackageFile
 
@@ -36,7 +36,7 @@ def stack_of(
     inputs = StackInputs(
         project=project.name,
         host=project.stack.host,
-        models=tuple(_model_inputs(package, project.models[package.model]) for package in packages),
+        models=tuple(_model_inputs(project, package) for package in packages),
         ports=ports,
         parts=parts,
         log_inputs=project.log.inputs,
@@ -50,6 +50,11 @@ def stack_of(
         drift_flag_rows=project.drift.flag_rows,
     )
     return build_stack(inputs)
+
+
+def baseline_of(project: Project, model: str) -> Baseline | None:
+    """What the project keeps for live rows of a model to be compared with, in place of its package's profile."""
+    return read_baseline(baseline_folder(project, model))
 
 
 def programs_on_path() -> Mapping[str, Path]:
@@ -73,7 +78,8 @@ def registered(project: Project, engine: str, remembered: State) -> Entry:
     return Entry(project.name, str(project.root.resolve()), engine, project.stack.host, remembered.ports)
 
 
-def _model_inputs(package: Package, model: ModelConfig) -> ModelInputs:
+def _model_inputs(project: Project, package: Package) -> ModelInputs:
+    model = project.models[package.model]
     return ModelInputs(
         name=package.model,
         version=package.version,
@@ -88,4 +94,14 @@ def _model_inputs(package: Package, model: ModelConfig) -> ModelInputs:
         has_hashed_columns=bool(model.hashed),
         latency_p95_seconds=model.slo.latency_p95,
         availability=model.slo.availability,
+        profile=_profile(project, package),
     )
+
+
+def _profile(project: Project, package: Package) -> Mapping[str, PackagedFile | ProjectFile]:
+    """The baseline of the project when it was made with this very model, else what was packaged."""
+    baseline = baseline_of(project, package.model)
+    if baseline is not None and baseline.fits(package):
+        return {file.name: ProjectFile(file.relative_to(project.root).as_posix()) for file in baseline.files}
+    bento = package.source.relative_to(package.bento_path)
+    return {Path(name).name: PackagedFile(package.tag, str(bento / name)) for name in package.profile_files}

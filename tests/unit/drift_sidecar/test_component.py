@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
-from mlsandbox.stack.components.drift import DRIFT, NAME, SINK
-from mlsandbox.stack.spec import Address, ConfigPath, DataFolder, Joined, Reach, ServiceEnvironment, ServiceSpec
-from mlsandbox_serving.contract import Env, Port
+from mlsandbox.stack.components.drift import DRIFT, NAME, SINK, profile_files
+from mlsandbox.stack.spec import Address, ConfigPath, DataFolder, Joined, PackagedFile, ProjectFile, Reach, ServiceEnvironment, ServiceSpec
+from mlsandbox_serving.contract import Env, Port, ProfileFile
 from support.repository import ROOT
 
 
@@ -55,5 +56,23 @@ def test_its_environment_is_locked() -> None:
     """There must be a lock for it, with what the served code needs."""
     lock = (ROOT / "services/requirements/drift.txt").read_text(encoding="utf-8")
 
-    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == {"fluent-logger", "msgpack", "numpy", "prometheus-client"}
+    assert {line.partition("==")[0] for line in lock.splitlines() if "==" in line} == {
+        "fluent-logger",
+        "msgpack",
+        "numpy",
+        "prometheus-client",
+    }
     assert "http" not in lock
+
+
+def test_profiles_are_files_of_its_configuration() -> None:
+    """The files of each model's profile must lie where the service is told to look; rows only with the engine that compares rows."""
+    profile: dict[str, PackagedFile | ProjectFile] = {name: PackagedFile("churn:v3", f"src/{name}") for name in ProfileFile.ALL}
+    models = (replace(_model("churn", "v3"), profile=profile), _model("wine", "v1"))
+
+    native = profile_files(models, ("native",))
+    both = profile_files(models, ("native", "alibi"))
+
+    assert set(native) == {"profiles/churn/v3/profile.json", "profiles/churn/v3/profile.npz"}
+    assert set(both) - set(native) == {"profiles/churn/v3/rows.npz"}
+    assert native["profiles/churn/v3/profile.json"] == profile["profile.json"]

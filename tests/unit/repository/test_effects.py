@@ -18,6 +18,7 @@ WRITERS = {
     "atomic.py": "files that are whole or not there",
     "crash_report.py": "what went wrong unexpectedly",
     "file_lock.py": "locks between commands",
+    "packaging/baseline.py": "the reference that a project keeps beside its model",
     "packaging/bento.py": "the folder that a package is built from",
     "packaging/digest.py": "digests that are remembered",
     "packaging/environments.py": "environments in the cache",
