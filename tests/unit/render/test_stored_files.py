@@ -12,7 +12,7 @@ from mlsandbox.render.compose import container_digests, render_compose
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
 from mlsandbox.render.processes import Places, render_config, render_processes
 from mlsandbox.render.tree import RenderedFile, write_tree
-from mlsandbox.stack.spec import ConfigPath, PackagedFile, ProjectFile, ServiceEnvironment, ServiceSpec, StackSpec
+from mlsandbox.stack.spec import ConfigPath, Environment, PackagedFile, ProjectFile, ServiceEnvironment, ServiceSpec, StackSpec
 
 NOT_TEXT = b"PK\x03\x04\xff\xfe\x00\r\n"
 WATCH = ServiceEnvironment("watch")
@@ -44,7 +44,7 @@ def _processes(project: Path) -> Places:
 
 
 def _containers(project: Path) -> ContainerPlaces:
-    images = {WATCH: ImageRef("watch:1", "sha256:1")}
+    images: dict[Environment, ImageRef] = {WATCH: ImageRef("watch:1", "sha256:1")}
     return ContainerPlaces(project, images, "0123", 1000, {}, packages={"churn:v3": project / "bento"})
 
 
