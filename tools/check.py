@@ -1,23 +1,37 @@
 """Everything that must hold before a change lands: `make check`, or `python tools/check.py [STEP…]`.
 
-Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end.
+Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. The end-to-end tests,
+which mostly wait, run beside the other steps, and their output comes whole after that of those. A step that hangs is ended.
 What needs Docker is skipped where none answers, and the last line says so; with REQUIRE_DOCKER=1 it fails instead.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
-def _pytest(level: str) -> list[str]:
-    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", "not torch", "-q"]
+LIMIT_SECONDS = 3600.0
+"""After so long a step hangs; each test has a limit of its own (`timeout` in pyproject.toml), which shows where it was."""
+END_SECONDS = 120.0
+"""What a step that is ended gets to say so and to clean up."""
+
+
+def _pytest(level: str, which: str = "not torch") -> list[str]:
+    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", which, "-q"]
 
 
 STEPS: dict[str, list[str]] = {
@@ -30,8 +44,20 @@ STEPS: dict[str, list[str]] = {
     "conformance": _pytest("conformance"),
     "integration": _pytest("integration"),
     "packaging": _pytest("packaging"),
-    "e2e": _pytest("e2e"),
+    "e2e": _pytest("e2e", "not torch and not alone"),
+    "alone": _pytest("e2e", "alone"),
 }
+BESIDE = "e2e"
+"""Runs beside the steps before it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a step ended."""
+
+    ok: bool
+    seconds: float
+    verdict: str
 
 
 def main(names: list[str]) -> int:
@@ -39,21 +65,63 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no such step: {', '.join(unknown)}; there are: {', '.join(STEPS)}", file=sys.stderr)
         return 2
-    took: dict[str, float] = {}
-    failed = []
-    for name in names or STEPS:
-        print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
-        started = time.monotonic()
-        if subprocess.run(STEPS[name], cwd=ROOT, check=False).returncode != 0:
-            failed.append(name)
-        took[name] = time.monotonic() - started
-        print(f"== {name}: {'FAILED' if name in failed else 'ok'} in {took[name]:.1f} s", flush=True)
-    print(f"\n{len(took) - len(failed)} of {len(took)} steps ok in {sum(took.values()):.0f} s", flush=True)
+    began = time.monotonic()
+    done = _run_all([name for name in STEPS if name in names or not names])
+    failed = [name for name, each in done.items() if not each.ok]
+    print(f"\n{len(done) - len(failed)} of {len(done)} steps ok in {time.monotonic() - began:.0f} s", flush=True)
     if failed:
         print("failed: " + ", ".join(f"{name} (again: make check STEPS={name})" for name in failed), flush=True)
     if not _docker_answers():
         print("not tested here: what needs Docker, since no engine answers (as root on Debian: python tools/rig.py up)", flush=True)
     return 1 if failed else 0
+
+
+def _run_all(names: Sequence[str]) -> dict[str, Done]:
+    """Run the steps in their order, but for the one that is begun before the others and told of in its place."""
+    done: dict[str, Done] = {}
+    with ThreadPoolExecutor(1) as pool, TemporaryFile() as output:
+        beside = pool.submit(_run, BESIDE, output) if BESIDE in names[1:] else None
+        for name in names:
+            print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
+            done[name] = _shown(beside, output) if name == BESIDE and beside is not None else _run(name)
+            print(f"== {name}: {done[name].verdict} in {done[name].seconds:.1f} s", flush=True)
+    return done
+
+
+def _shown(step: Future[Done], output: IO[bytes]) -> Done:
+    """Show what a step has written, and what it goes on to write until it ends."""
+    shown = 0
+    while True:
+        ended = step.done()
+        while text := os.pread(output.fileno(), 65_536, shown):  # does not move the place where the step writes
+            sys.stdout.buffer.write(text)
+            shown += len(text)
+        sys.stdout.buffer.flush()
+        if ended:
+            return step.result()
+        time.sleep(1)
+
+
+def _run(name: str, output: IO[bytes] | None = None) -> Done:
+    """Run a step to its end, or to the end of its time; `output` takes what it writes."""
+    started = time.monotonic()
+    process = subprocess.Popen(STEPS[name], cwd=ROOT, stdout=output, stderr=None if output is None else subprocess.STDOUT)
+    try:
+        verdict = "ok" if process.wait(LIMIT_SECONDS) == 0 else "FAILED"
+    except subprocess.TimeoutExpired:
+        verdict = f"FAILED, not done within {LIMIT_SECONDS:.0f} s,"
+        _end(process)
+    return Done(verdict == "ok", time.monotonic() - started, verdict)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask as Ctrl-C does, upon which pytest shows where it is and cleans up; then kill."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _docker_answers() -> bool:
