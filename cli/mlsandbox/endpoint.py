@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,7 @@ class Endpoint:
 
     def _send(self, method: str, path: str, text: str | None) -> Answer:
         began = time.perf_counter()
+        self._forget_closed()
         try:
             self._connection.request(method, path, None if text is None else text.encode(), _JSON if text is not None else {})
             response = self._connection.getresponse()
@@ -102,6 +104,11 @@ class Endpoint:
         except (ValueError, RecursionError):
             body = raw.decode("utf-8", "replace")
         return Answer(response.status, body, time.perf_counter() - began)
+
+    def _forget_closed(self) -> None:
+        """Connect anew when the service has closed the connection meanwhile, as it does when it hears nothing for some seconds."""
+        if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+            self._connection.close()
 
 
 def _refusal(answer: Answer) -> tuple[str, str, dict[str, object]]:
