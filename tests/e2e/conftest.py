@@ -66,6 +66,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(sandbox.root, folder / "trained")
     sandbox.run("up").ok()
     sandbox.down()
+    shutil.copytree(sandbox.root, folder / "stopped")
     shutil.rmtree(sandbox.root / ".sandbox" / "data")
     return folder
 

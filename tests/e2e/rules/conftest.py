@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e.conftest import TRAIN
 from support.sandbox import Sandbox
 
 PROJECT = 'name = "churn"\n\n[models.churn]\npath = "predict.py:Predictor"\n'
@@ -25,14 +25,11 @@ def fresh(tmp_path: Path) -> Sandbox:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def stopped(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A project that was up once; each test leaves it stopped."""
     folder = tmp_path_factory.mktemp("stopped")
     (folder / "home").mkdir()
-    (folder / "churn").mkdir()
+    shutil.copytree(template / "stopped", folder / "churn")
     sandbox = Sandbox(folder / "churn", folder / "home")
-    sandbox.script(TRAIN, "churn", "1.0")
-    sandbox.run("up").ok()
-    sandbox.down().ok()
     yield sandbox
     sandbox.down()
