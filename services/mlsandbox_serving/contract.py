@@ -177,7 +177,9 @@ class Dataset:
     ERROR: Final = "sandbox.error"
     FEEDBACK: Final = "sandbox.feedback"
     DRIFT: Final = "sandbox.drift"
-    """Of the drift service: alerts that were raised or cleared, and rows that stand apart."""
+    """Of the drift service: alerts that were raised or cleared."""
+    OUTLIERS: Final = "sandbox.outliers"
+    """Of the drift service: rows of a prediction that are unlike the reference."""
 
 
 class Action:
@@ -285,10 +287,11 @@ class LogTable:
 class Finder:
     """Programs that find logged events, run once more in a service's environment: `python -m <module>`.
 
-    One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "request_id": str|null, "level": str|null (one of
-    `LogTable.LEVELS`, or worse), "since": epoch seconds|null, "limit": int, "follow": bool}. Events that match all of it come on
-    standard output, one JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new one, until
-    standard input is closed. What fails ends it with FAILED and one line on standard error: {"error": {"code": str, "message": str}}.
+    One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "outliers": bool, "request_id": str|null,
+    "level": str|null (one of `LogTable.LEVELS`, or worse), "since": epoch seconds|null, "limit": int, "follow": bool}. Events that match
+    all of it come on standard output, one JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new
+    one, until standard input is closed. What fails ends it with FAILED and one line on standard error:
+    {"error": {"code": str, "message": str}}.
     """
 
     LOG_STORE: Final = "mlsandbox_serving.log_store.find"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-from mlsandbox_serving.contract import Finder, LogTable
+from mlsandbox_serving.contract import Dataset, Finder, LogTable
 
 POLL_SECONDS: Final = 0.2
 
@@ -24,7 +24,9 @@ class Conditions(NamedTuple):
     """Answers to requests, good or bad, alone."""
     errors: bool = False
     drift: bool = False
-    """What the drift service tells: alerts, and rows that stand apart."""
+    """Alerts of drift that were raised or cleared, alone."""
+    outliers: bool = False
+    """Rows unlike the reference, alone."""
     request_id: str | None = None
     level: str | None = None
     """This one of `LogTable.LEVELS` or a more severe one."""
@@ -34,6 +36,12 @@ class Conditions(NamedTuple):
     """How many at most: the newest."""
     follow: bool = False
     """Then every new one."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """An event is of all of these, which of more than one none is."""
+        named = ((self.errors, Dataset.ERROR), (self.drift, Dataset.DRIFT), (self.outliers, Dataset.OUTLIERS))
+        return tuple(dataset for is_wanted, dataset in named if is_wanted)
 
 
 class FindFailed(Exception):

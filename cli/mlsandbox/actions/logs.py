@@ -35,6 +35,7 @@ class EventFilter:
     requests: bool = False
     errors: bool = False
     drift: bool = False
+    outliers: bool = False
     request_id: str | None = None
     level: str | None = None
     since: float | None = None
@@ -43,7 +44,7 @@ class EventFilter:
     @property
     def is_given(self) -> bool:
         """Events are wanted, rather than what services wrote."""
-        return self.requests or self.errors or self.drift or self.request_id is not None or self.level is not None
+        return self.requests or self.errors or self.drift or self.outliers or self.request_id is not None or self.level is not None
 
 
 def service_lines(root: Path, services: Sequence[str], *, lines: int, since: float | None, follow: bool) -> Iterator[LogLine]:

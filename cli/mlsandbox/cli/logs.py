@@ -42,17 +42,16 @@ def command(
     services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these.", autocompletion=complete_services)] = None,
     requests: Annotated[bool, typer.Option("--requests", help="Logged requests instead of output.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Logged errors alone.")] = False,
-    drift: Annotated[bool, typer.Option("--drift", help="Drift alerts raised and cleared, and rows flagged.")] = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Alerts of drift, raised and cleared.")] = False,
+    outliers: Annotated[bool, typer.Option("--outliers", help="Rows unlike the reference, with drift.flag_rows.")] = False,
     identity: Annotated[str | None, typer.Option("--id", "--request-id", metavar="ID", help="What was logged of one request.")] = None,
-    level: Annotated[
-        Level | None, typer.Option("--level", metavar="LEVEL", help="Events of this level or worse: debug, info, warning, error.")
-    ] = None,
+    level: Annotated[Level | None, typer.Option("--level", metavar="LEVEL", help="This or worse: debug, info, warning, error.")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help='Not older than this, such as "10m".')] = None,
     count: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="How many, the newest (per service).")] = 100,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is new, until Ctrl-C.")] = False,
 ) -> None:
-    """Without --requests, --errors, --drift, --id or --level: what the services wrote."""
-    wanted = EventFilter(requests, errors, drift, identity, level, _epoch(since))
+    """Without --requests, --errors, --drift, --outliers, --id or --level: what the services wrote."""
+    wanted = EventFilter(requests, errors, drift, outliers, identity, level, _epoch(since))
     if wanted.is_given and services:
         raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
     if follow and session.output.form in (Format.JSON, Format.YAML):

@@ -35,7 +35,7 @@ def _what(event: Mapping[str, Any]) -> str:
         return f"{event.get(Field.ERROR_CODE, '')}: {event.get(Field.ERROR_MESSAGE, '')}"
     if event.get(Field.EVENT_DATASET) == Dataset.FEEDBACK:
         return f"label of row {event.get(Field.FEEDBACK_ROW)}: {event.get(Field.FEEDBACK_LABEL)}"
-    if event.get(Field.EVENT_DATASET) == Dataset.DRIFT:
+    if event.get(Field.EVENT_DATASET) in {Dataset.DRIFT, Dataset.OUTLIERS}:
         return str(event.get(Field.MESSAGE, ""))
     rows, predictions = event.get(Field.ROWS), event.get(Field.PREDICTIONS)
     if rows == 1 and predictions:

@@ -39,11 +39,12 @@ def changes(told: Mapping[Kind, Standing], seen: Seen, time: float) -> list[Chan
     return found
 
 
-def common(source: Source, action: str, time: float) -> dict[str, Any]:
+def common(source: Source, dataset: str, action: str, time: float) -> dict[str, Any]:
     """The fields that every event of the drift service has, but for its id and its kind.
 
     Args:
         source: that it is about.
+        dataset: one of `contract.Dataset`.
         action: one of `contract.Action`.
         time: epoch seconds.
     """
@@ -51,7 +52,7 @@ def common(source: Source, action: str, time: float) -> dict[str, Any]:
         Field.TIMESTAMP: instant(time),
         Field.ECS_VERSION: ECS_VERSION,
         Field.EVENT_ACTION: action,
-        Field.EVENT_DATASET: Dataset.DRIFT,
+        Field.EVENT_DATASET: dataset,
         Field.SERVICE_NAME: SERVICE,
         Field.MODEL: source.model,
         Field.VERSION: source.version,
@@ -73,7 +74,7 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
     worst = [one for one in kind.worst if is_certain(seen.verdict, kind, one) or one.severity > Severity.NONE] if stands else []
     worst = (worst or list(kind.worst[:1] if stands else ()))[:_WORST]
     return {
-        **common(seen.source, action, time),
+        **common(seen.source, Dataset.DRIFT, action, time),
         Field.EVENT_ID: uuid.uuid4().hex,
         Field.EVENT_KIND: "alert",
         Field.LEVEL: "warning" if stands and kind.page else "info",

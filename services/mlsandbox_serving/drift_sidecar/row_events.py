@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from mlsandbox_serving.contract import Action, Field
+from mlsandbox_serving.contract import Action, Dataset, Field
 from mlsandbox_serving.drift import OutlierMask, Outlying
 from mlsandbox_serving.drift.values import padded
 from mlsandbox_serving.drift_sidecar.alert_events import common
@@ -69,7 +69,7 @@ def _record(prediction: dict[str, Any], rows: Rows, outlying: Outlying, time: fl
     counts = Counter(column for reasons in outlying.values() for column in reasons)
     shown = {row: dict(list(reasons.items())[:MOST_COLUMNS]) for row, reasons in list(outlying.items())[:MOST_ROWS]}
     record = {
-        **common(rows.source, Action.OUTLIERS, time),
+        **common(rows.source, Dataset.OUTLIERS, Action.OUTLIERS, time),
         Field.EVENT_ID: hashlib.blake2b(f"outliers/{prediction[Field.EVENT_ID]}".encode(errors="replace"), digest_size=16).hexdigest(),
         Field.EVENT_KIND: "event",
         Field.LEVEL: "info",

@@ -1,7 +1,7 @@
 """The drift service's own events: written into a spool of its own, which a shipper in a thread beside delivers like that of any model.
 
-They go to the log alone, never back into the drift service: it is none of its shipper's sinks, and takes their dataset for nothing of
-its own besides.
+They go to the log alone, never back into the drift service: it is none of its shipper's sinks, and takes their datasets for nothing
+of a model besides.
 """
 
 from __future__ import annotations

@@ -19,10 +19,7 @@ def matching(wanted: Conditions) -> dict[str, Any]:
     clauses: list[dict[str, Any]] = []
     if wanted.requests:
         clauses.append({"terms": {Field.EVENT_DATASET: [Dataset.PREDICTION, Dataset.ERROR]}})
-    if wanted.errors:
-        clauses.append({"term": {Field.EVENT_DATASET: Dataset.ERROR}})
-    if wanted.drift:
-        clauses.append({"term": {Field.EVENT_DATASET: Dataset.DRIFT}})
+    clauses += [{"term": {Field.EVENT_DATASET: name}} for name in wanted.datasets]
     if wanted.request_id is not None:
         clauses.append({"term": {Field.REQUEST_ID: wanted.request_id}})
     if wanted.level is not None:

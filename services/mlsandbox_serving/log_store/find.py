@@ -48,10 +48,7 @@ def _found(path: Path, wanted: Conditions, part: tuple[str, int], order: str, *,
     conditions: list[tuple[str, object]] = [part]
     if wanted.requests:
         conditions.append((f"{LogTable.DATASET} IN ('{Dataset.PREDICTION}', '{Dataset.ERROR}') AND ?", 1))
-    if wanted.errors:
-        conditions.append((f"{LogTable.DATASET} = '{Dataset.ERROR}' AND ?", 1))
-    if wanted.drift:
-        conditions.append((f"{LogTable.DATASET} = ?", Dataset.DRIFT))
+    conditions += [(f"{LogTable.DATASET} = ?", name) for name in wanted.datasets]
     if wanted.level is not None:
         conditions.append((f"{LogTable.SEVERITY} >= ?", LogTable.LEVELS.index(wanted.level)))
     if wanted.since is not None:

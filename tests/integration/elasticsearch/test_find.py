@@ -52,6 +52,8 @@ EVENTS = [
     event(203, {Field.EVENT_DATASET: "other", Field.LEVEL: "Fatal"}),
     event(204, {Field.EVENT_DATASET: "other", Field.EVENT_OUTCOME: "failure"}),
     event(205, {Field.LEVEL: "nonsense"}),
+    event(206, {Field.EVENT_DATASET: Dataset.DRIFT, Field.EVENT_OUTCOME: "success"}),
+    event(207, {Field.EVENT_DATASET: Dataset.OUTLIERS, Field.EVENT_OUTCOME: "success"}),
 ]
 SINCE = (START + timedelta(seconds=60, microseconds=60)).timestamp()
 CONDITIONS = [
@@ -60,6 +62,8 @@ CONDITIONS = [
     Conditions(requests=True, limit=1000),
     Conditions(errors=True, limit=1000),
     Conditions(errors=True, limit=3),
+    Conditions(drift=True, limit=1000),
+    Conditions(outliers=True, limit=1000),
     Conditions(request_id="r3", limit=1000),
     Conditions(request_id="nobody's"),
     Conditions(since=SINCE, limit=1000),

@@ -137,7 +137,7 @@ def test_rows_that_stand_apart_must_be_named(settings: Settings, tell: Callable[
     tell().rows(_predictions(age=[40.0, 987_654.0, 40.0], city=["Bern", "Rome", "Atlantis"]), lambda _: profile())
 
     (told,) = _told(settings)
-    assert (told[Field.EVENT_ACTION], told[Field.EVENT_DATASET]) == (Action.OUTLIERS, Dataset.DRIFT)
+    assert (told[Field.EVENT_ACTION], told[Field.EVENT_DATASET]) == (Action.OUTLIERS, Dataset.OUTLIERS)
     assert (told[Field.REQUEST_ID], told[Field.TRACE_ID], told[Field.DRIFT_PREDICTION]) == ("request-p1", "0af7", "p1")
     assert told[Field.DRIFT_FLAGS] == [{"row": 1, "columns": {"age": "out of range"}}, {"row": 2, "columns": {"city": "unseen"}}]
     assert (told[Field.ROWS], told[Field.DRIFT_FLAGGED], told[Field.TRUNCATED]) == (3, 2, False)

@@ -97,16 +97,21 @@ def test_conditions_narrow_what_is_found(store: EventStore) -> None:
             _row(2, **{Field.REQUEST_ID: "r2", Field.EVENT_DATASET: Dataset.ERROR, Field.MODEL: "churn"}),
             _row(3, **{Field.REQUEST_ID: "r1", Field.EVENT_DATASET: Dataset.FEEDBACK}),
             _row(4, **{Field.LEVEL: "WARN"}),
+            _row(5, **{Field.REQUEST_ID: "r2", Field.EVENT_DATASET: Dataset.OUTLIERS}),
+            _row(6, **{Field.EVENT_DATASET: Dataset.DRIFT}),
         ]
     )
+    assert _found(store, drift=True) == [6]
+    assert _found(store, outliers=True) == _found(store, outliers=True, request_id="r2") == [5]
+    assert _found(store, drift=True, outliers=True) == []
     assert _found(store, requests=True) == [1, 2, 4]
     assert _found(store, errors=True) == [2]
     assert _found(store, request_id="r1") == [1, 3]
     assert _found(store, level="warning") == [2, 4]
     assert _found(store, level="error") == [2]
     assert _found(store, request_id="r1", requests=True) == [1]
-    assert _found(store, since=3) == [3, 4]
-    assert _found(store, limit=2) == [3, 4]
+    assert _found(store, since=3) == [3, 4, 5, 6]
+    assert _found(store, limit=2) == [5, 6]
     assert _found(store, limit=0) == []
     assert _found(store, request_id="r1' OR 1 --") == []
 
