@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,19 @@ from support.sandbox import CACHE
 
 
 @pytest.fixture(scope="session")
-def alibi() -> Iterator[AlibiProcess]:
-    """Skipped only where no Python is on which alibi-detect runs."""
+def alibi_python() -> Path:
+    """The interpreter; skipped only where no Python is on which alibi-detect runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SANDBOX_CACHE_DIR", str(CACHE))
         try:
-            python = service_environment("drift-alibi", report=print)
+            return service_environment("drift-alibi", report=print)
         except PythonMissing as missing:
             pytest.skip(f"{missing}: {missing.why}")
-    process = AlibiProcess(python)
+
+
+@pytest.fixture(scope="session")
+def alibi(alibi_python: Path) -> Iterator[AlibiProcess]:
+    """The process."""
+    process = AlibiProcess(alibi_python)
     yield process
     process.close()

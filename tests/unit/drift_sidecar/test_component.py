@@ -38,6 +38,31 @@ def test_one_service_for_all_models() -> None:
     assert service.metrics is not None
 
 
+def test_alibi_has_an_environment_and_room_of_its_own() -> None:
+    """Beside the native engine it needs more of both, is told its detectors, and takes one core."""
+    ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], {NAME}, (DRIFT,)))}
+    alone = StackInputs("p", "127.0.0.1", (_model("churn", "v3"),), ports, frozenset({NAME, "log-store"}))
+    both = replace(alone, drift_engines=("native", "alibi"), drift_detectors=({"name": "CVMDrift"},))
+    service, native = (build_stack(inputs, (DRIFT,)).service(NAME) for inputs in (both, alone))
+
+    assert service.environment == ServiceEnvironment("drift-alibi")
+    assert service.env[Env.DRIFT_ENGINES] == "native,alibi"
+    assert service.env[Env.DRIFT_DETECTORS] == '[{"name": "CVMDrift"}]'
+    assert service.env["OMP_NUM_THREADS"] == "1"
+    assert service.resources.memory_bytes > native.resources.memory_bytes
+    assert {Env.DRIFT_DETECTORS, Env.DRIFT_ENGINES_OFF} & set(native.env) == set()
+
+
+def test_an_engine_that_is_left_out_is_told_to_the_service() -> None:
+    """It shows the reason to whoever asks, and runs in the environment of the other engine."""
+    ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], {NAME}, (DRIFT,)))}
+    inputs = StackInputs("p", "127.0.0.1", (_model("churn", "v3"),), ports, frozenset({NAME, "log-store"}))
+    service = build_stack(replace(inputs, drift_engines_off={"alibi": "no Python for it"}), (DRIFT,)).service(NAME)
+
+    assert service.environment == ServiceEnvironment("drift")
+    assert service.env[Env.DRIFT_ENGINES_OFF] == '{"alibi": "no Python for it"}'
+
+
 def test_a_shipper_finds_its_port_for_events() -> None:
     """What a shipper is given as a sink must name the service and its port."""
     assert SINK.parts == ("drift=", Address(NAME, _service().ports[1].name))

@@ -1,0 +1,165 @@
+"""alibi beside the native engine, where there is no alibi-detect: nothing that goes wrong in it reaches the other one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlsandbox_serving.drift import Kind
+from mlsandbox_serving.drift_alibi import ROWS, Settings, Status, Worker
+from mlsandbox_serving.drift_alibi.verdict import ColumnResult, Latched, Method, Verdict, WindowResult
+from mlsandbox_serving.drift_sidecar.block import Block
+from mlsandbox_serving.drift_sidecar.opinion import opinion
+from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
+from mlsandbox_serving.drift_sidecar.second import SecondOpinion
+from mlsandbox_serving.drift_sidecar.settings import Source
+from support.drift_service import columns, reference
+
+CHURN = Source("churn", "v1")
+SECONDS = 30.0
+Make = Callable[..., SecondOpinion]
+
+
+@pytest.fixture
+def failed() -> Counter[Source]:
+    """Rows that were told as not compared."""
+    return Counter()
+
+
+@pytest.fixture
+def make(tmp_path: Path, failed: Counter[Source]) -> Iterator[Make]:
+    """Makes one in a folder; it is not started unless a test does."""
+    made: list[SecondOpinion] = []
+
+    def told(source: Source, rows: int) -> None:
+        failed[source] += rows
+
+    def begin(load: Any = None, **settings: Any) -> SecondOpinion:
+        worker = Worker() if load is None else Worker(load)
+        made.append(SecondOpinion(tmp_path, Settings(window_rows=100, **settings), failed=told, worker=worker))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.close()
+
+
+def _block(place: int, rows: int = 100) -> Block:
+    dice = np.random.default_rng(place)
+    return Block(columns(dice, rows), ["no"] * rows, None, rows, [], [], place)
+
+
+def test_nothing_is_compared_before_the_native_engine_has_a_profile(make: Make) -> None:
+    """While live rows become the reference there is nothing to say."""
+    second = make()
+    second.add(CHURN, _block(1), None, None)
+
+    assert second.verdict(CHURN) is None
+    assert list(second.samples(CHURN)) == []
+
+
+def test_labels_alone_are_no_rows(make: Make) -> None:
+    """A block without rows must leave no trace."""
+    second = make()
+    second.add(CHURN, _block(1, 0), reference().profile, None)
+
+    assert second.verdict(CHURN) is None
+
+
+def test_what_it_raises_is_counted_and_goes_no_further(make: Make, failed: Counter[Source], caplog: pytest.LogCaptureFixture) -> None:
+    """Its folder may be unusable; the rows count as errors, and the reason is told once."""
+    second = make()
+    unusable: Any = object()
+    for place in (1, 2):
+        second.add(CHURN, _block(place), unusable, None)
+
+    assert failed == {CHURN: 200}
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_thread_that_a_library_wants_to_end_lives_on(make: Make, failed: Counter[Source]) -> None:
+    """SystemExit while it is imported is a failure like any other."""
+
+    def leaving() -> Any:
+        raise SystemExit(1)
+
+    second = make(leaving)
+    second.add(CHURN, _block(1), reference().profile, None)
+    second.open(CHURN, reference().profile, None)
+    second.start()
+    for place in range(2, 60):
+        second.add(CHURN, _block(place), reference().profile, None)
+    second.close()
+
+    assert second.status()["status"] == "failed"
+    assert "SystemExit" in str(second.status()["reason"])
+
+
+def test_state_is_kept_in_a_folder_of_its_own(make: Make, tmp_path: Path) -> None:
+    """Saved, found again without a new row, and gone when it is forgotten."""
+    profile = reference().profile
+    second = make()
+    second.add(CHURN, _block(1), profile, None)
+    second.save()
+    again = make()
+    again.open(CHURN, profile, None)
+
+    known = again.verdict(CHURN)
+    assert known is not None
+    assert known.learning == 4_900
+    assert [path.suffix for path in (tmp_path / "alibi").iterdir()] == [".alibi"]
+    again.forget(CHURN)
+    assert list((tmp_path / "alibi").iterdir()) == []
+    assert ROWS == "rows.npz"
+
+
+def _verdict(window: WindowResult | None = None, **facts: Any) -> Verdict:
+    usual = {"status": Status.READY, "problem": None, "rows": 3_000, "reference_rows": 10_000, "learning": 0, "window_rows": 1_000}
+    counts = {"windows": 3, "waiting": 0, "dropped": 0, "failed": 0, "alarms": 0, "last_alarm": None, "latched": ()}
+    return Verdict(**{**usual, **counts, "window": window, "problems": {}, "left_out": {}, **facts})
+
+
+def _window(*, drifted: bool = False, problems: dict[str, str] | None = None) -> WindowResult:
+    column = ColumnResult("age", Kind.FEATURES, Method.NUMBERS, 1_000, 1e-9 if drifted else 0.4, float("inf"), 1e-4, drifted)
+    return WindowResult(3_000, (column,), (), None, problems or {}, 0.01, 1_800_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "words"),
+    [
+        (_verdict(_window()), "steady", "No drift"),
+        (_verdict(_window(drifted=True)), "drift", "age"),
+        (_verdict(_window(problems={"income": "its p-value is no number"})), "incomplete", "income"),
+        (_verdict(_window(drifted=True, problems={"income": "?"})), "drift", "age"),
+        (_verdict(_window(), latched=(Latched(Kind.FEATURES, 1_000, 2),)), "drift", "features"),
+        (_verdict(), "waiting", "1,000"),
+        (_verdict(status=Status.LOADING), "loading", "started"),
+        (_verdict(learning=400), "learning", "400"),
+        (_verdict(_window(), status=Status.FAILED, problem="no module"), "failed", "no module"),
+    ],
+)
+def test_what_is_said_in_one_word(verdict: Verdict, state: str, words: str) -> None:
+    """Of a window that was not compared in full it must never be said that there is no drift."""
+    said = opinion(verdict, 5)
+
+    assert (said["state"], words in said["sentence"]) == (state, True)
+    assert ("No drift" in said["sentence"]) == (state == "steady")
+    assert words in opinion_section(said)
+
+
+def test_numbers_without_end_are_none() -> None:
+    """JSON has no infinity."""
+    window = opinion(_verdict(_window()), 5)["window"]
+
+    assert window["columns"][0]["distance"] is None
+    assert window["ended"] == "2027-01-15T08:00:00Z"
+
+
+def test_no_section_without_the_engine() -> None:
+    """A stack with the native engine alone shows nothing of another one."""
+    assert opinion_section(None) == ""
