@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from support.census import AGE, ALERT, alerts, all_arrived, ask_about, people, said
+from support.census import AGE, ALERT, alerts, all_arrived, ask_about, people, people_of, said
 from support.example import train_example
 from support.sandbox import DRIFT, Sandbox
 from support.waiting import wait_for
@@ -33,6 +33,23 @@ def test_drift_must_be_told_while_it_lasts(make_sandbox: Callable[..., Sandbox])
     ask_about(sandbox, people(10_000, seed=2))
     wait_for(lambda: not alerts(sandbox), every=0.5, what="the end of the alert")
     assert said(sandbox)["state"] == "steady"
+
+
+def test_a_new_top_code_must_be_found_and_named(make_sandbox: Callable[..., Sandbox]) -> None:
+    """From 2017 on the census writes 95 where it wrote 94 for the oldest, one row in 130: both must be named, on the page too."""
+    sandbox = make_sandbox("employment", extra=DRIFT)
+    train_example(sandbox)
+    sandbox.run("up").ok()
+    ask_about(sandbox, people(5_000, seed=3))
+    ask_about(sandbox, people_of(2017, 3_000))
+    all_arrived(sandbox, 8_000)
+
+    text = sandbox.run("drift").ok().out
+    sandbox.run("drift", "report", "--html", "drift.html").ok()
+
+    for shown in (text, (sandbox.root / "drift.html").read_text(encoding="utf-8")):
+        assert f"{AGE}" in shown
+        assert "95 is above the reference maximum 94" in shown
 
 
 TRAIN = """

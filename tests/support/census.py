@@ -14,7 +14,7 @@ from support.waiting import wait_for
 AGE = "AGEP"
 ALERT = "SandboxDriftDetected"
 _BATCH = 500
-_DATA = ROOT / "examples" / "employment" / "data" / "employment_MA_reference.parquet"
+_DATA = ROOT / "examples" / "employment" / "data"
 _NOT_INPUTS = ["id", "year", "prediction", "predicted_probability", "employed"]
 
 Row = Mapping[str, Any]
@@ -22,9 +22,13 @@ Row = Mapping[str, Any]
 
 def people(count: int, *, seed: int) -> list[Row]:
     """People of the year that the model was trained on, in an order of their own."""
-    chosen = pd.read_parquet(_DATA).sample(count, random_state=seed).drop(columns=_NOT_INPUTS)
-    rows: list[Row] = json.loads(chosen.to_json(orient="records"))
-    return rows
+    return _rows(pd.read_parquet(_DATA / "employment_MA_reference.parquet").sample(count, random_state=seed))
+
+
+def people_of(year: int, count: int) -> list[Row]:
+    """The first people of a later year, in the order of the data."""
+    later = pd.read_parquet(_DATA / "employment_MA_stream.parquet")
+    return _rows(later[later["year"] == year].head(count))
 
 
 def ask_about(sandbox: Sandbox, rows: Sequence[Row]) -> None:
@@ -56,3 +60,8 @@ def all_arrived(sandbox: Sandbox, count: int) -> None:
 def alerts(sandbox: Sandbox) -> list[str]:
     """Names of the alerts that `sandbox status` shows."""
     return [each["name"] for each in sandbox.status()["alerts"]]
+
+
+def _rows(chosen: pd.DataFrame) -> list[Row]:
+    rows: list[Row] = json.loads(chosen.drop(columns=_NOT_INPUTS, errors="ignore").to_json(orient="records"))
+    return rows

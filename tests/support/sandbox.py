@@ -103,7 +103,7 @@ class Sandbox:
         done = subprocess.run(
             [str(python or self.python), "-c", code, *args],
             cwd=cwd or self.root,
-            env=self.environ,
+            env={**self.environ, "OMP_WAIT_POLICY": "PASSIVE"},  # on a busy machine, fitting takes minutes with threads that spin
             capture_output=True,
             text=True,
             timeout=300,
