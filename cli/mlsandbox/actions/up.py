@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from mlsandbox.actions.drift_baseline import unused_baselines
 from mlsandbox.actions.drift_engines import DriftEngines, drift_engines
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
@@ -75,6 +76,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         with environments_beside(project, engine, engines, report) as environments:
             told = Interleaved(report, environments)
             packages = [packaged(model, project.root, told) for model in models]
+            for unused in unused_baselines(project, packages):
+                told.warn(unused)
             rows = examples_of(packages, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
             leave(project, remembered, engine, told)

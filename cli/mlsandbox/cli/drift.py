@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from mlsandbox.actions.drift import drift, write_page
-from mlsandbox.actions.drift_inject import InjectOptions, inject_drift
+from mlsandbox.actions.drift_inject import InjectOptions
 from mlsandbox.actions.open import show
 from mlsandbox.actions.sight import look
+from mlsandbox.cli.drift_baseline import baseline
+from mlsandbox.cli.drift_injection import injection
+from mlsandbox.cli.drift_words import BASELINE, CHECK, INJECT, REPORT, SET, check_options, meant
 from mlsandbox.cli.session import Session
-from mlsandbox.errors import Exit, UsageError
-from mlsandbox.views.drift import drift_text, gate_texts, injection_text, page_text
+from mlsandbox.errors import Exit
+from mlsandbox.views.drift import drift_text, gate_texts, page_text
 
 EXAMPLES = """\
 $ sandbox drift
 $ sandbox drift --fail-on-drift
 $ sandbox drift report --html drift.html
-$ sandbox drift inject --column age --shift 1sd --for 30s"""
-_WORDS: Final = ("check", "report", "inject")
+$ sandbox drift inject --column age --shift 1sd --for 30s
+$ sandbox drift baseline set --from-logs --since 24h"""
 
 
 def command(
     session: Session,
     *,
-    what: Annotated[str | None, typer.Argument(metavar="check|report|inject", help="Without it: check.")] = None,
-    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Which model. Without it: all; inject takes the first.")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WHAT", help="check (also without it), report, inject, baseline, baseline set or reset; then a model."),
+    ] = None,
     fail: Annotated[bool, typer.Option("--fail-on-drift", help="check: end with 3 when there is drift that matters.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="report: write it as one page.")] = None,
     browse: Annotated[bool, typer.Option("--open", help="report: show it in the browser.")] = False,
@@ -37,41 +42,34 @@ def command(
     ] = None,
     duration: Annotated[str, typer.Option("--for", metavar="TIME", help="inject: how long.")] = "30s",
     rate: Annotated[int, typer.Option("--rate", metavar="N", help="inject: rows a second.")] = 100,
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="baseline set: rows to compare with.")] = None,
+    logs: Annotated[bool, typer.Option("--from-logs", help="baseline set: the newest 20,000 logged requests.")] = False,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help='--from-logs: not older than this, such as "24h".')] = None,
 ) -> Exit:
-    """Evidence of 1x raises an alarm. inject sends changed rows of the reference to the running model, which logs them like others."""
-    what, model = _meant(what, model)
-    given = {"--fail-on-drift": ("check", fail), "--html": ("report", html), "--open": ("report", browse)}
-    for name, (owner, value) in {**given, "--column": ("inject", column), "--shift": ("inject", shift)}.items():
-        if value not in (None, False) and owner != what:
-            raise UsageError(f"{name} belongs to {owner}, not to {what}", fix=f"see how: sandbox drift {owner} --help")
+    """Evidence of 1x raises an alarm. inject sends changed reference rows to the running model; baseline is what is compared with."""
+    said = meant(words or ())
+    check_options(
+        said,
+        {
+            CHECK: {"--fail-on-drift": fail},
+            REPORT: {"--html": html, "--open": browse},
+            INJECT: {"--column": column, "--shift": shift},
+            f"{BASELINE} {SET}": {"--from": file, "--from-logs": logs, "--since": since},
+        },
+    )
     project, sight = session.project(), look(session.root())
-    if what == "report":
+    if said.what == BASELINE:
+        return baseline(session, project, sight, said, file=file, logs=logs, since=since)
+    if said.what == REPORT:
         page = write_page(sight, html, dry_run=session.options.dry_run)
         session.output.result("DriftPage", page, page_text(page))
         if browse and not show(page.url):
             session.output.message("no browser was found to open it")
         return Exit.OK
-    if what == "inject":
-        if column is None or shift is None:
-            raise UsageError("inject needs --column and --shift", fix="write it as in: sandbox drift inject --column NAME --shift 1sd")
-        options = InjectOptions(model, column, shift, duration, rate)
-        done = inject_drift(
-            project, sight, options, timeout=session.options.timeout, dry_run=session.options.dry_run, report=session.report
-        )
-        session.close()
-        session.output.result("DriftInjection", done, injection_text(done, session.output.out))
-        return Exit.OK
-    result = drift(project.name, sight, model)
+    if said.what == INJECT:
+        return injection(session, project, sight, InjectOptions(said.model, column or "", shift or "", duration, rate))
+    result = drift(project.name, sight, said.model)
     session.output.result("Drift", result.document, drift_text(result, session.output.out))
     for text in gate_texts(result) if fail else ():
         session.output.warning(text)
     return Exit.BAD_FINDING if fail and result.drifted else Exit.OK
-
-
-def _meant(what: str | None, model: str | None) -> tuple[str, str | None]:
-    """What to do, and with which model; a model's name alone is checked."""
-    if what is None or what in _WORDS:
-        return what or _WORDS[0], model
-    if model is not None:
-        raise UsageError(f"drift cannot {what}", why=f"It can {', '.join(_WORDS)}.", fix=f"write it as in: sandbox drift check {model}")
-    return _WORDS[0], what

@@ -7,18 +7,24 @@ is not used, since what that one answers was never compared with anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from mlsandbox.atomic import write_atomic
+from mlsandbox.errors import ReferenceUnusable
 from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.profile import ProfileRequest, make_profile
 from mlsandbox.project import Project
-from mlsandbox_serving.contract import SCHEMA_VERSION, ProfileFile
+from mlsandbox_serving.contract import SCHEMA_VERSION, PackageFile, ProfileFile
 
 _FOLDER: Final = "baseline"
 _DOCUMENT: Final = "baseline.json"
+FEWEST_ROWS: Final = 500
+"""With fewer the drift engine tells no changes of what occurs; `mlsandbox_serving.drift` has the same number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,68 @@ def baseline_folder(project: Project, name: str) -> Path:
     return place / (f"{name}.{_FOLDER}" if place in places.values() else _FOLDER)
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a baseline is made of: a file of rows, which the model is asked about, or logged events, which hold what it answered."""
+
+    source: str
+    """Where they are from, in words."""
+    file: Path | None = None
+    target: str | None = None
+    """Column of the file with the labels."""
+    events: Iterable[Mapping[str, Any]] = ()
+    """The newest last."""
+
+
+def make_baseline(project: Project, package: Package, rows: Rows, *, interpreter: Path, keep: bool) -> Baseline:
+    """Make the profile of rows with the model of a package, and put it in its place.
+
+    Args:
+        project: that keeps it.
+        package: whose model answers.
+        rows: that it is made of.
+        interpreter: of the package's environment.
+        keep: False to leave what is there as it is.
+
+    Raises:
+        ReferenceUnusable: these rows cannot be one.
+        PackagingFailed: the program broke.
+    """
+    cache = project.state_dir / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="baseline-", dir=cache) as scratch:
+        events = Path(scratch) / "events.jsonl"
+        with events.open("w", encoding="utf-8") as lines:
+            lines.writelines(f"{json.dumps(event, ensure_ascii=False)}\n" for event in rows.events)
+        code = package.source / PackageFile.CODE
+        request = ProfileRequest(
+            schema=json.loads((package.source / PackageFile.SCHEMA).read_text(encoding="utf-8")),
+            load=package.manifest["load"],
+            model=package.model_folder,
+            code=code if code.is_dir() else None,
+            private=tuple(package.manifest["private"]),
+            hashed=tuple(package.manifest["hashed"]),
+            output=Path(scratch) / "profile",
+            reference=rows.file,
+            target=rows.target,
+            events=events if rows.file is None else None,
+        )
+        told = make_profile(request, name=package.model, interpreter=interpreter, served=package.source)
+        if told["rows"] < FEWEST_ROWS:
+            _refuse_few(told["rows"], rows.source)
+        baseline = Baseline(
+            folder=baseline_folder(project, package.model),
+            version=package.version,
+            model_digest=str(package.manifest["model_digest"]),
+            created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            source=rows.source,
+            profile=told,
+        )
+        if keep:
+            _write(request.output, baseline)
+    return baseline
+
+
 def read_baseline(folder: Path) -> Baseline | None:
     """The baseline in a folder; None when there is none that is whole."""
     try:
@@ -75,8 +143,16 @@ def read_baseline(folder: Path) -> Baseline | None:
     return found if all(file.is_file() for file in found.files) else None
 
 
-def write_baseline(files: Path, baseline: Baseline) -> None:
-    """Put the files of a profile, which lie in another folder, and what is known of them in their place; its description last."""
+def remove_baseline(baseline: Baseline) -> None:
+    """Remove a baseline; whatever else lies in its folder stays."""
+    for file in (baseline.folder / _DOCUMENT, *baseline.files):
+        file.unlink(missing_ok=True)
+    if not any(baseline.folder.iterdir()):
+        baseline.folder.rmdir()
+
+
+def _write(files: Path, baseline: Baseline) -> None:
+    """Put the files of a profile and what is known of them in their place; the description, without which there is none, last."""
     folder = baseline.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _DOCUMENT).unlink(missing_ok=True)
@@ -93,12 +169,13 @@ def write_baseline(files: Path, baseline: Baseline) -> None:
     write_atomic(folder / _DOCUMENT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def remove_baseline(baseline: Baseline) -> None:
-    """Remove a baseline; whatever else lies in its folder stays."""
-    for file in (baseline.folder / _DOCUMENT, *baseline.files):
-        file.unlink(missing_ok=True)
-    if not any(baseline.folder.iterdir()):
-        baseline.folder.rmdir()
+def _refuse_few(rows: int, source: str) -> NoReturn:
+    raise ReferenceUnusable(
+        f"{rows:,} rows are too few to compare with",
+        why=f"{source} has no more; with fewer than {FEWEST_ROWS} only missing, unseen and out-of-range values could be told.",
+        fix="give more rows: sandbox drift baseline set --from FILE",
+        details={"rows": rows},
+    )
 
 
 def _beside(project: Project, model: Path) -> Path:

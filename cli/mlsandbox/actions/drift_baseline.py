@@ -1,0 +1,200 @@
+"""What live rows are compared with: the reference of the package, or a baseline that the project keeps in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from mlsandbox.actions.logs import EventFilter, events
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.actions.predict import served_package
+from mlsandbox.actions.project_stack import baseline_of
+from mlsandbox.actions.reference_change import hand_over
+from mlsandbox.actions.sight import Sight
+from mlsandbox.errors import InputUnreadable, NotRunning, ReferenceUnusable, UsageError
+from mlsandbox.packaging.admission import admit
+from mlsandbox.packaging.baseline import Baseline, Rows, make_baseline, remove_baseline
+from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox.packaging.profile import profile_lines
+from mlsandbox.packaging.store import ensure_package_environment
+from mlsandbox.project import Project
+from mlsandbox.project_lock import project_lock
+from mlsandbox_serving.contract import Dataset, Field
+
+MOST_EVENTS: Final = 20_000
+"""Logged requests that a baseline is made of: the newest."""
+_LOCK: Final = "sandbox drift baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceInUse:
+    """What the live rows of one model are compared with."""
+
+    model: str
+    version: str
+    kind: str
+    """"baseline", "package", or "live": the first live rows become it."""
+    source: str
+    """Where its rows are from, or for "live" why there is none; in words."""
+    profile: Mapping[str, Any]
+    """What is in it; empty for "live"."""
+    created: str = ""
+    """Of a baseline, ISO 8601."""
+    folder: str = ""
+    """Of a baseline, relative to the project."""
+    unused: str = ""
+    """Why a baseline that is there is not used."""
+    change: str = ""
+    """"set" or "reset"; empty when it is only shown."""
+    running: str = ""
+    """What the running stack knows of a change."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineOptions:
+    """What a baseline is to be made of: a file, or, without one, what was logged."""
+
+    file: Path | None
+    since: float | None = None
+    """Epoch seconds; logged requests before that are left out."""
+
+
+def references(project: Project, sight: Sight, model: str | None) -> tuple[ReferenceInUse, ...]:
+    """What is compared with, of one model or of all.
+
+    Raises:
+        UsageError: there is no such model.
+        NotRunning: a model was never packaged.
+    """
+    names = [_name(project, model)] if model is not None else list(project.models)
+    return tuple(_in_use(project, _package(project, sight, name)) for name in names)
+
+
+def set_baseline(
+    project: Project, sight: Sight, model: str | None, options: BaselineOptions, *, dry_run: bool, report: Report
+) -> ReferenceInUse:
+    """Make a baseline, keep it, and give it to a running stack.
+
+    Args:
+        project: that keeps it.
+        sight: of its stack.
+        model: its name; None: the first.
+        options: what it is made of.
+        dry_run: make it, and keep and give it to nobody.
+        report: told what is done.
+
+    Raises:
+        UsageError: there is no such model.
+        NotRunning: the model was never packaged, or the log cannot be asked as its stack does not run.
+        InputUnreadable, EventLogUnreadable, ReferenceUnusable: there are no rows, or they cannot be one.
+        PackageTampered, UntrustedModel, PackagingFailed: the model cannot be asked.
+        ServiceCrashed, StackNotReady, …: the running stack did not take it.
+    """
+    package = _package(project, sight, _name(project, model))
+    if options.file is not None and not options.file.is_file():
+        raise InputUnreadable(f"there is no file {options.file}", fix=f"check the path: {options.file.absolute()}")
+    with project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}")):
+        config = project.models[package.model]
+        admit(package, config)
+        interpreter = ensure_package_environment(package, report=report.note)
+        report.step(f"Making the baseline of {package.model} {package.version}")
+        if options.file is not None:
+            rows = Rows(source=options.file.name, file=options.file.absolute(), target=config.target)
+        else:
+            rows = Rows(source="logged requests", events=_logged(project.root, package, options.since))
+        made = make_baseline(project, package, rows, interpreter=interpreter, keep=not dry_run)
+        report.done(f"Made the baseline of {package.model} {package.version}", profile_lines(made.profile)[0])
+        for line in profile_lines(made.profile)[1:]:
+            report.warn(line)
+        shown = replace(_of_baseline(project, package, made), change="set", dry_run=dry_run)
+        return shown if dry_run else replace(shown, running=hand_over(project, sight, report))
+
+
+def reset_baseline(project: Project, sight: Sight, model: str | None, *, dry_run: bool, report: Report) -> ReferenceInUse:
+    """Go back to what was packaged, and give that to a running stack.
+
+    Raises:
+        UsageError: there is no such model, or it has no baseline.
+        NotRunning: the model was never packaged.
+        ServiceCrashed, StackNotReady, …: the running stack did not take it.
+    """
+    package = _package(project, sight, _name(project, model))
+    baseline = baseline_of(project, package.model)
+    if baseline is None:
+        raise UsageError(f"{package.model} has no baseline", fix="see what is compared with: sandbox drift baseline")
+    packaged = replace(_of_package(package), change="reset", dry_run=dry_run)
+    if dry_run:
+        return packaged
+    with project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}")):
+        remove_baseline(baseline)
+        return replace(packaged, running=hand_over(project, sight, report))
+
+
+def unused_baselines(project: Project, packages: Sequence[Package]) -> tuple[str, ...]:
+    """A sentence for each baseline that is there and was made with another model."""
+    shown = (_in_use(project, package) for package in packages)
+    return tuple(f"{each.unused}; make one of now: sandbox drift baseline set" for each in shown if each.unused)
+
+
+def _name(project: Project, model: str | None) -> str:
+    if model is not None and model not in project.models:
+        raise UsageError(f"there is no model {model}", why=f"Models: {', '.join(project.models)}.", fix="name one: sandbox drift baseline")
+    return model or next(iter(project.models))
+
+
+def _package(project: Project, sight: Sight, model: str) -> Package:
+    """The package that answers; when none ever did, the newest one."""
+    served = sight.remembered.served.get(model)
+    if served is None:
+        newest = next(iter(list_packages(project.root, model)), None)
+        if newest is None:
+            raise NotRunning(f"{model} was never packaged", fix="package and start it: sandbox up")
+        return newest
+    return served_package(project, model, served)
+
+
+def _in_use(project: Project, package: Package) -> ReferenceInUse:
+    baseline = baseline_of(project, package.model)
+    if baseline is None:
+        return _of_package(package)
+    if baseline.fits(package):
+        return _of_baseline(project, package, baseline)
+    why = f"the baseline of {package.model} is not used: it was made with another model ({baseline.version}, {baseline.created})"
+    return replace(_of_package(package), unused=why)
+
+
+def _of_baseline(project: Project, package: Package, baseline: Baseline) -> ReferenceInUse:
+    folder = baseline.folder.relative_to(project.root).as_posix()
+    return ReferenceInUse(package.model, package.version, "baseline", baseline.source, baseline.profile, baseline.created, folder)
+
+
+def _of_package(package: Package) -> ReferenceInUse:
+    known = package.manifest.get("profile")
+    if not package.profile_files:
+        why = known["problem"] if known else "there are no reference rows"
+        return ReferenceInUse(package.model, package.version, "live", why, {})
+    told = {key: value for key, value in known.items() if key != "files"} if known else {}
+    return ReferenceInUse(package.model, package.version, "package", f"the reference of {package.version}", told)
+
+
+def _logged(root: Path, package: Package, since: float | None) -> Iterator[dict[str, Any]]:
+    """The newest logged predictions of a package.
+
+    Raises:
+        ReferenceUnusable: there is none.
+    """
+    found = 0
+    for event in events(root, EventFilter(requests=True, since=since), lines=MOST_EVENTS, follow=False):
+        asked = event.get(Field.EVENT_DATASET) == Dataset.PREDICTION
+        if asked and (event.get(Field.MODEL), event.get(Field.VERSION)) == (package.model, package.version):
+            found += 1
+            yield event
+    if not found:
+        raise ReferenceUnusable(
+            f"no request to {package.model} {package.version} is logged",
+            why="Rows that another version answered are none of its reference." if since is None else "Nothing was asked since then.",
+            fix="ask it something: sandbox predict --data FILE   or name rows: sandbox drift baseline set --from FILE",
+        )

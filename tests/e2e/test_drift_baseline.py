@@ -1,0 +1,97 @@
+"""A baseline: other rows than those of the training are compared with, in a stack that runs, and in the project."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from support.sandbox import DRIFT, Sandbox
+from support.waiting import wait_for
+
+ROWS = """
+import pandas as pd
+frame = pd.DataFrame({
+    "age": [float(18 + (7 * i) % 60) for i in range(2000)],
+    "children": [(3 * i) % 5 for i in range(2000)],
+    "plan": [("basic", "plus", "pro")[(i * i) % 3] for i in range(2000)],
+    "postcode": [f"{(17 * i) % 100:05d}" for i in range(2000)],
+}).sample(frac=1, random_state=0)
+older = frame.assign(age=frame["age"] + 30)
+older.to_parquet("older.parquet")
+older.head(20).to_parquet("few.parquet")
+older.drop(columns="plan").to_parquet("other.parquet")
+"""
+
+
+def _reference(sandbox: Sandbox) -> Any:
+    (model,) = sandbox.run("drift", "-o", "json").ok().json["models"]
+    return model["reference"]["rows"]
+
+
+def _shown(sandbox: Sandbox) -> Any:
+    (shown,) = sandbox.run("drift", "baseline", "-o", "json").ok().json["references"]
+    return shown
+
+
+def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
+    """Rows of a file, or logged ones, must become what a running stack compares with, and everything else be left as it runs."""
+    saved.extra = {**saved.extra, **DRIFT}
+    saved.script(ROWS)
+    saved.run("up").ok()
+    api = next(each["pid"] for each in saved.status()["services"] if each["name"] == "api")
+    assert (_shown(saved)["kind"], _shown(saved)["profile"]["rows"], _reference(saved)) == ("package", 400, 400)
+
+    planned = saved.run("drift", "baseline", "set", "--from", "older.parquet", "--dry-run").ok()
+    assert planned.out.strip() == "2,000 rows of older.parquet would become the baseline; nothing was changed"
+    assert _shown(saved)["kind"] == "package"
+
+    done = saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()
+    assert done.out.splitlines()[1].strip() == "the drift service compares with it"
+    assert (_shown(saved)["kind"], _shown(saved)["folder"], _reference(saved)) == ("baseline", "churn/baseline", 2_000)
+    saved.run("predict", "--data", "older.parquet").ok()
+    wait_for(lambda: saved.run("drift", "-o", "json").json["models"][0]["rows"] == 2_000, every=0.5, what="2,000 rows compared")
+    assert saved.run("drift", "--fail-on-drift").code == 0
+    assert saved.run("up", "-o", "json").ok().json["unchanged"] is True
+
+    logged = saved.run("drift", "baseline", "set", "--from-logs", "--since", "1h").ok()
+    assert "2,000 rows of logged requests are compared with from now on" in logged.out
+
+    saved.run("drift", "baseline", "reset").ok()
+    assert (_shown(saved)["kind"], _reference(saved)) == ("package", 400)
+    assert not (saved.root / "churn/baseline").exists()
+    assert api == next(each["pid"] for each in saved.status()["services"] if each["name"] == "api")
+
+
+def test_rows_that_cannot_be_a_baseline(saved: Sandbox) -> None:
+    """Too few rows, a missing column, a missing file and an empty log must each be refused, with what to do; what is there stays."""
+    saved.script(ROWS)
+    saved.run("up", "--dry-run").ok()
+    (saved.root / "rows.parquet").write_bytes(b"no table")
+
+    def refused(*options: str) -> tuple[str, str]:
+        result = saved.run("drift", "baseline", "set", *options, "-o", "json")
+        assert result.code != 0
+        error = json.loads(result.err.splitlines()[-1])["error"] if result.err.startswith("{") else json.loads(result.out)["error"]
+        return error["code"], error["what"]
+
+    assert refused("--from", "few.parquet") == ("REFERENCE_UNUSABLE", "20 rows are too few to compare with")
+    assert refused("--from", "other.parquet") == ("REFERENCE_UNUSABLE", "other.parquet has no column 'plan'")
+    assert refused("--from", "rows.parquet")[0] == "REFERENCE_UNUSABLE"
+    assert refused("--from", "none.parquet") == ("INPUT_UNREADABLE", "there is no file none.parquet")
+    assert refused("--from-logs")[0] == "EVENT_LOG_UNREADABLE"
+    assert refused() == ("USAGE", "baseline set needs rows")
+    assert saved.run("drift", "baseline", "reset").code == 2
+    assert _shown(saved)["kind"] == "package"
+
+
+def test_a_baseline_of_another_model_is_not_used(saved: Sandbox) -> None:
+    """A baseline must not be compared with what another model answers, and that must be said."""
+    saved.script(ROWS)
+    saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()
+    document = saved.root / "churn/baseline/baseline.json"
+    document.write_text(document.read_text().replace('"model_digest": "sha256:', '"model_digest": "sha256:0'))
+
+    shown = _shown(saved)
+    assert shown["kind"] == "package"
+    assert shown["unused"].startswith("the baseline of churn is not used: it was made with another model (v1, ")
+    assert "the baseline of churn is not used" in saved.run("up").ok().err
