@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from mlsandbox_serving.drift import Kind
 from mlsandbox_serving.drift_alibi import ROWS, Settings, Status, Worker
-from mlsandbox_serving.drift_alibi.verdict import ColumnResult, Latched, Method, Verdict, WindowResult
+from mlsandbox_serving.drift_alibi.verdict import ColumnResult, DetectorResult, Latched, Method, Outliers, Verdict, WindowResult
 from mlsandbox_serving.drift_sidecar.block import Block
 from mlsandbox_serving.drift_sidecar.opinion import opinion
 from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
@@ -158,6 +160,22 @@ def test_numbers_without_end_are_none() -> None:
 
     assert window["columns"][0]["distance"] is None
     assert window["ended"] == "2027-01-15T08:00:00Z"
+
+
+def test_nothing_of_the_data_becomes_markup() -> None:
+    """Names and reasons must be shown as they are, in tables with header cells and tags that are closed."""
+    evil = "<script>alert('x')</script>\"&"
+    column = ColumnResult(evil, Kind.FEATURES, Method.NUMBERS, 1_000, 1e-9, 0.5, 1e-4, drifted=True)
+    detector = DetectorResult(evil, None, None, None, drifted=False)
+    window = WindowResult(3_000, (column,), (detector,), Outliers(1_000, 0.1, 0.0, 0.1, 0.01), {evil: evil}, 0.01, 1_800_000_000.0)
+    shown = opinion_section(opinion(_verdict(window, problems={evil: evil}, failed=7, dropped=9), 5))
+
+    assert "<script" not in shown
+    assert shown.count(escape(evil)) >= 6
+    assert "10.0% of its rows are outliers; of the reference, 1.0%" in shown
+    assert "7 rows could not be compared." in shown
+    for tag in ("section", "table", "tr", "th", "td", "p", "ul", "li", "div"):
+        assert len(re.findall(f"<{tag}[ >]", shown)) == shown.count(f"</{tag}>")
 
 
 def test_no_section_without_the_engine() -> None:

@@ -15,7 +15,7 @@ from mlsandbox.state import LoadedState, State, load_state, save_state, set_asid
 
 def test_round_trip(tmp_path: Path) -> None:
     """A state must be read as it was written, into a folder that git does not see."""
-    state = State("embedded", "127.0.0.1", {"api": 7310}, {"churn": "v3"})
+    state = State("embedded", "127.0.0.1", {"api": 7310}, {"churn": "v3"}, told={"a licence": "2026-11-26T01:02:03Z"})
 
     save_state(tmp_path / ".sandbox", state)
 
@@ -39,6 +39,7 @@ def test_fresh(tmp_path: Path) -> None:
         "{}",
         '{"schema_version": 1, "unknown": 1}',
         '{"schema_version": 1, "ports": {"api": "7310"}}',
+        '{"schema_version": 1, "told": ["a licence"]}',
         '{"schema_version": "1"}',
         '{"schema_version": 0}',
     ],
