@@ -235,12 +235,13 @@ class Engine:
     def _worst(
         self, kind: Kind, statistics: Floats, psi: Floats, excess: Floats, *, certain: bool, everything: bool
     ) -> tuple[ColumnFinding, ...]:
-        """Those that the evidence points at before those that only look different; of an alert, no others."""
+        """Those that the evidence points at before those that only look different, columns before their pairs; of an alert, no others."""
         size = excess if kind is Kind.OUTLIERS else psi
         blamed = statistics >= _BLAME * self._budget
         members = np.flatnonzero(self._measures.members[kind])
-        members = members[(members < len(self._layout.streams)) | blamed[members]]  # a pair also looks different when a column of it does
-        ordered = sorted(members.tolist(), key=lambda one: (not blamed[one], -size[one], -statistics[one], one))
+        columns = len(self._layout.streams)
+        members = members[(members < columns) | blamed[members]]  # a pair also looks different when a column of it does
+        ordered = sorted(members.tolist(), key=lambda one: (not blamed[one], one >= columns, -size[one], -statistics[one], one))
         counts = self._recent()[: self._layout.cells]
         found = [
             self._explainer.finding(

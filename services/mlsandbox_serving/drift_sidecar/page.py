@@ -30,10 +30,11 @@ h3{font-size:1rem;margin:0; overflow-wrap:anywhere}p{margin:.5rem 0}.soft{color:
 .drift{border-color:var(--bad)}.change,.learning{border-color:var(--warn)}.steady{border-color: var(--good)}
 article{border:1px solid var(--line);border-radius:.4rem;padding:1rem;margin:1rem 0}
 .badge{display:inline-block;border:1px solid currentColor;border-radius:1rem;padding:0 .6rem;font-size:.85rem;
-font-weight:600}
+font-weight:600;white-space:nowrap}
 .high,.medium{color:var(--bad)}.low{color:var(--warn)}.none{color:var(--good)}
 table{border-collapse:collapse;width:100%;margin:.5rem 0;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
+td:last-child{overflow-wrap:anywhere}caption{text-align:left;padding:.25rem .5rem}
 td.n,th.n{text-align:right;white-space:nowrap}.scroll{ overflow-x:auto}
 svg{display:block;width:100%;height:auto;margin:.75rem 0}svg text{fill:var(--text);font-size:12px}
 .reference{fill: var(--reference)}.recent{fill:var(--recent)}
