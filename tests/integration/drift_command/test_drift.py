@@ -15,6 +15,7 @@ from mlsandbox.actions.drift import DriftResult, drift, write_page
 from mlsandbox.actions.drift_inject import InjectOptions, inject_drift
 from mlsandbox.actions.drift_send import Injection
 from mlsandbox.actions.sight import Sight
+from mlsandbox.actions.stack_alerts import Told, told
 from mlsandbox.cli import main
 from mlsandbox.drift_status import drift_report
 from mlsandbox.engines import ENGINES
@@ -123,6 +124,36 @@ def test_injected_drift_is_told(stack: Stack, injected: Injection) -> None:
     text = drift_text(told, Paint(on=False))
     assert "✗ drift in toy v1" in text
     assert features.worst[0].explanation in text
+
+
+@pytest.mark.usefixtures("injected")
+def test_status_is_told_without_prometheus(stack: Stack) -> None:
+    """Where neither Alertmanager nor Prometheus can be asked, the drift service alone must be enough for the alert and the state."""
+    answered = told(stack.sight)
+
+    assert answered.drift is not None
+    assert answered.asked is not None
+    assert (answered.drift.state, [each.model for each in answered.drift.models]) == ("drift", ["toy"])
+    alerts = {each.name: each for each in answered.asked.alerts}
+    assert alerts["SandboxDriftDetected"].model == "toy"
+    assert "age" in alerts["SandboxDriftDetected"].description
+    assert answered.asked.problem is None
+
+    drift_at, silent = stack.sight.observed.ports["drift"], free_port()
+    beside = told(seen(stack.project.root, drift=drift_at, alertmanager=silent, prometheus=silent)).asked
+    assert beside is not None
+    assert {each.name for each in beside.alerts} == set(alerts)
+    assert "Alertmanager does not answer" in str(beside.problem)
+
+
+def test_a_drift_service_that_is_silent_is_said_to_be(stack: Stack) -> None:
+    """What is not known must not look like no drift; a stack without the service has nothing to say."""
+    silent = told(seen(stack.project.root, drift=free_port()))
+
+    assert silent.drift is not None
+    assert silent.drift.state == "unknown"
+    assert "does not answer" in str(silent.drift.reason)
+    assert told(seen(stack.project.root, api=7310)) == Told(None, None)
 
 
 def test_the_page_is_written(stack: Stack, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlsandbox.alerts import Alert, active_alerts
+from mlsandbox.alerts import Alert, active_alerts, firing_alerts
 from mlsandbox.engines.base import Desired, Result
 from mlsandbox.engines.embedded import EmbeddedEngine
 from support.leaks import assert_nothing_left
@@ -174,6 +174,8 @@ def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
     told = f"alert firing: SandboxServiceDown ({MODEL}, api), critical: The service of model {MODEL} cannot be reached"
     wait_for(lambda: told in stack.lines("shipper"), what="the shipper says so", every=0.2)
     assert (alert.severity, alert.service, alert.model) == ("critical", "api", MODEL)
+    fires = [each for each in firing_alerts(stack.ports["prometheus"]).alerts if each.name == alert.name]
+    assert [(each.severity, each.model, each.summary) for each in fires] == [("critical", MODEL, alert.summary)]
     assert alert.runbook == "docs/runbook.md#sandboxservicedown"
     (source,) = [
         each["generatorURL"] for each in ask(stack.ports["alertmanager"], "/api/v2/alerts") if each["labels"]["alertname"] == alert.name
