@@ -49,7 +49,7 @@ def test_alibi_has_an_environment_and_room_of_its_own() -> None:
     assert service.env[Env.DRIFT_ENGINES] == "native,alibi"
     assert service.env[Env.DRIFT_DETECTORS] == '[{"name": "CVMDrift"}]'
     assert service.env["OMP_NUM_THREADS"] == "1"
-    assert service.resources.memory_bytes > native.resources.memory_bytes
+    assert (service.resources.memory_bytes or 0) > (native.resources.memory_bytes or 0) > 0
     assert {Env.DRIFT_DETECTORS, Env.DRIFT_ENGINES_OFF} & set(native.env) == set()
 
 
