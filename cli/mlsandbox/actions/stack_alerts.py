@@ -58,30 +58,32 @@ def told(sight: Sight) -> Told:
 
 def drift_alerts(report: DriftReport) -> tuple[Alert, ...]:
     """What the alert rules would say of the drift service's verdicts (pure)."""
-    found = {(alert.name, alert.model): alert for model in report.models if model.current for alert in _alerts(model)}
-    return in_order(found.values())
+    return in_order(alert for model in report.models if model.current for alert in _alerts(model))
 
 
 def _alerts(model: ModelDrift) -> Iterator[Alert]:
+    """One for each name, whatever number of kinds is behind it."""
+    behind: dict[tuple[str, str], list[KindVerdict]] = {}
     for kind in model.kinds:
         if kind.page or kind.certain:
-            name, summary = PAGES[kind.kind] if kind.page else MINOR
-            yield Alert(
-                name=name,
-                severity="warning" if kind.page else "info",
-                service=None,
-                model=model.model,
-                since=None,
-                summary=summary,
-                description=_description(model, kind),
-                runbook=f"docs/runbook.md#{name.lower()}",
-            )
+            behind.setdefault(PAGES[kind.kind] if kind.page else MINOR, []).append(kind)
+    for (name, summary), kinds in behind.items():
+        yield Alert(
+            name=name,
+            severity="warning" if kinds[0].page else "info",
+            service=None,
+            model=model.model,
+            since=None,
+            summary=summary,
+            description=f"{model.model} {model.version}: {'; '.join(map(_changed, kinds))}.",
+            runbook=f"docs/runbook.md#{name.lower()}",
+        )
 
 
-def _description(model: ModelDrift, kind: KindVerdict) -> str:
+def _changed(kind: KindVerdict) -> str:
     columns = [each.name for each in kind.worst if each.certain or each.severity != "none"]
     named = f", most of all in {', '.join(columns)}" if columns else ""
-    return f"{model.model} {model.version}: {kind.kind} changed, severity {kind.severity}{named}."
+    return f"{kind.kind} changed, severity {kind.severity}{named}"
 
 
 def _verdicts(sight: Sight) -> tuple[DriftReport | None, str | None]:

@@ -41,6 +41,17 @@ def test_what_pages_is_an_alert_with_its_columns() -> None:
     assert told.endswith("what to do: sandbox help SandboxDriftDetected")
 
 
+def test_kinds_of_the_same_alert_are_told_together() -> None:
+    """Changed inputs and changed predictions must be one alert that names both."""
+    kinds = [kind(name, finding(name), severity="high", certain=True, page=True) for name in ("features", "prediction")]
+
+    (alert,) = drift_alerts(report(model(*kinds)))
+
+    assert alert.description == (
+        "churn v2: features changed, severity high, most of all in features; prediction changed, severity high, most of all in prediction."
+    )
+
+
 @pytest.mark.parametrize(("name", "alert"), [("outliers", "SandboxOutlierRows"), ("performance", "SandboxPerformanceDrop")])
 def test_each_kind_has_its_alert(name: str, alert: str) -> None:
     """Odd rows and worse predictions must be told apart from changed columns."""
