@@ -12,15 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlsandbox_serving.drift import Kind
-from mlsandbox_serving.drift_alibi import ROWS, Settings, Status, Worker
+from mlsandbox_serving.drift import Kind, save_profile
+from mlsandbox_serving.drift import Settings as Monitored
+from mlsandbox_serving.drift_alibi import ROWS, Settings, Status, Worker, save_reference
 from mlsandbox_serving.drift_alibi.verdict import ColumnResult, DetectorResult, Latched, Method, Outliers, Verdict, WindowResult
 from mlsandbox_serving.drift_sidecar.block import Block
 from mlsandbox_serving.drift_sidecar.opinion import opinion
 from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
+from mlsandbox_serving.drift_sidecar.settings import Settings as ServiceSettings
 from mlsandbox_serving.drift_sidecar.settings import Source
-from support.drift_service import columns, reference
+from mlsandbox_serving.drift_sidecar.state import FILE
+from mlsandbox_serving.drift_sidecar.watches import Watches
+from mlsandbox_serving.forwarded import Listening
+from support.drift_service import columns, events, record, reference
 
 CHURN = Source("churn", "v1")
 SECONDS = 30.0
@@ -118,6 +123,38 @@ def test_state_is_kept_in_a_folder_of_its_own(make: Make, tmp_path: Path) -> Non
     again.forget(CHURN)
     assert list((tmp_path / "alibi").iterdir()) == []
     assert ROWS == "rows.npz"
+
+
+def test_a_journal_that_was_lost_begins_both_anew(tmp_path: Path, failed: Counter[Source]) -> None:
+    """Its places count from one again: alibi must not take what comes then for what it has seen."""
+    save_profile(reference().profile, tmp_path / "given")
+    save_reference(reference(), tmp_path / "given")
+    dice = np.random.default_rng(1)
+
+    def opened() -> tuple[Watches, SecondOpinion]:
+        known = ServiceSettings(
+            tmp_path / "state", Listening("", 0, 0, ""), {CHURN: tmp_path / "given"}, ("native", "alibi"), Monitored(), 10.0, 10_000, 1e6
+        )
+        second = SecondOpinion(known.folder, Settings(window_rows=100), failed=lambda *_: None, worker=Worker())
+        return Watches(known, failed=lambda *_: None, second=second), second
+
+    watches, second = opened()
+    watches.take(events(record(dice, f"before-{number}", 50) for number in range(40)))
+    watches.close()
+    again, second = opened()
+    known = second.verdict(CHURN)
+    assert known is not None
+    assert known.rows == 2_000
+    again.close()
+
+    (tmp_path / "state" / FILE).write_bytes(b"damaged" * 1_000)
+    anew, second = opened()
+    anew.take(events(record(dice, f"after-{number}", 50) for number in range(4)))
+    known = second.verdict(CHURN)
+    assert known is not None
+    assert (known.rows, known.reference_rows) == (200, 6_000)
+    anew.close()
+    assert not failed
 
 
 def _verdict(window: WindowResult | None = None, **facts: Any) -> Verdict:
