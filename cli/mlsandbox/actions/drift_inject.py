@@ -127,5 +127,5 @@ def _warnings(project: Project, config: ModelConfig, column: str, *, few: bool, 
     if not project.log.inputs:
         found.append("[log] inputs is false: inputs are not logged, so drift shows only in what the model answers")
     elif column in config.hashed:
-        found.append(f"column {column!r} is logged as a hash: a change is seen as other values, not as larger or smaller ones")
+        found.append(f"column {column!r} is logged as a hash, and compared only where live rows became the reference, as other values")
     return found

@@ -17,7 +17,9 @@ from mlsandbox_serving.contract import ModelKind
 PICKLE_PROTOCOL: Final = 4
 """The newest that every supported Python and joblib writes in the same way."""
 MAX_REFERENCE_ROWS: Final = 100_000
-"""More rows of reference data are thinned out evenly."""
+"""Of more rows of reference data runs of consecutive ones are kept, evenly spread."""
+_RUN: Final = 1_000
+"""Long enough to see how far rows depend on the ones before them: see `mlsandbox_serving.profiling`."""
 
 
 def write_model(model: Any, kind: ModelKind, folder: Path) -> str:
@@ -56,7 +58,8 @@ def write_reference(reference: Reference, folder: Path) -> str:
     """Write inputs and labels, at most MAX_REFERENCE_ROWS of them; returns the file's name."""
     frame = reference.frame()
     if len(frame) > MAX_REFERENCE_ROWS:
-        frame = frame.iloc[np.linspace(0, len(frame) - 1, num=MAX_REFERENCE_ROWS).astype(int)]
+        runs = np.linspace(0, len(frame) // _RUN - 1, num=MAX_REFERENCE_ROWS // _RUN).astype(int)
+        frame = frame.iloc[(runs[:, None] * _RUN + np.arange(_RUN)).ravel()]
     if _has_pyarrow():
         frame.to_parquet(folder / "reference.parquet", index=False)
         return "reference.parquet"

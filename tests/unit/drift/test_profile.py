@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from mlsandbox_serving.drift import Kind, Monitor, Profile, ProfileUnreadable, build_profile, load_profile, save_profile
@@ -197,6 +198,7 @@ def test_a_damaged_profile_is_refused(tmp_path: Path, profile: Profile, name: st
 
     with pytest.raises(ProfileUnreadable, match=f"{message}.*: build it again from the reference data"):
         load_profile(tmp_path)
+    assert [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))] == []
 
 
 def test_a_reference_without_rows_is_refused() -> None:
