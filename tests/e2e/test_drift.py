@@ -18,6 +18,7 @@ def test_drift_must_be_told_while_it_lasts(make_sandbox: Callable[..., Sandbox])
 
     ask_about(sandbox, people(20_000, seed=1))
     all_arrived(sandbox, 20_000)
+    assert (said(sandbox)["reference"]["source"], said(sandbox)["reference"]["problem"]) == ("given", None)
     assert sandbox.run("drift", "--fail-on-drift").code == 0
     assert (sandbox.status()["drift"]["state"], alerts(sandbox)) == ("steady", [])
 

@@ -83,7 +83,9 @@ def test_no_secret_must_be_seen(full: DockerSandbox) -> None:
     secrets = [path.read_text().strip() for path in (full.root / ".sandbox/secrets").iterdir()]
     assert secrets
     seen = [docker("inspect", *full.containers().values()), full.run("logs", "-n", "10000").ok().out]
-    seen += [path.read_text() for path in (full.root / ".sandbox/stack").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    seen += [
+        path.read_text(errors="replace") for path in (full.root / ".sandbox/stack").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    ]
 
     assert not [secret for secret in secrets for text in seen if secret in text]
 

@@ -77,7 +77,11 @@ def test_a_stack_that_lost_a_service() -> None:
 def test_pages_of_a_stack() -> None:
     """`up` must show where dashboards, Prometheus and alerts are, and name every dashboard."""
     grafana = "http://127.0.0.1:7312"
-    pages = {"grafana": f"{grafana}/d/sandbox-overview", "drift-dashboard": f"{grafana}/d/sandbox-drift", "alertmanager": "http://127.0.0.1:7314"}
+    pages = {
+        "grafana": f"{grafana}/d/sandbox-overview",
+        "drift-dashboard": f"{grafana}/d/sandbox-drift",
+        "alertmanager": "http://127.0.0.1:7314",
+    }
 
     lines = up_text(replace(UP, links=pages), PLAIN).splitlines()
 
