@@ -79,7 +79,7 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
         [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.profiling"],
         input=json.dumps(document),
         cwd=served,
-        env=serving_environment(PYTHONPATH=str(served), OMP_WAIT_POLICY="PASSIVE"),  # as the service: idle threads leave the cores to others
+        env=serving_environment(PYTHONPATH=str(served), OMP_WAIT_POLICY="PASSIVE"),  # idle threads leave the cores to others
         what=what,
         check=False,
     )

@@ -94,7 +94,7 @@ def find_package(model: ModelConfig, *, root: Path) -> Found:
     if lock is None:
         return Found(None, "what it was trained with changed" if path.is_file() else "it was never packaged")
     package = _made_of(_ingredients(model, files, capture, lock, digests), root)
-    return Found(package, "" if package else "the model, its settings or the served code changed")
+    return Found(package, "" if package else "the model, its reference, its settings or the served code changed")
 
 
 def ensure_package_environment(package: Package, *, near: Path | None = None, report: Report) -> Path:
