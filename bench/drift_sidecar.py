@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(rows: int, columns: int, rows_per_event: int, pace: int) -> tuple[float, float, float, float, float]:
-    """Rows a second, processor seconds per thousand rows, and of one core meanwhile, the longest wait for an acknowledgement in ms, and megabytes in memory."""
+    """Rows a second, CPU seconds per thousand rows, share of one core, longest wait for an acknowledgement in ms, megabytes in memory."""
     dice = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
