@@ -11,6 +11,7 @@ def test_drift_must_be_told_while_it_lasts(full: DockerSandbox) -> None:
     """20,000 rows like those of the training must raise nothing; ages a standard deviation higher must, until they are normal again."""
     ask_about(full, people(20_000, seed=1))
     all_arrived(full, 20_000)
+    assert (said(full)["reference"]["source"], said(full)["reference"]["rows"]) == ("given", 15_000)
     assert (said(full)["state"], [name for name in alerts(full) if "Drift" in name]) == ("steady", [])
 
     full.run("drift", "inject", "--column", AGE, "--shift", "1sd", "--for", "10s").ok()
