@@ -1,7 +1,8 @@
 """Everything that must hold before a change lands: `make check`, or `python tools/check.py [STEP…]`.
 
-Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. The end-to-end tests,
-which mostly wait, run beside the other steps, and their output comes whole after that of those. A step that hangs is ended.
+Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. The end-to-end tests
+without containers, which mostly wait, run beside the steps before them, and their output comes whole after that of those. A step that
+hangs is ended.
 What needs Docker is skipped where none answers, and the last line says so; with REQUIRE_DOCKER=1 it fails instead.
 """
 
@@ -30,8 +31,8 @@ END_SECONDS = 120.0
 """What a step that is ended gets to say so and to clean up."""
 
 
-def _pytest(level: str, which: str = "not torch") -> list[str]:
-    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", which, "-q"]
+def _pytest(level: str, *more: str) -> list[str]:
+    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", "not torch", "-q", *more]
 
 
 STEPS: dict[str, list[str]] = {
@@ -44,8 +45,8 @@ STEPS: dict[str, list[str]] = {
     "conformance": _pytest("conformance"),
     "integration": _pytest("integration"),
     "packaging": _pytest("packaging"),
-    "e2e": _pytest("e2e", "not torch and not alone"),
-    "alone": _pytest("e2e", "alone"),
+    "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
+    "docker": _pytest("e2e/docker"),  # after all others: images are the machine's, and one test starts its engine anew
 }
 BESIDE = "e2e"
 """Runs beside the steps before it."""

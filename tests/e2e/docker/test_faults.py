@@ -115,7 +115,6 @@ def test_buffer_disk_full(make_docker: Callable[..., DockerSandbox], row: dict[s
     stack.run("down", "--volumes", "--yes").ok()
 
 
-@pytest.mark.alone
 def test_engine_restarted(stack: DockerSandbox, row: dict[str, object], restart_docker: Callable[[], None]) -> None:
     """After a restart of Docker itself the stack must be healthy again by itself, with every answered request's event."""
     with Load(stack.url, row) as load:
