@@ -15,7 +15,6 @@ from mlsandbox_serving.drift_alibi.reference import (
     ReferenceUnreadable,
     WrongColumns,
     build_reference,
-    columns_of,
     load_reference,
     save_reference,
 )
@@ -53,7 +52,6 @@ __all__ = [
     "Worker",
     "WrongColumns",
     "build_reference",
-    "columns_of",
     "load_reference",
     "samples",
     "save_reference",

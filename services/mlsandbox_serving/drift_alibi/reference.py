@@ -11,7 +11,6 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,12 +140,6 @@ def sample(table: Floats, most_rows: int) -> Floats:
     chosen = np.sort(np.random.default_rng(0).choice(len(table), most_rows, replace=False))
     found: Floats = table[chosen]
     return found
-
-
-def columns_of(path: Path) -> dict[str, list[Any]]:
-    """The columns of a Parquet file."""
-    table = import_module("pyarrow.parquet").read_table(path)
-    return {name: table.column(name).to_pylist() for name in table.column_names}
 
 
 def save_reference(reference: Reference, folder: Path) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from mlsandbox_serving.drift import build_profile
-from mlsandbox_serving.drift_alibi import Reference, ReferenceUnreadable, WrongColumns, build_reference, columns_of, load_reference
+from mlsandbox_serving.drift_alibi import Reference, ReferenceUnreadable, WrongColumns, build_reference, load_reference
 from mlsandbox_serving.drift_alibi.reference import ROWS, Coder, save_reference
 from support.drift_rows import rows
 
@@ -73,16 +71,6 @@ def test_rows_survive_a_file(reference: Reference, tmp_path: Path) -> None:
     assert found.table is not None
     assert np.array_equal(found.table, reference.table, equal_nan=True)
     assert [path.name for path in tmp_path.iterdir()] == [ROWS]
-
-
-def test_rows_of_a_parquet_file_are_the_same(reference: Reference, tmp_path: Path) -> None:
-    """The reference of a package lies in a Parquet file: rows read from there must give the same table."""
-    pq.write_table(pa.table(rows(np.random.default_rng(0), 3_000)), tmp_path / "reference.parquet")
-    found = build_reference(columns_of(tmp_path / "reference.parquet"), profile=reference.profile)
-
-    assert reference.table is not None
-    assert found.table is not None
-    assert np.array_equal(found.table, reference.table)
 
 
 def test_rows_that_cannot_be_used_are_refused(reference: Reference, tmp_path: Path) -> None:
