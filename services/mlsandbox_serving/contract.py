@@ -288,10 +288,11 @@ class Finder:
     """Programs that find logged events, run once more in a service's environment: `python -m <module>`.
 
     One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "outliers": bool, "request_id": str|null,
-    "level": str|null (one of `LogTable.LEVELS`, or worse), "since": epoch seconds|null, "limit": int, "follow": bool}. Events that match
-    all of it come on standard output, one JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new
-    one, until standard input is closed. What fails ends it with FAILED and one line on standard error:
-    {"error": {"code": str, "message": str}}.
+    "level": str|null (one of `LogTable.LEVELS`, or worse), "model": str|null, "version": str|null, "since": epoch seconds|null,
+    "limit": int, "rows": int|null, "follow": bool}. Events that match all of it come on standard output, one JSON object per line, the
+    newest `limit` of them, oldest first; with `follow` then every new one, until standard input is closed. With `rows` they come newest
+    first, as they are found, and end before they hold more rows than that together; nothing is followed then. What fails ends it with
+    FAILED and one line on standard error: {"error": {"code": str, "message": str}}.
     """
 
     LOG_STORE: Final = "mlsandbox_serving.log_store.find"
@@ -370,6 +371,8 @@ class ProfileFile:
     ROWS: Final = "rows.npz"
     """A sample of the reference rows, for the engine that needs rows."""
     ALL: Final = (DOCUMENT, ARRAYS, ROWS)
+    MOST_ROWS: Final = 200_000
+    """Rows that one is made of at most."""
 
 
 class ModelKind(StrEnum):

@@ -9,10 +9,10 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from mlsandbox_serving.contract import Dataset, Finder, LogTable
+from mlsandbox_serving.contract import Dataset, Field, Finder, LogTable
 
 POLL_SECONDS: Final = 0.2
 
@@ -30,12 +30,16 @@ class Conditions(NamedTuple):
     request_id: str | None = None
     level: str | None = None
     """This one of `LogTable.LEVELS` or a more severe one."""
+    model: str | None = None
+    version: str | None = None
     since: float | None = None
     """Epoch seconds, inclusive."""
     limit: int = 100
     """How many at most: the newest."""
+    rows: int | None = None
+    """Newest first, and no more events than hold so many rows together, but for the first one, which always comes."""
     follow: bool = False
-    """Then every new one."""
+    """Then every new one; not with `rows`."""
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -50,6 +54,18 @@ class FindFailed(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code: Final = code
+
+
+def within(rows: int, newest_first: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The first events, until the next one would make it more rows than that; the first one in any case."""
+    taken = 0
+    for event in newest_first:
+        predictions = event.get(Field.PREDICTIONS)
+        held = len(predictions) if isinstance(predictions, list) else 0
+        if taken and taken + held > rows:
+            return
+        taken += held
+        yield event
 
 
 def run_finder(find: Callable[[Conditions], Iterator[dict[str, Any] | None]]) -> int:
@@ -84,6 +100,8 @@ def parse(line: bytes) -> Conditions:
         raise FindFailed(Finder.INVALID, f"these are no conditions: {error}") from error
     if conditions.level is not None and conditions.level not in LogTable.LEVELS:
         raise FindFailed(Finder.INVALID, f"{conditions.level!r} is no level; these are: {', '.join(LogTable.LEVELS)}")
+    if conditions.follow and conditions.rows is not None:
+        raise FindFailed(Finder.INVALID, "events are followed in the order of their time, and the newest rows come in the opposite one")
     return conditions
 
 

@@ -21,7 +21,7 @@ from mlsandbox.packaging.profile import profile_lines
 from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
-from mlsandbox_serving.contract import Dataset, Field
+from mlsandbox_serving.contract import Dataset, Field, ProfileFile
 
 MOST_EVENTS: Final = 20_000
 """Logged requests that a baseline is made of: the newest."""
@@ -181,15 +181,15 @@ def _of_package(package: Package) -> ReferenceInUse:
 
 
 def _logged(root: Path, package: Package, since: float | None) -> Iterator[dict[str, Any]]:
-    """The newest logged predictions of a package.
+    """The newest logged predictions of a package, newest first.
 
     Raises:
         ReferenceUnusable: there is none.
     """
     found = 0
-    for event in events(root, EventFilter(requests=True, since=since), lines=MOST_EVENTS, follow=False):
-        asked = event.get(Field.EVENT_DATASET) == Dataset.PREDICTION
-        if asked and (event.get(Field.MODEL), event.get(Field.VERSION)) == (package.model, package.version):
+    wanted = EventFilter(requests=True, since=since, model=package.model, version=package.version)
+    for event in events(root, wanted, lines=MOST_EVENTS, rows=ProfileFile.MOST_ROWS):
+        if event.get(Field.EVENT_DATASET) == Dataset.PREDICTION:
             found += 1
             yield event
     if not found:

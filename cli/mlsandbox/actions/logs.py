@@ -40,6 +40,8 @@ class EventFilter:
     level: str | None = None
     since: float | None = None
     """Epoch seconds."""
+    model: str | None = None
+    version: str | None = None
 
     @property
     def is_given(self) -> bool:
@@ -76,8 +78,15 @@ def service_names(root: Path) -> list[str]:
     return list(remembered_engine(root).service_names())
 
 
-def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iterator[dict[str, Any]]:
+def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool = False, rows: int | None = None) -> Iterator[dict[str, Any]]:
     """Logged events, oldest first; with `follow`, then every new one, without end.
+
+    Args:
+        root: the project's folder.
+        wanted: which.
+        lines: how many at most.
+        follow: go on with new ones.
+        rows: newest first instead, and no more than hold so many rows together.
 
     Raises:
         EventLogUnreadable: nothing was logged yet, or the log cannot be read.
@@ -86,7 +95,7 @@ def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool) -> Iter
     engine = remembered_engine(root)
     running = [each.name for each in engine.observe().services if each.state is State.READY]
     service, finder = finder_beside(engine.service_names(), running)
-    conditions = {**asdict(wanted), "limit": lines, "follow": follow}
+    conditions = {**asdict(wanted), "limit": lines, "rows": rows, "follow": follow}
     try:
         for line in engine.run_in(service, ("-m", finder), json.dumps(conditions) + "\n"):
             yield json.loads(line)

@@ -74,7 +74,7 @@ class Rows:
     target: str | None = None
     """Column of the file with the labels."""
     events: Iterable[Mapping[str, Any]] = ()
-    """The newest last."""
+    """The newest first."""
 
 
 def make_baseline(project: Project, package: Package, rows: Rows, *, interpreter: Path, keep: bool) -> Baseline:

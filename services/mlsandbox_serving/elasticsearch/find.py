@@ -12,7 +12,7 @@ from mlsandbox_serving.contract import Env, Field, Finder
 from mlsandbox_serving.elasticsearch.client import AnswerTooLarge, Client, ElasticsearchError, Unreachable
 from mlsandbox_serving.elasticsearch.query import is_since, matching, newest_mark, page, stored_after
 from mlsandbox_serving.elasticsearch.templates import EVENTS
-from mlsandbox_serving.finding import Conditions, FindFailed, run_finder
+from mlsandbox_serving.finding import Conditions, FindFailed, run_finder, within
 
 _SEARCH: Final = f"/{EVENTS}-*/_search"
 _FIRST_PAGE: Final = 10
@@ -33,14 +33,19 @@ Hit = dict[str, Any]
 def find(client: Client, wanted: Conditions) -> Iterator[dict[str, Any] | None]:
     """Events that match, the newest last; with `follow` then every one that is stored from now on, and None where there is none for now.
 
+    With `rows` the newest first, to the millisecond, page by page: no more than one of these is held.
+
     Raises:
         FindFailed: Elasticsearch does not answer, or refuses.
     """
     try:
         following = _Following(client, wanted) if wanted.follow else None
-        hits = [
-            hit for hit in _hits(client, matching(wanted), limit=wanted.limit, newest_first=True) if is_since(hit["_source"], wanted.since)
-        ]
+        newest_first = _hits(client, matching(wanted), limit=wanted.limit, newest_first=True)
+        there = (hit for hit in newest_first if is_since(hit["_source"], wanted.since))
+        if wanted.rows is not None:
+            yield from within(wanted.rows, (hit["_source"] for hit in there))
+            return
+        hits = list(there)
         yield from (hit["_source"] for hit in _in_order(hits))
         if following is not None:
             following.shown(hits)

@@ -22,6 +22,8 @@ def matching(wanted: Conditions) -> dict[str, Any]:
     clauses += [{"term": {Field.EVENT_DATASET: name}} for name in wanted.datasets]
     if wanted.request_id is not None:
         clauses.append({"term": {Field.REQUEST_ID: wanted.request_id}})
+    clauses += [{"term": {Field.MODEL: wanted.model}}] if wanted.model is not None else []
+    clauses += [{"term": {Field.VERSION: wanted.version}}] if wanted.version is not None else []
     if wanted.level is not None:
         clauses.append(_at_least(wanted.level))
     if wanted.since is not None:

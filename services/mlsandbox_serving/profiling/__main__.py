@@ -1,7 +1,7 @@
 """Make a reference profile in the model's environment: reads one JSON object from standard input, and answers with one.
 
 In:  {"schema": schema.json, "load": as in package.json, "model": the model's file or folder, "code": folder of its own modules or null,
-      "reference": file or null, "target": column of labels or null, "events": file of logged events or null,
+      "reference": file or null, "target": column of labels or null, "events": file of logged events, the newest first, or null,
       "private": [column, …], "hashed": [column, …], "output": folder}
 Out: {"rows": rows that the profile was made of, "total": rows of the file, "refused": rows that the endpoint would not take,
       "why": what is wrong with the first of them, "columns": how many are compared, "labels": bool,
@@ -22,12 +22,13 @@ from typing import Any
 
 from mlsandbox_serving.answer_stream import answer_alone
 from mlsandbox_serving.capture import CaptureError
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift import Kind, Profile, build_profile, save_profile
 from mlsandbox_serving.drift_alibi import build_reference, save_reference
 from mlsandbox_serving.models import ModelSpec, load
 from mlsandbox_serving.profiling.answers import Answers, ask
 from mlsandbox_serving.profiling.logged import read_events
-from mlsandbox_serving.profiling.rows import MOST_ROWS, read_rows
+from mlsandbox_serving.profiling.rows import read_rows
 from mlsandbox_serving.schema import Schema
 from mlsandbox_serving.tabular import TabularError
 
@@ -52,10 +53,10 @@ def profiled(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     schema = Schema.from_json(request["schema"])
     if request["events"] is not None:
-        logged = read_events(Path(request["events"]), most=MOST_ROWS)
+        logged = read_events(Path(request["events"]), most=ProfileFile.MOST_ROWS)
         known = {name: values for name, values in logged.columns.items() if name in schema.names}
         profile = _saved(request, schema, known, logged.answers, None)
-        return _told(profile, total=logged.total, refused=0, why="")
+        return _told(profile, total=profile.rows, refused=0, why="")
     rows = read_rows(Path(request["reference"]), schema, target=request["target"])
     answers = _asked(request, schema, rows.columns)
     profile = _saved(request, schema, rows.columns.by_name, answers, rows.labels)

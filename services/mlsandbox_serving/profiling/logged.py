@@ -22,33 +22,29 @@ class Logged:
     Args:
         columns: as events hold them.
         answers: to them.
-        total: rows of all events, those that were too many included.
     """
 
     columns: dict[str, list[Any]]
     answers: Answers
-    rows: int
-    total: int
 
 
 def read_events(path: Path, *, most: int) -> Logged:
-    """Read logged events, one JSON object per line, the newest last; of more than `most` rows the newest are kept.
+    """Read logged events, one JSON object per line, the newest first, until the next one would make it more than `most` rows.
 
     Raises:
         CaptureError: no event holds rows.
     """
     found: deque[Rows] = deque()
-    kept = total = 0
+    kept = 0
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             event = read(Event(0, json.loads(line)))
             if not isinstance(event, Rows) or event.columns is None:
                 continue
-            found.append(event)
+            if found and kept + event.length > most:
+                break
+            found.appendleft(event)
             kept += event.length
-            total += event.length
-            while kept - found[0].length >= most:
-                kept -= found.popleft().length
     if not found:
         raise CaptureError("REFERENCE_EMPTY", "no logged event holds rows", fix="log inputs: inputs = true below [log] in sandbox.toml")
     names = dict.fromkeys(name for event in found for name in event.columns or ())
@@ -56,4 +52,4 @@ def read_events(path: Path, *, most: int) -> Logged:
     predictions = [value for event in found for value in padded(event.predictions, event.length)]
     scored = any(event.scores is not None for event in found)
     scores = [value for event in found for value in padded(event.scores, event.length)] if scored else None
-    return Logged(columns, Answers(predictions, scores), kept, total)
+    return Logged(columns, Answers(predictions, scores))

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsandbox_serving.capture import CaptureError
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.schema import Column, Columns, Schema
 from mlsandbox_serving.schema.column_check import check_of
 from mlsandbox_serving.tabular import frames, json_columns
 
-MOST_ROWS: Final = 200_000
 RUN: Final = 1_000
 """Consecutive rows that are kept together."""
 _Bools = NDArray[np.bool_]
@@ -45,7 +45,7 @@ class Rows:
     why: str
 
 
-def read_rows(path: Path, schema: Schema, *, target: str | None, most: int = MOST_ROWS) -> Rows:
+def read_rows(path: Path, schema: Schema, *, target: str | None, most: int = ProfileFile.MOST_ROWS) -> Rows:
     """Read reference rows.
 
     Args:

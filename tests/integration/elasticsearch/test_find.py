@@ -53,6 +53,7 @@ EVENTS = [
     event(204, {Field.EVENT_DATASET: "other", Field.EVENT_OUTCOME: "failure"}),
     event(205, {Field.LEVEL: "nonsense"}),
     event(206, {Field.EVENT_DATASET: Dataset.DRIFT, Field.EVENT_OUTCOME: "success"}),
+    *(event(number, {Field.MODEL: "churn", Field.VERSION: f"v{number % 2 + 1}"}) for number in range(208, 220)),
     event(207, {Field.EVENT_DATASET: Dataset.OUTLIERS, Field.EVENT_OUTCOME: "success"}),
 ]
 SINCE = (START + timedelta(seconds=60, microseconds=60)).timestamp()
@@ -68,6 +69,11 @@ CONDITIONS = [
     Conditions(request_id="nobody's"),
     Conditions(since=SINCE, limit=1000),
     Conditions(since=SINCE + 0.000_001, limit=1000),
+    Conditions(rows=1),
+    Conditions(rows=30, limit=1000),
+    Conditions(rows=1000, limit=7),
+    Conditions(rows=1000, requests=True, model="churn", version="v2", since=SINCE),
+    Conditions(model="churn", limit=1000),
     Conditions(requests=True, level="error", request_id="r6", since=SINCE, limit=2),
     *(Conditions(level=level, limit=1000) for level in LogTable.LEVELS),
 ]
@@ -93,6 +99,19 @@ def test_many(url: str, client: Elasticsearch) -> None:
     store(client, many)
 
     assert [each[Field.EVENT_ID] for each in found(url, Conditions(limit=1_234))] == [f"e{number:04}" for number in range(66, 1_300)]
+
+
+def test_rows_are_asked_for_page_by_page(url: str, client: Elasticsearch) -> None:
+    """With a bound on rows no page must be asked for before the events of the one before were taken."""
+    set_up(url)
+    store(client, [event(number) for number in range(100)])
+    recording = Recording(url)
+
+    found_first = next(find(recording, Conditions(rows=1_000, limit=1_000)))
+
+    assert found_first is not None
+    assert found_first[Field.EVENT_ID] == "e0099"
+    assert recording.sizes == [10]
 
 
 class Recording(Client):

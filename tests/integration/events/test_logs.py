@@ -36,7 +36,9 @@ def folder(tmp_path: Path) -> Folder:
 
 def _log(folder: Folder, *numbers: int) -> None:
     store = EventStore(folder.path / "data" / "log-store")
-    records = [{Field.EVENT_ID: f"id-{number}", Field.EVENT_DATASET: Dataset.PREDICTION, "n": number} for number in numbers]
+    records = [
+        {Field.EVENT_ID: f"id-{number}", Field.EVENT_DATASET: Dataset.PREDICTION, Field.PREDICTIONS: [0], "n": number} for number in numbers
+    ]
     store.add([to_row("sandbox.churn", Event(number, record)) for number, record in zip(numbers, records, strict=True)])
     store.close()
 
@@ -51,6 +53,17 @@ def test_events_are_found_when_nothing_runs(folder: Folder) -> None:
 
     assert _found(folder, requests=True) == [2, 3]
     assert _found(folder, errors=True) == []
+
+
+def test_the_newest_rows_are_found(folder: Folder) -> None:
+    """With a bound on rows the newest events must come, newest first, and follow none."""
+    _log(folder, 1, 2, 3)
+
+    found = events(folder.path.parent, EventFilter(requests=True), lines=10, rows=2)
+
+    assert [event["n"] for event in found] == [3, 2]
+    with pytest.raises(CommandFailed):
+        list(events(folder.path.parent, EventFilter(), lines=10, rows=2, follow=True))
 
 
 def test_new_events_are_followed(folder: Folder) -> None:

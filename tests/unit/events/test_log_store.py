@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -94,7 +95,7 @@ def test_conditions_narrow_what_is_found(store: EventStore) -> None:
     store.add(
         [
             _row(1, **{Field.REQUEST_ID: "r1", Field.MODEL: "churn", Field.TRACE_ID: "t1"}),
-            _row(2, **{Field.REQUEST_ID: "r2", Field.EVENT_DATASET: Dataset.ERROR, Field.MODEL: "churn"}),
+            _row(2, **{Field.REQUEST_ID: "r2", Field.EVENT_DATASET: Dataset.ERROR, Field.MODEL: "churn", Field.VERSION: "v2"}),
             _row(3, **{Field.REQUEST_ID: "r1", Field.EVENT_DATASET: Dataset.FEEDBACK}),
             _row(4, **{Field.LEVEL: "WARN"}),
             _row(5, **{Field.REQUEST_ID: "r2", Field.EVENT_DATASET: Dataset.OUTLIERS}),
@@ -111,9 +112,35 @@ def test_conditions_narrow_what_is_found(store: EventStore) -> None:
     assert _found(store, level="error") == [2]
     assert _found(store, request_id="r1", requests=True) == [1]
     assert _found(store, since=3) == [3, 4, 5, 6]
+    assert _found(store, model="churn") == [1, 2]
+    assert _found(store, model="churn", version="v2") == [2]
     assert _found(store, limit=2) == [5, 6]
     assert _found(store, limit=0) == []
     assert _found(store, request_id="r1' OR 1 --") == []
+
+
+def test_rows_bound_what_is_found(store: EventStore) -> None:
+    """With a bound on rows the newest events must come first and end before they hold more, the first of them in any case."""
+    store.add([_row(number, **{Field.PREDICTIONS: [1] * number}) for number in range(1, 6)])
+    store.add([_row(6, **{Field.EVENT_DATASET: Dataset.ERROR})])
+
+    assert _found(store, rows=9) == [6, 5, 4]
+    assert _found(store, rows=8) == [6, 5]
+    assert _found(store, rows=1) == [6, 5]
+    assert _found(store, rows=1, since=6) == [6]
+    assert _found(store, rows=1_000) == [6, 5, 4, 3, 2, 1]
+    assert _found(store, rows=1_000, limit=2) == [6, 5]
+
+
+def test_rows_are_read_as_they_are_taken(store: EventStore) -> None:
+    """Events must not be held all at once: one that cannot be read must not keep those before it from coming."""
+    store.add([_row(number, **{Field.PREDICTIONS: [1]}) for number in range(1, 4)])
+    with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute(f"UPDATE {LogTable.NAME} SET {LogTable.BODY} = 'damaged' WHERE {LogTable.ROWID} = 1")  # noqa: S608 - names of the contract
+
+    found = find(store.path, Conditions(rows=1_000))
+
+    assert [event["n"] for event in (next(found), next(found)) if event is not None] == [3, 2]
 
 
 def test_following_goes_on_with_what_arrives(store: EventStore) -> None:

@@ -22,6 +22,7 @@ from mlsandbox_serving.drift_alibi import load_reference
 from mlsandbox_serving.drift_sidecar.event import Rows, read
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.profiling.__main__ import profiled
+from mlsandbox_serving.profiling.logged import read_events
 from mlsandbox_serving.profiling.rows import RUN, read_rows
 from mlsandbox_serving.record import Facts, Identity, Privacy, prediction_event
 from mlsandbox_serving.schema import Column, Output, Schema
@@ -278,7 +279,8 @@ def test_a_profile_of_logged_events(tmp_path: Path) -> None:
     frame = _customers()
     made = _made(tmp_path, frame)
     log = tmp_path / "events.jsonl"
-    log.write_text("\n".join(map(json.dumps, _events(made, _sent(frame)))), encoding="utf-8")
+    newest_first = reversed(_events(made, _sent(frame)))
+    log.write_text("\n".join(map(json.dumps, newest_first)), encoding="utf-8")
 
     told = profiled({**made.request, "reference": None, "events": str(log), "model": str(tmp_path / "none"), "output": str(tmp_path / "b")})
 
@@ -289,6 +291,19 @@ def test_a_profile_of_logged_events(tmp_path: Path) -> None:
     for stream in logged.streams:
         other = next(each for each in given.streams if each.name == stream.name)
         assert np.array_equal(stream.counts, other.counts), stream.name
+
+
+def test_the_newest_logged_rows_are_used(tmp_path: Path) -> None:
+    """Of too many logged rows the newest must be used, oldest first, and never more than are allowed."""
+    frame = _customers()
+    made = _made(tmp_path, frame)
+    log = tmp_path / "events.jsonl"
+    log.write_text("\n".join(map(json.dumps, reversed(_events(made, _sent(frame))))), encoding="utf-8")
+
+    logged = read_events(log, most=250)
+
+    assert len(logged.answers.predictions) == 200
+    assert logged.columns["member"] == frame["member"].tolist()[-200:]
 
 
 class _Failing:
