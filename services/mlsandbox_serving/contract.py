@@ -371,6 +371,8 @@ class ProfileFile:
     ROWS: Final = "rows.npz"
     """A sample of the reference rows, for the engine that needs rows."""
     ALL: Final = (DOCUMENT, ARRAYS, ROWS)
+    BASELINE: Final = "baseline.json"
+    """Beside the files of a baseline alone: {"created": ISO 8601, "source": where its rows are from in words, …}."""
     MOST_ROWS: Final = 200_000
     """Rows that one is made of at most."""
 

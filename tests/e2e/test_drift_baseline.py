@@ -43,7 +43,7 @@ def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
     assert (_shown(saved)["kind"], _shown(saved)["profile"]["rows"], _reference(saved)) == ("package", 400, 400)
 
     planned = saved.run("drift", "baseline", "set", "--from", "older.parquet", "--dry-run").ok()
-    assert planned.out.strip() == "2,000 rows of older.parquet would become the baseline; nothing was changed"
+    assert planned.out.strip() == "2,000 rows from older.parquet would become the baseline; nothing was changed"
     assert _shown(saved)["kind"] == "package"
 
     done = saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()
@@ -55,9 +55,10 @@ def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
     assert saved.run("up", "-o", "json").ok().json["unchanged"] is True
 
     logged = saved.run("drift", "baseline", "set", "--from-logs", "--since", "1h").ok()
-    assert re.search(r"2,00\d rows of logged requests are compared with from now on", logged.out)
+    assert re.search(r"2,00\d rows from logs are compared with from now on", logged.out)
     assert logged.out.splitlines()[1].strip() == "the drift service compares with it"
     assert _reference(saved) > 2_000
+    assert re.search(r"rows compared with 2,00\d of the reference, a baseline of 2\d{3}-\d\d-\d\d, from logs", saved.run("drift").ok().out)
 
     reset = saved.run("drift", "baseline", "reset").ok()
     assert reset.out.splitlines()[1].strip() == "the drift service compares with it"

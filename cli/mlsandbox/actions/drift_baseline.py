@@ -104,7 +104,7 @@ def set_baseline(
         if options.file is not None:
             rows = Rows(source=options.file.name, file=options.file.absolute(), target=config.target)
         else:
-            rows = Rows(source="logged requests", events=_logged(project.root, package, options.since))
+            rows = Rows(source="logs", events=_logged(project.root, package, options.since))
         made = make_baseline(project, package, rows, interpreter=interpreter, keep=not dry_run)
         report.done(f"Made the baseline of {package.model} {package.version}", profile_lines(made.profile)[0])
         for line in profile_lines(made.profile)[1:]:

@@ -22,7 +22,6 @@ from mlsandbox.project import Project
 from mlsandbox_serving.contract import SCHEMA_VERSION, PackageFile, ProfileFile
 
 _FOLDER: Final = "baseline"
-_DOCUMENT: Final = "baseline.json"
 FEWEST_ROWS: Final = 500
 """With fewer the drift engine tells no changes of what occurs; `mlsandbox_serving.drift` has the same number."""
 
@@ -53,8 +52,8 @@ class Baseline:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files of its profile."""
-        return tuple(self.folder / name for name in ProfileFile.ALL)
+        """What says that it is a baseline, and the files of its profile."""
+        return tuple(self.folder / name for name in (ProfileFile.BASELINE, *ProfileFile.ALL))
 
 
 def baseline_folder(project: Project, name: str) -> Path:
@@ -129,7 +128,7 @@ def make_baseline(project: Project, package: Package, rows: Rows, *, interpreter
 def read_baseline(folder: Path) -> Baseline | None:
     """The baseline in a folder; None when there is none that is whole."""
     try:
-        document = json.loads((folder / _DOCUMENT).read_text(encoding="utf-8"))
+        document = json.loads((folder / ProfileFile.BASELINE).read_text(encoding="utf-8"))
         found = Baseline(
             folder=folder,
             version=str(document["version"]),
@@ -145,7 +144,7 @@ def read_baseline(folder: Path) -> Baseline | None:
 
 def remove_baseline(baseline: Baseline) -> None:
     """Remove a baseline; whatever else lies in its folder stays."""
-    for file in (baseline.folder / _DOCUMENT, *baseline.files):
+    for file in baseline.files:
         file.unlink(missing_ok=True)
     if not any(baseline.folder.iterdir()):
         baseline.folder.rmdir()
@@ -155,7 +154,7 @@ def _write(files: Path, baseline: Baseline) -> None:
     """Put the files of a profile and what is known of them in their place; the description, without which there is none, last."""
     folder = baseline.folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _DOCUMENT).unlink(missing_ok=True)
+    (folder / ProfileFile.BASELINE).unlink(missing_ok=True)
     for name in ProfileFile.ALL:
         write_atomic(folder / name, (files / name).read_bytes())
     document = {
@@ -166,13 +165,13 @@ def _write(files: Path, baseline: Baseline) -> None:
         "source": baseline.source,
         "profile": baseline.profile,
     }
-    write_atomic(folder / _DOCUMENT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(folder / ProfileFile.BASELINE, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def _refuse_few(rows: int, source: str) -> NoReturn:
     raise ReferenceUnusable(
         f"{rows:,} rows are too few to compare with",
-        why=f"{source} has no more; with fewer than {FEWEST_ROWS} only missing, unseen and out-of-range values could be told.",
+        why=f"There are no more from {source}; with fewer than {FEWEST_ROWS} only missing, unseen and out-of-range values could be told.",
         fix="give more rows: sandbox drift baseline set --from FILE",
         details={"rows": rows},
     )

@@ -47,4 +47,4 @@ def _lines(each: ReferenceInUse, paint: Paint) -> list[str]:
 def _subject(each: ReferenceInUse) -> str:
     if each.kind == "live":
         return f"the first live rows, since {each.source}"
-    return f"{each.profile['rows']:,} rows of {each.source}"
+    return f"{each.profile['rows']:,} rows {'from' if each.kind == 'baseline' else 'of'} {each.source}"

@@ -14,7 +14,6 @@ Json = Mapping[str, Any]
 _SHOWN: Final = 60
 """Columns that are drawn, the worst first."""
 _STATES: Final = {"drift": "Drift", "change": "Change", "steady": "No drift", "learning": "Learning", "waiting": "Waiting"}
-_REFERENCES: Final = {"given": "given with the model", "live": "made of the first live rows"}
 _REASONS: Final = (("out_of_range", "out of range"), ("unseen", "unseen"), ("missing", "missing"), ("any", "any of these"))
 _STYLE: Final = """
 :root{color-scheme:light dark;--text:#1b1f24;--soft:#57606a;--page:#fff;--card:#f6f8fa;--line:#d0d7de;
@@ -90,7 +89,7 @@ def _facts(model: Json) -> str:
         ("Rows compared", f"{model['rows']:,}"),
         ("Recent rows", f"{model['window_rows']:,}"),
         ("Last event", last or "none yet"),
-        ("Reference", f"{reference['rows']:,} rows, {_REFERENCES.get(reference['source'], reference['source'])}"),
+        ("Reference", f"{reference['rows']:,} rows, {reference['words']}"),
         ("Engine", model["engine"]),
         ("Alarms so far", f"{model['alarms']:,}"),
         *(

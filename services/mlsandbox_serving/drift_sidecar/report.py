@@ -22,6 +22,7 @@ MOST_SHOWN: Final = 200
 """Columns of a report, the worst first."""
 _WORST: Final = 5
 _NANOSECONDS: Final = 10**9
+_REFERENCES: Final = {"given": "given with the model", "live": "made of the first live rows"}
 _OF_KIND: Final = {
     Kind.FEATURES: "inputs",
     Kind.PREDICTION: "predictions",
@@ -68,6 +69,8 @@ def _model(seen: Seen, performance: Sequence[Performance]) -> Json:
         "reference": {
             "rows": verdict.reference_rows,
             "source": verdict.reference_source,
+            "words": seen.baseline.words if seen.baseline is not None else _REFERENCES[verdict.reference_source],
+            "baseline": None if seen.baseline is None else seen.baseline._asdict(),
             "rows_to_learn": verdict.learning,
             "problem": seen.problem,
         },

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mlsandbox_serving.drift import Kind, Monitor, Profile, ProfileUnreadable, Settings, StateUnreadable, load_profile
+from mlsandbox_serving.drift_sidecar.baseline import read_baseline
 from mlsandbox_serving.drift_sidecar.block import Block, Pending
 from mlsandbox_serving.drift_sidecar.event import Labelled, Rows
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
@@ -54,6 +55,8 @@ class Watch:
         self._applied = 0
         self._pending = Pending()
         self._profile = self._load(folder)
+        self.baseline: Final = read_baseline(folder) if folder is not None and self._profile is not None else None
+        """What rows are compared with when it is not what was packaged."""
         self._monitor = self._made(settings, saved)
         self._second = second
         self._rows_in = folder if self._profile is not None else None

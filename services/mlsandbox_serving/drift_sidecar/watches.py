@@ -17,6 +17,7 @@ from mlsandbox_serving.contract import Field
 from mlsandbox_serving.drift import Histogram, Kind, Profile, ProfileUnreadable, Verdict, load_profile, save_profile
 from mlsandbox_serving.drift_alibi import ROWS
 from mlsandbox_serving.drift_alibi import Verdict as Opinion
+from mlsandbox_serving.drift_sidecar.baseline import Baseline
 from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
@@ -54,6 +55,8 @@ class Seen(NamedTuple):
     """Epoch nanoseconds; 0 before the first one."""
     second: Opinion | None = None
     """What the engine beside says; None when there is none, or it has nothing to compare with."""
+    baseline: Baseline | None = None
+    """What rows are compared with when it is not what was packaged."""
 
     @property
     def window_rows(self) -> int:
@@ -146,6 +149,7 @@ class Watches:
             watch.problem,
             watch.last_event,
             None if self._second is None else self._second.verdict(source),
+            watch.baseline,
         )
 
     def performance(self) -> tuple[Performance, ...]:

@@ -46,9 +46,9 @@ def test_changes() -> None:
     done = replace(KEPT, change="set", running="the drift service compares with it")
 
     assert change_text(done, PLAIN) == (
-        "✓ 12,034 rows of rows.parquet are compared with from now on, kept in churn/baseline\n  the drift service compares with it"
+        "✓ 12,034 rows from rows.parquet are compared with from now on, kept in churn/baseline\n  the drift service compares with it"
     )
-    assert change_text(replace(done, dry_run=True), PLAIN) == "12,034 rows of rows.parquet would become the baseline; nothing was changed"
+    assert change_text(replace(done, dry_run=True), PLAIN) == "12,034 rows from rows.parquet would become the baseline; nothing was changed"
     assert change_text(replace(PACKAGED, change="reset", running="the stack is not running"), PLAIN).splitlines()[0] == (
         "✓ the baseline of churn is gone; compared with again: 12,034 rows of the reference of v3"
     )

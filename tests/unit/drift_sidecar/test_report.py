@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from mlsandbox_serving.drift import Monitor
 from mlsandbox_serving.drift import Settings as MonitorSettings
+from mlsandbox_serving.drift_sidecar.baseline import Baseline
 from mlsandbox_serving.drift_sidecar.page import page
 from mlsandbox_serving.drift_sidecar.plot import plot
 from mlsandbox_serving.drift_sidecar.report import report, status
@@ -75,6 +77,20 @@ def test_the_verdict_is_one_word_and_one_sentence(look: Look) -> None:
     learning = Seen(Source("churn", "v1"), True, Monitor(None).verdict(), (), None, 0)
     assert _model(learning)["state"] == "learning"
     assert "5000" in _model(learning)["sentence"]
+
+
+def test_the_reference_is_named(look: Look) -> None:
+    """Whether rows are compared with what was packaged, a baseline or the first live rows must be told, and stand on the page."""
+    packaged = look()
+    kept = packaged._replace(baseline=Baseline("2026-11-26T12:00:00Z", "rows <1>.csv"))
+    learned = packaged._replace(verdict=replace(packaged.verdict, reference_source="live"))
+
+    assert _model(packaged)["reference"]["words"] == "given with the model"
+    assert _model(packaged)["reference"]["baseline"] is None
+    assert _model(learned)["reference"]["words"] == "made of the first live rows"
+    assert _model(kept)["reference"]["words"] == "a baseline of 2026-11-26, from rows <1>.csv"
+    assert _model(kept)["reference"]["baseline"] == {"created": "2026-11-26T12:00:00Z", "source": "rows <1>.csv"}
+    assert "a baseline of 2026-11-26, from rows <1>.csv" in _page(kept).text
 
 
 def test_a_report_is_json_with_every_column(look: Look) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlsandbox_serving.drift import Kind, Monitor, save_profile
 from mlsandbox_serving.drift import Settings as MonitorSettings
 from mlsandbox_serving.drift_sidecar import watches as module
+from mlsandbox_serving.drift_sidecar.baseline import Baseline
 from mlsandbox_serving.drift_sidecar.event import Result
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.watches import Watches
@@ -321,3 +322,32 @@ def test_copies_of_profiles_go_with_their_versions(place: Place) -> None:
     assert again.sources() == []
     assert list(copies.iterdir()) == []
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"created": "2026-11-26T12:00:00Z", "source": "logs", "profile": {}}', Baseline("2026-11-26T12:00:00Z", "logs")),
+        ('{"created": "2026-11-26T12:00:00Z"}', None),
+        ("[]", None),
+        ("no JSON", None),
+    ],
+)
+def test_a_baseline_is_told_from_a_packaged_reference(place: Place, text: str, told: Baseline | None) -> None:
+    """What stands beside the profile must be told; what cannot be read must keep nothing from being compared."""
+    (place.profiles[CHURN] / "baseline.json").write_text(text, encoding="utf-8")
+    watches = place.open()
+
+    assert _said(watches).baseline == told
+    assert _said(watches).verdict.reference_source == "given"
+    watches.close()
+
+
+def test_a_baseline_that_cannot_be_used_is_none(place: Place) -> None:
+    """When the first live rows become the reference they must not be called a baseline."""
+    (place.profiles[CHURN] / "baseline.json").write_text('{"created": "2026-11-26T12:00:00Z", "source": "logs"}', encoding="utf-8")
+    (place.profiles[CHURN] / "profile.npz").write_bytes(b"damaged")
+    watches = place.open()
+
+    assert (_said(watches).baseline, _said(watches).problem is None) == (None, False)
+    watches.close()

@@ -88,5 +88,5 @@ def test_it_is_used_with_the_model_that_answered_its_rows(project: Project) -> N
         spec = stack_of(project, packages, ports, frozenset({"drift"}), DriftEngines(("native",)))
         return set(spec.service("drift").files.values())
 
-    assert files("sha256:1") == {ProjectFile(f"churn/baseline/{name}") for name in ("profile.json", "profile.npz")}
+    assert files("sha256:1") == {ProjectFile(f"churn/baseline/{name}") for name in ("baseline.json", "profile.json", "profile.npz")}
     assert files("sha256:9") == {PackagedFile("churn:v1", f"src/{PackageFile.PROFILE}/{name}") for name in ("profile.json", "profile.npz")}
