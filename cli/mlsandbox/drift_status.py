@@ -25,19 +25,21 @@ class Column:
 
     Args:
         name: of it, or of a pair of columns.
-        severity: "none", "low", "medium" or "high".
+        severity: "none", "low", "medium" or "high"; None, as its measures, with too few rows.
         certain: whether the evidence points at it.
         evidence: as a part of what raises an alarm; None when it is beyond numbers.
         psi: less its noise floor.
+        shift: by how much the mean moved, in standard deviations; None when that is not what changed.
         excess: rows that the model was not trained for beyond the reference's share; 0.01 is a point.
         explanation: the cell that changed most, in words.
     """
 
     name: str
-    severity: str
+    severity: str | None
     certain: bool
     evidence: float | None
     psi: float | None
+    shift: float | None
     excess: float | None
     explanation: str
 
@@ -48,8 +50,11 @@ class KindVerdict:
 
     Args:
         kind: which.
-        severity: of its worst column.
+        severity: of its worst column; None with too few rows.
+        rows: that it is about.
+        rows_needed: to know it.
         certain: whether chance is ruled out, and the change is not over.
+        settled: whether a change that is certain was measured on rows after it alone; before, it may well be larger than it looks.
         page: certain and large enough to matter, until it is over.
         informational: why it never pages; None when it may.
         evidence: as a part of what raises an alarm; None when it is beyond numbers.
@@ -58,13 +63,21 @@ class KindVerdict:
     """
 
     kind: str
-    severity: str
+    severity: str | None
+    rows: int
+    rows_needed: int
     certain: bool
+    settled: bool
     page: bool
     informational: str | None
     evidence: float | None
     since_row: int | None
     worst: tuple[Column, ...]
+
+    @property
+    def young(self) -> bool:
+        """A change is certain, and how large it is will be known in some rows."""
+        return self.certain and not (self.settled or self.page or self.informational)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +273,11 @@ def _opinion(entry: Mapping[str, Any] | None) -> Opinion | None:
 def _kind(entry: Mapping[str, Any]) -> KindVerdict:
     return KindVerdict(
         kind=str(entry["kind"]),
-        severity=str(entry["severity"]),
+        severity=_word(entry["severity"]),
+        rows=int(entry["rows"]),
+        rows_needed=int(entry["rows_needed"]),
         certain=bool(entry["certain"]),
+        settled=bool(entry["settled"]),
         page=bool(entry["page"]),
         informational=entry["informational"],
         evidence=_number(entry["evidence"]),
@@ -273,10 +289,11 @@ def _kind(entry: Mapping[str, Any]) -> KindVerdict:
 def _column(entry: Mapping[str, Any]) -> Column:
     return Column(
         name=str(entry["column"]),
-        severity=str(entry["severity"]),
+        severity=_word(entry["severity"]),
         certain=bool(entry["certain"]),
         evidence=_number(entry["evidence"]),
         psi=_number(entry["psi"]),
+        shift=_number(entry["shift"]),
         excess=_number(entry["excess"]),
         explanation=str(entry["explanation"]),
     )
@@ -285,6 +302,10 @@ def _column(entry: Mapping[str, Any]) -> Column:
 def _performance(entry: Mapping[str, Any]) -> Performance:
     metrics = {str(name): _number(value) for name, value in entry["metrics"].items()}
     return Performance(str(entry["window"]), int(entry["predictions"]), int(entry["labels"]), metrics)
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _number(value: float | None) -> float | None:

@@ -65,7 +65,7 @@ def _alerts(model: ModelDrift) -> Iterator[Alert]:
     """One for each name, whatever number of kinds is behind it."""
     behind: dict[tuple[str, str], list[KindVerdict]] = {}
     for kind in model.kinds:
-        if kind.page or kind.certain:
+        if kind.page or (kind.certain and not kind.young):
             behind.setdefault(PAGES[kind.kind] if kind.page else MINOR, []).append(kind)
     for (name, summary), kinds in behind.items():
         yield Alert(
@@ -81,9 +81,9 @@ def _alerts(model: ModelDrift) -> Iterator[Alert]:
 
 
 def _changed(kind: KindVerdict) -> str:
-    columns = [each.name for each in kind.worst if each.certain or each.severity != "none"]
+    columns = [each.name for each in kind.worst]
     named = f", most of all in {', '.join(columns)}" if columns else ""
-    return f"{kind.kind} changed, severity {kind.severity}{named}"
+    return f"{kind.kind} changed, severity {kind.severity or 'not known'}{named}"
 
 
 def _verdicts(sight: Sight) -> tuple[DriftReport | None, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC
 from typing import Final
@@ -16,8 +17,10 @@ _BAR: Final = 10
 _FULL_PSI, _FULL_EXCESS = 0.25, 0.05
 """Where severity becomes high; there the bar is full."""
 _STATES: Final = {"drift": "drift", "change": "a change", "steady": "no drift", "learning": "learning", "waiting": "waiting for rows"}
-_MOST_EVIDENCE: Final = 1_000_000
 _METRICS: Final = 4
+_WIDTH: Final = 100
+_LONGEST_NAME: Final = 40
+_NOT_KNOWN: Final = "not known"
 
 
 def drift_text(result: DriftResult, paint: Paint) -> str:
@@ -68,16 +71,18 @@ def gate_texts(result: DriftResult) -> tuple[str, ...]:
 
 
 def bar(column: Column) -> str:
-    """The size of a change; full where it becomes high."""
+    """The size of a change; full where it becomes high; "" when it is not known."""
+    if column.severity is None:
+        return ""
     filled = round(_BAR * min(max((column.psi or 0.0) / _FULL_PSI, (column.excess or 0.0) / _FULL_EXCESS, 0.0), 1.0))
     return "#" * filled + "." * (_BAR - filled)
 
 
-def evidence_text(evidence: float | None) -> str:
-    """Evidence as a part of what raises an alarm."""
-    if evidence is None or evidence > _MOST_EVIDENCE:
-        return f"> {_MOST_EVIDENCE:,}x"
-    return "< 0.01x" if 0 < evidence < 0.01 else f"{evidence:,.3g}x" if evidence < 100 else f"{evidence:,.0f}x"
+def evidence_text(kind: KindVerdict) -> str:
+    """Evidence as a part of what raises an alarm; once it has, it is gathered anew and says little."""
+    if kind.certain or kind.evidence is None:
+        return "alarm raised"
+    return "< 0.1% of an alarm" if kind.evidence < 0.001 else f"{kind.evidence:.1%} of an alarm"
 
 
 def _conclusion(result: DriftResult, paint: Paint) -> str:
@@ -86,33 +91,55 @@ def _conclusion(result: DriftResult, paint: Paint) -> str:
         return f"{paint.bad('✗')} {paint.bad('drift')} in {named}; look closer: sandbox drift report --open"
     if result.is_open:
         return f"{paint.warn('·')} nothing was compared yet"
+    kinds = [kind for model in result.models if model.current for kind in model.kinds]
+    if kinds and all(kind.severity is None for kind in kinds):
+        return f"{paint.warn('·')} no drift so far, of too few rows to mean much"
     return f"{paint.good('✓')} {paint.good('no drift')} that matters"
 
 
 def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
     yield f"{paint.strong(f'{model.model} {model.version}')} · {_coloured(model.state, _STATES.get(model.state, model.state), paint)}"
-    yield f"  {model.sentence}"
-    yield f"  {_rows(model)}"
-    yield from (f"  {paint.warn('attention:')} {each}" for each in _attention(model))
+    yield from _wrapped(model.sentence)
+    yield from _wrapped(_rows(model))
+    for each in _attention(model):
+        first, *others = _wrapped(f"attention: {each}")
+        yield first.replace("attention:", paint.warn("attention:"), 1)
+        yield from others
     if model.kinds and model.rows:
         yield ""
-        rows = [
-            (each.kind, each.severity, "yes" if each.certain else "no", _since(each, model), evidence_text(each.evidence), _told(each))
-            for each in model.kinds
-        ]
-        yield from (f"  {line}" for line in table(("about", "severity", "certain", "since", "evidence now", "verdict"), rows).splitlines())
-        yield from (line for each in model.kinds if each.certain or each.severity != "none" for line in _worst(each, paint))
+        yield from (f"  {line}" for line in _kinds(model).splitlines())
+        yield from (line for each in model.kinds for line in _worst(each, paint))
     if model.opinion is not None:
         yield ""
-        yield f"  second opinion ({model.opinion.engine}, {_windows(model.opinion)}): {_second(model.opinion, paint)}"
+        yield f"  second opinion: {model.opinion.engine}, {_windows(model.opinion)}"
+        yield from _second(model.opinion, paint)
     yield from (f"  {each}".rstrip() for each in _performance(model.performance))
 
 
-def _second(opinion: Opinion, paint: Paint) -> str:
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False
+    ) or [""]
+
+
+def _kinds(model: ModelDrift) -> str:
+    rows = [(each.kind, _told(each), _severity(each), _since(each, model), evidence_text(each)) for each in model.kinds]
+    header = ("about", "verdict", "severity", "since row", "evidence")
+    if not any(each.certain for each in model.kinds):
+        return table((*header[:3], header[4]), [(*row[:3], row[4]) for row in rows])
+    return table(header, rows)
+
+
+def _severity(kind: KindVerdict) -> str:
+    if kind.severity is None:
+        return f"{_NOT_KNOWN} ({kind.rows} of {kind.rows_needed} rows)"
+    return f"{_NOT_KNOWN} yet" if kind.young else kind.severity
+
+
+def _second(opinion: Opinion, paint: Paint) -> Iterator[str]:
     """Its sentence, in the colour of what it says; alerts are the native engine's alone."""
-    if opinion.state in {"drift", "failed"}:
-        return paint.bad(opinion.sentence)
-    return paint.good(opinion.sentence) if opinion.state == "steady" else paint.warn(opinion.sentence)
+    colour = paint.bad if opinion.state in {"drift", "failed"} else paint.good if opinion.state == "steady" else paint.warn
+    yield from map(colour, _wrapped(opinion.sentence, "    "))
 
 
 def _windows(opinion: Opinion) -> str:
@@ -130,6 +157,9 @@ def _rows(model: ModelDrift) -> str:
 def _attention(model: ModelDrift) -> Iterator[str]:
     if model.problem:
         yield f"the reference that was given cannot be used: {model.problem}"
+    for kind in model.kinds:
+        if kind.informational:
+            yield f"{kind.kind} can raise no alert: {kind.informational}"
     if model.rows_without_inputs:
         yield f"{model.rows_without_inputs:,} rows were logged without inputs: only what the model answered is compared"
     if model.left_out:
@@ -141,37 +171,41 @@ def _attention(model: ModelDrift) -> Iterator[str]:
 def _since(kind: KindVerdict, model: ModelDrift) -> str:
     if kind.since_row is None:
         return ""
-    return f"row {kind.since_row:,}, {max(model.rows - kind.since_row, 0):,} rows ago"
+    return f"{kind.since_row:,} ({max(model.rows - kind.since_row, 0):,} rows ago)"
 
 
 def _told(kind: KindVerdict) -> str:
-    if kind.page:
-        return "drift"
-    if kind.informational:
-        return f"for information: {kind.informational}"
-    return "a change" if kind.certain else "steady"
+    return "drift" if kind.page else "a change" if kind.certain else "steady"
 
 
 def _worst(kind: KindVerdict, paint: Paint) -> Iterator[str]:
-    shown = [each for each in kind.worst if each.certain or each.severity != "none"] or list(kind.worst[:1])
-    if not shown:
+    if not kind.worst:
         return
     yield ""
     yield f"  {kind.kind}: the worst columns"
-    rows = [(each.name, each.severity, bar(each), _size(each, kind), evidence_text(each.evidence)) for each in shown]
-    head, *lines = table(("column", "severity", "size", "measure", "evidence"), rows).splitlines()
+    rows = [
+        (_short(each.name), each.severity or _NOT_KNOWN, bar(each), _size(each, kind), "yes" if each.certain else "no")
+        for each in kind.worst
+    ]
+    head, *lines = table(("column", "severity", "size", "measure", "certain"), rows).splitlines()
     yield f"  {paint.dim(head)}"
-    for line, each in zip(lines, shown, strict=True):
+    for line, each in zip(lines, kind.worst, strict=True):
         yield f"  {line}"
-        yield f"    {each.explanation}"
+        yield from _wrapped(each.explanation if len(each.name) <= _LONGEST_NAME else f"{each.name}: {each.explanation}", "    ")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _size(column: Column, kind: KindVerdict) -> str:
-    """The measure that decides about severity."""
+    """The measure that decides about severity, and where the mean went."""
+    if column.severity is None:
+        return ""
     psi, excess = column.psi or 0.0, column.excess or 0.0
     if kind.kind == "outliers" or excess / _FULL_EXCESS > psi / _FULL_PSI:
         return f"{excess * 100:+.1f} points"
-    return f"PSI {psi:.3f}"
+    return f"PSI {psi:.3f}" + ("" if column.shift is None else f", {column.shift:+.2f} sd")
 
 
 def _performance(windows: tuple[Performance, ...]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ from mlsandbox_serving.drift.cells import Ints, Role
 from mlsandbox_serving.drift.explain import Explainer
 from mlsandbox_serving.drift.latch import Latch
 from mlsandbox_serving.drift.layout import OUTLIER_COUNTS, Layout
-from mlsandbox_serving.drift.measures import Measures
+from mlsandbox_serving.drift.measures import Measures, Sizes
+from mlsandbox_serving.drift.pairs import association_changed
 from mlsandbox_serving.drift.profile.definition import Profile
 from mlsandbox_serving.drift.sequential import KINDS
 from mlsandbox_serving.drift.settings import Settings
-from mlsandbox_serving.drift.severity import Severity
-from mlsandbox_serving.drift.streams import Kind
+from mlsandbox_serving.drift.severity import Severity, smallest_psi
+from mlsandbox_serving.drift.streams import PAIR_CELLS, Kind
 from mlsandbox_serving.drift.values import Floats, Values
 from mlsandbox_serving.drift.verdict import ColumnFinding, Histogram, KindVerdict, OutlierRates
 from mlsandbox_serving.drift.window import BLOCK_ROWS, Window
@@ -84,9 +85,9 @@ class Engine:
 
     def verdicts(self, *, everything: bool = False) -> tuple[KindVerdict, ...]:
         """One per kind that is watched, with the worst columns or all of them."""
-        psi, excess = self._measured()
         now = self._evidence.by_stream()
-        return tuple(self._verdict(kind, now, psi, excess, everything=everything) for kind in self._latches)
+        look = self._measured(now)
+        return tuple(self._verdict(kind, now, look, everything=everything) for kind in self._latches)
 
     def outliers(self) -> OutlierRates:
         """Of the recent rows."""
@@ -109,7 +110,9 @@ class Engine:
             "left_over": self._left_over,
             "alarms": self.alarms,
             "last_alarm": self.last_alarm,
-            "latches": {kind.value: [latch.since, latch.alarms, latch.page, latch.calm] for kind, latch in self._latches.items()},
+            "latches": {
+                kind.value: [latch.since, latch.alarms, latch.page, latch.calm, latch.settled] for kind, latch in self._latches.items()
+            },
             "examples": [[position, role, text] for (position, role), text in self._examples.items()],
         }
         return document, arrays
@@ -187,10 +190,13 @@ class Engine:
         self.last_alarm = self.rows
 
     def _look(self, clock: str) -> None:
-        psi, excess = self._measured()
+        look = self._measured(self._evidence.by_stream())
+        alone = self._windows[clock].alone
         for kind, latch in self._latches.items():
             own = _FEEDBACK if kind is Kind.PERFORMANCE else _REQUESTS
-            if own == clock and latch.look(self._severity(kind, psi, excess), BLOCK_ROWS, may_page=self._informational(kind) is None):
+            if own != clock:
+                continue
+            if latch.look(self._severity(kind, look), BLOCK_ROWS, may_page=self._informational(kind) is None, alone=alone):
                 self._peaks[:, KINDS.index(kind)] = 0.0
 
     def _recent(self) -> Ints:
@@ -198,57 +204,88 @@ class Engine:
         counts: Ints = self._windows[_REQUESTS].recent()[0] + self._windows[_FEEDBACK].recent()[0]
         return counts
 
-    def _measured(self) -> tuple[Floats, Floats]:
+    def _measured(self, now: Floats) -> _Look:
         counts = self._recent()[: self._layout.cells]
-        return self._measures.psi(counts), self._measures.excess(counts)
+        sizes = self._measures.sizes(counts)
+        statistics = np.maximum(now, self._peaks)
+        return _Look(counts, sizes, statistics, self._named(counts, sizes, statistics))
 
-    def _severity(self, kind: Kind, psi: Floats, excess: Floats) -> Severity:
-        """Of an alert only the streams count that the evidence points at, so that no other one's noise makes it severe."""
+    def _named(self, counts: Ints, sizes: Sizes, statistics: Floats) -> NDArray[np.bool_]:
+        """Which streams and pairs are told of: of pairs those alone that the evidence points at and no change of their columns explains."""
+        named = np.ones(len(statistics), dtype=bool)
+        blamed = statistics >= _BLAME * self._budget
+        features, outliers = KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)
+        for position, pair in enumerate(self._layout.pairs, start=len(self._layout.streams)):
+            start = int(self._layout.starts[position])
+            named[position] = (
+                blamed[position, features]
+                and not blamed[[pair.first, pair.second]][:, [features, outliers]].any()
+                and (
+                    sizes.psi[position] < smallest_psi(Severity.LOW)  # hardly a row of the change is among the recent ones, or is any more
+                    or association_changed(
+                        counts[start : start + PAIR_CELLS].astype(np.float64), pair.shares, int(self._layout.strides[position])
+                    )
+                )
+            )
+        return named
+
+    def _pointed_at(self, kind: Kind, look: _Look) -> NDArray[np.bool_]:
+        """What severity is about: of an alert the streams that the evidence points at, so that no other one's noise makes it severe."""
         if self._latches[kind].since is None:
-            return self._measures.severity(kind, psi, excess)
+            return look.named
         peaks = self._peaks[:, KINDS.index(kind)]
-        return self._measures.severity(kind, psi, excess, peaks >= min(_BLAME * self._budget, peaks.max()))
+        pointed: NDArray[np.bool_] = peaks >= min(_BLAME * self._budget, peaks.max())
+        return pointed & look.named if (pointed & look.named).any() else pointed
+
+    def _severity(self, kind: Kind, look: _Look) -> Severity | None:
+        return self._measures.severity(kind, look.sizes, self._pointed_at(kind, look))
 
     def _informational(self, kind: Kind) -> str | None:
         columns = self._profile.self_check.unsteady.get(kind)
         return None if columns is None else _NOT_STATIONARY + (", ".join(columns) or "several columns")
 
-    def _verdict(self, kind: Kind, now: Floats, psi: Floats, excess: Floats, *, everything: bool) -> KindVerdict:
+    def _verdict(self, kind: Kind, now: Floats, look: _Look, *, everything: bool) -> KindVerdict:
         latch = self._latches[kind]
-        severity = self._severity(kind, psi, excess)
+        severity = self._severity(kind, look)
         informational = self._informational(kind)
         certain = latch.since is not None
-        column = KINDS.index(kind)
-        statistics = np.maximum(now[:, column], self._peaks[:, column])
+        large = severity is not None and severity >= Severity.MEDIUM
         return KindVerdict(
             kind=kind,
             severity=severity,
+            rows=int(look.sizes.rows[self._measures.members[kind]].max(initial=0)),
             certain=certain,
-            page=certain and informational is None and (latch.page or severity >= Severity.MEDIUM),
+            page=certain and informational is None and (latch.page or large),
+            settled=latch.settled,
             informational=informational,
-            statistic=float(now[:, column].sum()),
+            statistic=float(now[:, KINDS.index(kind)].sum()),
             since=latch.since,
             alarms=latch.alarms,
-            worst=self._worst(kind, statistics, psi, excess, certain=certain, everything=everything),
+            worst=self._worst(kind, look, certain=certain, everything=everything),
         )
 
-    def _worst(
-        self, kind: Kind, statistics: Floats, psi: Floats, excess: Floats, *, certain: bool, everything: bool
-    ) -> tuple[ColumnFinding, ...]:
+    def _worst(self, kind: Kind, look: _Look, *, certain: bool, everything: bool) -> tuple[ColumnFinding, ...]:
         """Those that the evidence points at before those that only look different, columns before their pairs; of an alert, no others."""
-        size = excess if kind is Kind.OUTLIERS else psi
+        statistics = look.statistics[:, KINDS.index(kind)]
+        size = np.where(look.sizes.known, look.sizes.excess if kind is Kind.OUTLIERS else look.sizes.psi, 0.0)
         blamed = statistics >= _BLAME * self._budget
-        members = np.flatnonzero(self._measures.members[kind])
         columns = len(self._layout.streams)
-        members = members[(members < columns) | blamed[members]]  # a pair also looks different when a column of it does
-        ordered = sorted(members.tolist(), key=lambda one: (not blamed[one], one >= columns, -size[one], -statistics[one], one))
-        counts = self._recent()[: self._layout.cells]
+        members = np.flatnonzero(self._measures.members[kind] & look.named).tolist()
+        ordered = sorted(members, key=lambda one: (not blamed[one], one >= columns, -size[one], -statistics[one], one))
         found = [
-            self._explainer.finding(
-                one, kind, counts, self._examples, statistic=float(statistics[one]), psi=float(psi[one]), excess=float(excess[one])
-            )
+            self._explainer.finding(one, kind, look.counts, self._examples, look.sizes, statistic=float(statistics[one]))
             for one in (ordered if everything else ordered[:_WORST])
         ]
         return tuple(
-            one for one, position in zip(found, ordered, strict=False) if everything or not certain or blamed[position] or one.severity > 0
+            one for one, position in zip(found, ordered, strict=False) if everything or not certain or blamed[position] or one.matters
         )
+
+
+class _Look(NamedTuple):
+    """The recent rows at one moment, of all streams and pairs."""
+
+    counts: Ints
+    sizes: Sizes
+    statistics: Floats
+    """By kind: the evidence, now or at the last alarm, whichever is larger."""
+    named: NDArray[np.bool_]

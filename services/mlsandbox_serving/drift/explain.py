@@ -9,15 +9,20 @@ import numpy as np
 
 from mlsandbox_serving.drift.cells import CategoryCells, Ints, NumberCells, Role
 from mlsandbox_serving.drift.layout import Layout
-from mlsandbox_serving.drift.measures import Measures
-from mlsandbox_serving.drift.severity import Severity, contributions, jensen_shannon, of_excess, of_psi, wasserstein
-from mlsandbox_serving.drift.streams import PAIR_CELLS, Kind, Stream, association
+from mlsandbox_serving.drift.measures import Measures, Sizes, severity_of
+from mlsandbox_serving.drift.pairs import rank_correlation
+from mlsandbox_serving.drift.severity import contributions, jensen_shannon, mean_shift, wasserstein
+from mlsandbox_serving.drift.streams import Kind, Stream, association
 from mlsandbox_serving.drift.values import Floats
 from mlsandbox_serving.drift.verdict import ColumnFinding, Histogram
 
 Examples = Mapping[tuple[int, Role], str]
 """A recent value outside of the reference, by stream and role."""
 _NO_ROWS: Final = "no rows yet"
+_MOVED: Final = 0.05
+"""Standard deviations from which a mean has moved,"""
+_MOSTLY: Final = 0.5
+"""and the part of the whole change that this has to be."""
 
 
 class Explainer:
@@ -27,9 +32,7 @@ class Explainer:
         self._layout = layout
         self._measures = measures
 
-    def finding(
-        self, position: int, kind: Kind, counts: Ints, examples: Examples, *, statistic: float, psi: float, excess: float
-    ) -> ColumnFinding:
+    def finding(self, position: int, kind: Kind, counts: Ints, examples: Examples, sizes: Sizes, *, statistic: float) -> ColumnFinding:
         """What is to be said of one stream or pair.
 
         Args:
@@ -37,39 +40,42 @@ class Explainer:
             kind: of the alert: an input column is told differently among outliers.
             counts: of the recent rows.
             examples: of values outside of the reference.
+            sizes: measured on these counts.
             statistic: its part of the evidence.
-            psi: of it, as measured.
-            excess: of it, as measured.
         """
         local, grouped, reference = self._measures.grouping.of_stream(counts, position)
         rows = grouped.sum()
-        live = grouped / max(rows, 1.0)
+        known = bool(sizes.known[position])
+        psi, excess = float(sizes.psi[position]), float(sizes.excess[position])
         distance: float | None = None
+        shift: float | None = None
         if position >= len(self._layout.streams):
             name, text = self._pair_text(position, grouped)
         else:
             stream = self._layout.streams[position]
             name = stream.name
             recent = self._of(position, counts)
-            if isinstance(stream.cells, NumberCells):
-                distance = wasserstein(stream.cells, recent / max(rows, 1.0), stream.shares, stream.sd)
+            if known and isinstance(stream.cells, NumberCells):
+                distance, shift = _moves(stream, stream.cells, recent / max(rows, 1.0))
             if kind is Kind.OUTLIERS:
                 told = _outlier_cell(stream, recent)
             elif isinstance(stream.cells, CategoryCells):
                 told = np.array([np.argmax(contributions(recent.astype(np.float64), stream.shares))])
             else:
                 told = np.flatnonzero(local == np.argmax(contributions(grouped, reference)))
-            text = self._cells_text(position, told, recent, examples) if rows else _NO_ROWS
-        by_psi = Severity.NONE if kind is Kind.OUTLIERS else of_psi(psi)
-        by_excess = Severity.NONE if kind is Kind.FEATURES else of_excess(excess)
+            text = self._cells_text(position, told, recent, examples, known=known) if rows else _NO_ROWS
+            if shift is not None and kind is not Kind.OUTLIERS:
+                text += f"; the mean moved by {shift:+.2f} sd"
         return ColumnFinding(
             column=name,
-            severity=max(by_psi, by_excess),
+            severity=severity_of(kind, psi, excess) if known else None,
+            rows=int(sizes.rows[position]),
             statistic=statistic,
-            psi=psi,
-            js=jensen_shannon(live, reference) if rows else 0.0,
+            psi=psi if known else None,
+            js=jensen_shannon(grouped / rows, reference) if known else None,
             wasserstein=distance,
-            excess=excess,
+            shift=shift,
+            excess=excess if known else None,
             explanation=text,
         )
 
@@ -94,19 +100,31 @@ class Explainer:
         start = int(self._layout.starts[position])
         return counts[start : start + self._layout.streams[position].cells.size]
 
-    def _cells_text(self, position: int, cells: Ints, recent: Ints, examples: Examples) -> str:
+    def _cells_text(self, position: int, cells: Ints, recent: Ints, examples: Examples, *, known: bool) -> str:
         stream = self._layout.streams[position]
         role = next((role for role, cell in stream.cells.roles.items() if cell == cells[0]), None)
         example = None if role is None else examples.get((position, role))
         text = _group_name(stream, cells) if role is None or example is None else _example_text(stream, role, example)
         rates = recent[cells].sum() / recent.sum(), stream.counts[cells].sum() / stream.rows
-        return f"{text}: {rates[0]:.1%} of rows, reference {rates[1]:.1%}"
+        count = int(recent.sum())
+        of = "rows" if known else f"{count} row{'' if count == 1 else 's'}"
+        return f"{text}: {rates[0]:.1%} of {of}, reference {rates[1]:.1%}"
 
     def _pair_text(self, position: int, grouped: Floats) -> tuple[str, str]:
         pair = self._layout.pairs[position - len(self._layout.streams)]
         names = [self._layout.streams[one].name for one in (pair.first, pair.second)]
-        now = association(grouped[:PAIR_CELLS])
+        if pair.numeric:
+            now, before = rank_correlation(grouped), rank_correlation(pair.counts.astype(np.float64))
+            return " and ".join(names), f"their rank correlation is {now:+.2f}, reference {before:+.2f}"
+        now = association(grouped)
         return " and ".join(names), f"their association (Cramér's V) is {now:.2f}, reference {pair.association:.2f}"
+
+
+def _moves(stream: Stream, cells: NumberCells, live: Floats) -> tuple[float, float | None]:
+    """How far the values moved, and how far the mean did when that is most of it."""
+    distance = wasserstein(cells, live, stream.shares, stream.sd)
+    shift = mean_shift(cells, live, stream.shares, stream.sd)
+    return distance, shift if abs(shift) >= max(_MOVED, _MOSTLY * distance) else None
 
 
 def _outlier_cell(stream: Stream, recent: Ints) -> Ints:

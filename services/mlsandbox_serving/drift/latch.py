@@ -20,12 +20,14 @@ class Latch:
         alarms: how often the evidence went over the budget since.
         page: whether it was severe enough at any time since.
         calm: rows since it last was severe at all, or went over the budget.
+        settled: whether its size was measured since on rows that came after it alone; before, rows without the change hide it.
     """
 
     since: int | None = None
     alarms: int = 0
     page: bool = False
     calm: int = 0
+    settled: bool = False
 
     def alarm(self, row: int) -> bool:
         """The evidence went over the budget; whether that raises the alert."""
@@ -36,13 +38,21 @@ class Latch:
         self.calm = 0
         return raised
 
-    def look(self, severity: Severity, rows: int, *, may_page: bool) -> bool:
-        """Take in the severity after so many more rows; whether that clears the alert."""
-        if self.since is None:
+    def look(self, severity: Severity | None, rows: int, *, may_page: bool, alone: bool) -> bool:
+        """Take in the severity after so many more rows; whether that clears the alert.
+
+        Args:
+            severity: None when there are too few rows to know it, which makes the alert neither worse nor better.
+            rows: since the last look.
+            may_page: whether the alert may page at all.
+            alone: whether the severity is that of rows since the alarm alone.
+        """
+        if self.since is None or severity is None:
             return False
+        self.settled |= alone
         self.page |= may_page and severity >= Severity.MEDIUM
         self.calm = self.calm + rows if severity < Severity.LOW else 0
         if self.calm < _CALM_ROWS:
             return False
-        self.since, self.alarms, self.page, self.calm = None, 0, False, 0
+        self.since, self.alarms, self.page, self.calm, self.settled = None, 0, False, 0, False
         return True

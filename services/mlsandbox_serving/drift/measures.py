@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,23 @@ from mlsandbox_serving.drift.layout import Layout
 from mlsandbox_serving.drift.severity import Grouping, Severity, grouping, of_excess, of_psi
 from mlsandbox_serving.drift.streams import Kind
 from mlsandbox_serving.drift.values import Floats
+from mlsandbox_serving.drift.window import FEWEST_ROWS
+
+
+class Sizes(NamedTuple):
+    """Of all streams, then of all pairs."""
+
+    psi: Floats
+    """Less its noise floor."""
+    excess: Floats
+    """Of the worst rate; 0 for pairs."""
+    rows: Ints
+    """Rows that were compared."""
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which of them have rows enough for their size to say anything."""
+        return self.rows >= FEWEST_ROWS
 
 
 class Measures:
@@ -29,6 +48,11 @@ class Measures:
         self.members = {kind: np.array([one is kind for one in all_kinds], dtype=bool) for kind in Kind}
         self.members[Kind.OUTLIERS] = np.array([one is Kind.FEATURES for one in all_kinds[: len(streams)]] + [False] * len(layout.pairs))
 
+    def sizes(self, counts: Ints) -> Sizes:
+        """All that severity follows from."""
+        rows: Ints = np.add.reduceat(counts, self._layout.starts) if len(self._layout.starts) else np.empty(0, np.int64)
+        return Sizes(self.psi(counts), self.excess(counts), rows)
+
     def psi(self, counts: Ints) -> Floats:
         """PSI less its noise floor, of all streams and pairs."""
         return self.grouping.psi(counts)
@@ -44,9 +68,14 @@ class Measures:
         np.maximum.at(worst, self._role_streams, over)
         return worst
 
-    def severity(self, kind: Kind, psi: Floats, excess: Floats, only: NDArray[np.bool_] | None = None) -> Severity:
-        """Severity of the worst stream of a kind, or of some streams of it."""
-        members = self.members[kind] if only is None else self.members[kind] & only
-        by_psi = Severity.NONE if kind is Kind.OUTLIERS else of_psi(float(psi[members].max(initial=0.0)))
-        by_excess = Severity.NONE if kind is Kind.FEATURES else of_excess(float(excess[members].max(initial=0.0)))
-        return max(by_psi, by_excess)
+    def severity(self, kind: Kind, sizes: Sizes, only: NDArray[np.bool_]) -> Severity | None:
+        """Severity of the worst of some streams of a kind; None when none of them has enough rows."""
+        members = self.members[kind] & only & sizes.known
+        return severity_of(kind, float(sizes.psi[members].max()), float(sizes.excess[members].max())) if members.any() else None
+
+
+def severity_of(kind: Kind, psi: float, excess: float) -> Severity:
+    """Severity of one stream: of inputs that of their distribution, of outliers that of their rates, of all others the worse one."""
+    by_psi = Severity.NONE if kind is Kind.OUTLIERS else of_psi(psi)
+    by_excess = Severity.NONE if kind is Kind.FEATURES else of_excess(excess)
+    return max(by_psi, by_excess)

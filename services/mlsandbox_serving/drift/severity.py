@@ -126,15 +126,28 @@ def jensen_shannon(live: Floats, reference: Floats) -> float:
 
 def wasserstein(cells: NumberCells, live: Floats, reference: Floats, sd: float) -> float:
     """Wasserstein distance of two shares over number cells, in standard deviations; what is out of range counts as at its border."""
+    return _between(cells, np.abs(_behind(live, reference)), sd)
+
+
+def mean_shift(cells: NumberCells, live: Floats, reference: Floats, sd: float) -> float:
+    """By how much the mean of `live` is larger than that of `reference`, likewise."""
+    return _between(cells, _behind(live, reference), sd)
+
+
+def _behind(live: Floats, reference: Floats) -> Floats:
+    """By how much the cumulated shares of `live` are smaller at each border of its cells."""
+    present_live, present = live[:-1].sum(), reference[:-1].sum()
+    if present_live <= 0:
+        return np.zeros(len(live) - 2)
+    behind: Floats = (np.cumsum(reference[:-1]) / present - np.cumsum(live[:-1]) / present_live)[:-1]
+    return behind
+
+
+def _between(cells: NumberCells, at_borders: Floats, sd: float) -> float:
     if sd <= 0:
         return 0.0
     borders = np.concatenate([[cells.minimum], cells.edges, [cells.maximum]])
-    present_live, present = live[:-1].sum(), reference[:-1].sum()
-    if present_live <= 0:
-        return 0.0
-    ahead = np.abs(np.cumsum(live[:-1]) / present_live - np.cumsum(reference[:-1]) / present)[:-1]
-    between = (ahead[:-1] + ahead[1:]) / 2
-    return float((between * np.diff(borders)).sum() / sd)
+    return float(((at_borders[:-1] + at_borders[1:]) / 2 * np.diff(borders)).sum() / sd)
 
 
 def _divergence(one: Floats, other: Floats) -> float:

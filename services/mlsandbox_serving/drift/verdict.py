@@ -15,23 +15,33 @@ class ColumnFinding:
 
     Args:
         column: its name; of a pair, both names.
-        severity: of this column alone.
+        severity: of this column alone; None, as all its measures, when it has too few rows.
+        rows: that were compared.
         statistic: its part of the evidence, now or at the last alarm, whichever is larger; the budget is the measure of it.
         psi: less its noise floor.
         js: Jensen-Shannon distance.
         wasserstein: in standard deviations; None for categories and pairs.
+        shift: by how much the mean moved, in standard deviations; None for categories and pairs, and when most of the change is none of
+            the mean.
         excess: rows that the model was not trained for beyond the reference's share (0.01 is a point), less a standard error.
         explanation: the cell that changed most, in words.
     """
 
     column: str
-    severity: Severity
+    severity: Severity | None
+    rows: int
     statistic: float
-    psi: float
-    js: float
+    psi: float | None
+    js: float | None
     wasserstein: float | None
-    excess: float
+    shift: float | None
+    excess: float | None
     explanation: str
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is known to be a change of any size."""
+        return self.severity is not None and self.severity > Severity.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,11 @@ class KindVerdict:
     Args:
         kind: what it is about.
         severity: of its worst column, on the rows since the alarm or the last 2,000; of an alert, only columns count that the evidence
-            points at.
+            points at. None with fewer than 200 rows.
+        rows: that severity is about.
         certain: whether the evidence went over the budget, and the change is not over yet.
         page: certain, at least medium, and not informational; stays until the alert is cleared.
+        settled: of an alert, whether its severity was measured on 200 or more rows since the alarm; before, it may well be larger.
         informational: why it never pages although it may be certain; None when it may.
         statistic: the evidence now.
         since: the row at which the latched alert began; None without one.
@@ -52,9 +64,11 @@ class KindVerdict:
     """
 
     kind: Kind
-    severity: Severity
+    severity: Severity | None
+    rows: int
     certain: bool
     page: bool
+    settled: bool
     informational: str | None
     statistic: float
     since: int | None

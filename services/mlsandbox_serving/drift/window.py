@@ -14,7 +14,7 @@ BLOCK_ROWS: Final = 100
 BLOCKS: Final = 20
 WINDOW_ROWS: Final = BLOCK_ROWS * BLOCKS
 FEWEST_ROWS: Final = 200
-"""Rows since a restart from which they alone are compared; before, the last 2,000 are."""
+"""Rows from which the size of a change is known at all, and those since an alarm alone are compared; before, the last 2,000 are."""
 
 
 class Window:
@@ -51,11 +51,14 @@ class Window:
             self._advance()
         self._age = 0
 
+    @property
+    def alone(self) -> bool:
+        """Whether there are enough rows since the mark to compare them without those before it."""
+        return int(self._rows[self._since()].sum()) >= FEWEST_ROWS
+
     def recent(self) -> tuple[Ints, int]:
         """Counts since the mark when there are enough rows, else of the whole window; and how many rows these are."""
-        since = (self._current - np.arange(min(self._age + 1, BLOCKS))) % BLOCKS
-        alone = int(self._rows[since].sum()) >= FEWEST_ROWS
-        slots = since if alone else slice(None)
+        slots = self._since() if self.alone else slice(None)
         counts: Ints = self._counts[slots].sum(axis=0, dtype=np.int64)
         return counts, int(self._rows[slots].sum())
 
@@ -70,6 +73,10 @@ class Window:
         self._counts = state["counts"].astype(np.int32)
         self._rows = state["rows"].astype(np.int64)
         self._age, self._current = (int(number) for number in state["position"])
+
+    def _since(self) -> Ints:
+        blocks: Ints = (self._current - np.arange(min(self._age + 1, BLOCKS))) % BLOCKS
+        return blocks
 
     def _advance(self) -> None:
         self._age = min(self._age + 1, BLOCKS)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mlsandbox_serving.contract import ECS_VERSION, Action, Dataset, Field
 from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity
-from mlsandbox_serving.drift_sidecar.exported import is_certain
+from mlsandbox_serving.drift_sidecar.exported import is_certain, told_columns
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Source
 from mlsandbox_serving.drift_sidecar.told import Change, Standing
 from mlsandbox_serving.drift_sidecar.watches import Seen
@@ -17,6 +17,7 @@ from mlsandbox_serving.record import instant
 
 SERVICE: Final = "drift"
 _WORST: Final = 5
+_UNKNOWN: Final = "how much is not known yet"
 _WORDS: Final = {Action.RAISED: "drift raised", Action.ESCALATED: "drift escalated", Action.CLEARED: "drift cleared"}
 
 
@@ -71,8 +72,7 @@ def _action(before: Standing | None, now: Standing | None) -> str | None:
 def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: float) -> dict[str, Any]:
     rows = max(seen.verdict.rows - since, 0)  # fewer rows than before: the service began anew
     stands = action != Action.CLEARED
-    worst = [one for one in kind.worst if is_certain(seen.verdict, kind, one) or one.severity > Severity.NONE] if stands else []
-    worst = (worst or list(kind.worst[:1] if stands else ()))[:_WORST]
+    worst = told_columns(seen.verdict, kind)[:_WORST] if stands else []
     return {
         **common(seen.source, Dataset.DRIFT, action, time),
         Field.EVENT_ID: uuid.uuid4().hex,
@@ -80,7 +80,7 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
         Field.LEVEL: "warning" if stands and kind.page else "info",
         Field.MESSAGE: f"{_WORDS[action]}: {_said(kind, worst) if stands else f'{kind.kind.value}, after {rows:,} rows'}",
         Field.DRIFT_KIND: kind.kind.value,
-        Field.DRIFT_SEVERITY: kind.severity.name.lower(),
+        Field.DRIFT_SEVERITY: _severity(kind.severity if kind.page or kind.settled or not stands else None),
         Field.DRIFT_CERTAIN: kind.certain,
         Field.DRIFT_PAGE: kind.page,
         Field.DRIFT_SINCE: since,
@@ -91,28 +91,34 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
 
 
 def _said(kind: KindVerdict, worst: Iterable[ColumnFinding]) -> str:
-    columns = ", ".join(f"{one.column} ({_size(kind.kind, one)})" for one in worst)
-    known = kind.informational or ("" if kind.page else "too little to matter so far")
-    return f"{kind.kind.value}, {kind.severity.name.lower()}{f' ({known})' if known else ''}{f', {columns}' if columns else ''}"
+    columns = ", ".join(f"{one.column}{_size(kind.kind, one)}" for one in worst)
+    known = kind.informational or ("too little to matter so far" if not kind.page and kind.settled else "")
+    size = _severity(kind.severity) if kind.page or kind.settled else _UNKNOWN
+    return f"{kind.kind.value}, {size}{f' ({known})' if known else ''}{f', {columns}' if columns else ''}"
+
+
+def _severity(severity: Severity | None) -> str:
+    return "unknown" if severity is None else severity.name.lower()
 
 
 def _size(kind: Kind, finding: ColumnFinding) -> str:
-    """The one number that says most about a column."""
-    if kind is Kind.OUTLIERS:
-        return f"{finding.excess * 100:+.1f} points"
-    if finding.wasserstein is not None and math.isfinite(finding.wasserstein):
-        return f"{finding.wasserstein:.2f} sd"
-    return f"PSI {finding.psi:.2f}"
+    """The one number that says most about a column, with the direction where there is one."""
+    if finding.excess is not None and kind is Kind.OUTLIERS:
+        return f" ({finding.excess * 100:+.1f} points)"
+    if finding.shift is not None and math.isfinite(finding.shift):
+        return f" ({finding.shift:+.2f} sd)"
+    return "" if finding.psi is None else f" (PSI {finding.psi:.2f})"
 
 
 def _finding(seen: Seen, kind: KindVerdict, finding: ColumnFinding) -> dict[str, Any]:
     return {
         "column": finding.column,
-        "severity": finding.severity.name.lower(),
+        "severity": _severity(finding.severity),
         "certain": is_certain(seen.verdict, kind, finding),
         "psi": _finite(finding.psi),
         "js": _finite(finding.js),
         "wasserstein_sd": _finite(finding.wasserstein),
+        "shift_sd": _finite(finding.shift),
         "excess": _finite(finding.excess),
         "explanation": finding.explanation,
     }

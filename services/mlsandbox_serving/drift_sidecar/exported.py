@@ -88,10 +88,16 @@ def worst_columns(verdict: Verdict, most: int = MOST_COLUMNS) -> list[tuple[Kind
         most: different columns.
     """
     found = [(kind, finding) for kind in verdict.kinds for finding in kind.worst]
-    found.sort(key=lambda one: (-is_certain(verdict, *one), -one[1].severity, -max(one[1].psi, one[1].excess), -one[1].statistic))
+    found.sort(key=lambda one: (-is_certain(verdict, *one), -(one[1].severity or 0), -_size(one[1]), -one[1].statistic))
     chosen = dict.fromkeys(finding.column for _, finding in found)
     kept = set(list(chosen)[:most])
     return [one for one in found if one[1].column in kept]
+
+
+def told_columns(verdict: Verdict, kind: KindVerdict) -> list[ColumnFinding]:
+    """Those of a kind that there is something to say about, the worst first; of a kind that is calm none."""
+    found = [one for one in kind.worst if one.matters or is_certain(verdict, kind, one)]
+    return found or list(kind.worst[:1] if kind.certain else ())
 
 
 def is_certain(verdict: Verdict, kind: KindVerdict, finding: ColumnFinding) -> bool:
@@ -104,7 +110,7 @@ def detected(verdict: Verdict, kind: KindVerdict) -> set[str]:
     if not kind.page:
         return set()
     certain = [finding for finding in kind.worst if is_certain(verdict, kind, finding)]
-    large = [finding for finding in certain if finding.severity >= Severity.MEDIUM]
+    large = [finding for finding in certain if (finding.severity or Severity.NONE) >= Severity.MEDIUM]
     return {finding.column for finding in (large or certain[:1] or kind.worst[:1])}
 
 
@@ -140,8 +146,10 @@ def _of_columns(seen: Seen) -> Iterator[Sample]:
             continue  # two long names that begin alike
         told.add((kind.kind.value, name))
         labels = [*seen.source, NATIVE, kind.kind.value, name]
-        yield Metrics.DRIFT_SCORE, labels, finding.excess if kind.kind is Kind.OUTLIERS else finding.psi
-        yield Metrics.DRIFT_SEVERITY, labels, finding.severity
+        score = finding.excess if kind.kind is Kind.OUTLIERS else finding.psi
+        if score is not None and finding.severity is not None:  # else too few rows: no size is better than a wrong one
+            yield Metrics.DRIFT_SCORE, labels, score
+            yield Metrics.DRIFT_SEVERITY, labels, finding.severity
         yield Metrics.DRIFT_CERTAIN, labels, is_certain(verdict, kind, finding)
         yield Metrics.DRIFT_DETECTED, labels, finding.column in columns[kind.kind]
 
@@ -152,6 +160,10 @@ def _of_performance(each: Performance) -> Iterator[Sample]:
     yield Metrics.PERFORMANCE_LABELS, labels, each.labels
     for name, value in each.metrics.items():
         yield Metrics.PERFORMANCE, [*labels, name], value
+
+
+def _size(finding: ColumnFinding) -> float:
+    return max(finding.psi or 0.0, finding.excess or 0.0)
 
 
 def _family(families: dict[str, _Family], metric: Metric) -> _Family:

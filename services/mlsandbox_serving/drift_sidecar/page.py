@@ -109,9 +109,9 @@ def _kinds(kinds: Sequence[Json]) -> str:
     if not kinds:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(kind["kind"])}</th><td>{_badge(kind["severity"])}</td>'
+        f'<tr><th scope="row">{escape(kind["kind"])}</th><td>{_size(kind)}</td>'
         f"<td>{'yes' if kind['certain'] else 'no'}</td><td>{'yes' if kind['page'] else 'no'}</td>"
-        f'<td class="n">{_percent(kind["evidence"])}</td><td>{escape(", ".join(one["column"] for one in kind["worst"]) or "none")}'
+        f'<td class="n">{_evidence(kind)}</td><td>{escape(", ".join(one["column"] for one in kind["worst"]) or "none")}'
         f"{'<br>' + escape(kind['informational']) if kind['informational'] else ''}</td></tr>"
         for kind in kinds
     )
@@ -120,7 +120,8 @@ def _kinds(kinds: Sequence[Json]) -> str:
         '<th scope="col" class="n">Evidence</th><th scope="col">Worst columns</th></tr>'
     )
     return (
-        f'<div class="scroll"><table><caption class="soft">Evidence is a part of what raises an alarm (100 %).</caption>'
+        '<div class="scroll"><table><caption class="soft">Evidence is a part of what raises an alarm (100%); after one it is '
+        f"gathered anew. A size is known from {kinds[0]['rows_needed']} rows on.</caption>"
         f"<thead>{head}</thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -142,7 +143,7 @@ def _performance(windows: Sequence[Json]) -> str:
 def _column(column: Json, *, open_first: bool) -> str:
     findings = column["findings"]
     worst = findings[0] if findings else None
-    badge = _badge(worst["severity"]) if worst else ""
+    badge = _badge(worst["severity"]) if worst and worst["severity"] else ""
     said = "".join(f"<p>{escape(_sentence(each))}</p>" for each in findings)
     numbers = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="n">{_percent(one)}</td><td class="n">{_percent(other)}</td></tr>'
@@ -158,11 +159,10 @@ def _column(column: Json, *, open_first: bool) -> str:
 
 
 def _sentence(finding: Json) -> str:
-    measures = [f"PSI {finding['psi'] or 0:.3f}", f"JS {finding['js'] or 0:.3f}"]
-    if finding["wasserstein"] is not None:
-        measures.append(f"Wasserstein {finding['wasserstein']:.2f} sd")
+    measures = (("PSI", "psi", ".3f", ""), ("JS", "js", ".3f", ""), ("Wasserstein", "wasserstein", ".2f", " sd"))
+    told = [f"{name} {finding[key]:{form}}{unit}" for name, key, form, unit in measures if finding[key] is not None]
     certainty = "chance is ruled out" if finding["certain"] else "may be chance"
-    return f"{finding['kind']}: {finding['explanation']} ({', '.join(measures)}; {certainty})"
+    return f"{finding['kind']}: {finding['explanation']} ({', '.join(told) or 'too few rows for a size'}; {certainty})"
 
 
 def _left_out(columns: Json) -> str:
@@ -170,6 +170,18 @@ def _left_out(columns: Json) -> str:
         return ""
     items = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in columns.items())
     return f"<details><summary>Columns that are not watched ({len(columns)})</summary><ul>{items}</ul></details>"
+
+
+def _size(kind: Json) -> str:
+    if kind["severity"] is None:
+        return f"not known ({kind['rows']} of {kind['rows_needed']} rows)"
+    young = kind["certain"] and not kind["settled"] and not kind["page"]
+    return "not known yet" if young else _badge(kind["severity"])
+
+
+def _evidence(kind: Json) -> str:
+    now = _percent(kind["evidence"])
+    return f"alarm at row {kind['since_row']:,}<br>since the last one {now}" if kind["certain"] else now
 
 
 def _badge(severity: str) -> str:

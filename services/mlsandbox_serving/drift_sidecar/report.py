@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity, Verdict
-from mlsandbox_serving.drift_sidecar.exported import detected, is_certain, worst_columns
+from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Verdict
+from mlsandbox_serving.drift.window import FEWEST_ROWS
+from mlsandbox_serving.drift_sidecar.exported import detected, is_certain, told_columns, worst_columns
 from mlsandbox_serving.drift_sidecar.opinion import MOST_SHOWN as OPINION_COLUMNS
 from mlsandbox_serving.drift_sidecar.opinion import opinion
 from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings
@@ -92,6 +93,8 @@ def _said(seen: Seen) -> tuple[str, str]:
     verdict = seen.verdict
     paging = [kind for kind in verdict.kinds if kind.page]
     certain = [kind for kind in verdict.kinds if kind.certain]
+    young = [kind for kind in certain if not kind.settled and not kind.informational]
+    small = [kind for kind in certain if kind not in young]
     if verdict.learning:
         return (
             "learning",
@@ -101,10 +104,18 @@ def _said(seen: Seen) -> tuple[str, str]:
         return "drift", f"Live data differs from the reference, more than chance explains and enough to matter: {_listed(paging)}."
     if certain:
         known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
-        return "change", f"Live data differs from the reference for certain, too little to matter so far: {_listed(certain)}.{known}"
+        little = f", too little to matter so far: {_listed(small)}" if small else ""
+        new = f"{';' if small else ','} how much will be known after {FEWEST_ROWS} rows: {_listed(young)}" if young else ""
+        return "change", f"Live data differs from the reference for certain{little}{new}.{known}"
     if not verdict.rows:
         return "waiting", "No rows were compared with the reference yet."
+    if verdict.rows < FEWEST_ROWS:
+        return "steady", f"No drift so far; {_rows(verdict.rows)} compared, and sizes are known from {FEWEST_ROWS} on."
     return "steady", "No drift: the recent rows look like the reference."
+
+
+def _rows(count: int) -> str:
+    return "1 row was" if count == 1 else f"{count} rows were"
 
 
 def _listed(kinds: Iterable[KindVerdict]) -> str:
@@ -112,31 +123,35 @@ def _listed(kinds: Iterable[KindVerdict]) -> str:
 
 
 def _kind(verdict: Verdict, kind: KindVerdict) -> Json:
-    shown = [one for one in kind.worst if not kind.certain or is_certain(verdict, kind, one) or one.severity > Severity.NONE]
     columns = detected(verdict, kind)
     return {
         "kind": kind.kind.value,
-        "severity": kind.severity.name.lower(),
+        "severity": None if kind.severity is None else kind.severity.name.lower(),
+        "rows": kind.rows,
+        "rows_needed": FEWEST_ROWS,
         "certain": kind.certain,
+        "settled": kind.settled,
         "page": kind.page,
         "informational": kind.informational,
         "evidence": _finite(kind.statistic / verdict.budget),
         "since_row": kind.since,
         "alarms": kind.alarms,
-        "worst": [_finding(verdict, kind, one, columns) for one in shown[:_WORST]],
+        "worst": [_finding(verdict, kind, one, columns) for one in told_columns(verdict, kind)[:_WORST]],
     }
 
 
 def _finding(verdict: Verdict, kind: KindVerdict, finding: ColumnFinding, columns: set[str]) -> Json:
     return {
         "column": finding.column,
-        "severity": finding.severity.name.lower(),
+        "severity": None if finding.severity is None else finding.severity.name.lower(),
+        "rows": finding.rows,
         "certain": is_certain(verdict, kind, finding),
         "detected": finding.column in columns,
         "evidence": _finite(finding.statistic / verdict.budget),
         "psi": _finite(finding.psi),
         "js": _finite(finding.js),
-        "wasserstein": None if finding.wasserstein is None else _finite(finding.wasserstein),
+        "wasserstein": _finite(finding.wasserstein),
+        "shift": _finite(finding.shift),
         "excess": _finite(finding.excess),
         "explanation": finding.explanation,
     }
@@ -175,8 +190,8 @@ def _performance(each: Performance) -> Json:
     }
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _instant(seconds: float) -> str | None:

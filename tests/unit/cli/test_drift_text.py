@@ -28,13 +28,15 @@ PLAIN = Paint(on=False)
 
 
 def finding(column: str = "age", **facts: Any) -> dict[str, Any]:
-    measured = {"severity": "high", "certain": True, "detected": True, "evidence": 12.34, "psi": 0.2, "js": 0.3, "wasserstein": 1.1}
-    return {"column": column, **measured, "excess": 0.0, "explanation": "61 to 90: 48.0% of rows, reference 20.0%", **facts}
+    said = {"severity": "high", "rows": 2_000, "certain": True, "detected": True, "evidence": 12.34}
+    measured = {"psi": 0.2, "js": 0.3, "wasserstein": 1.1, "shift": 1.02, "excess": 0.0}
+    return {"column": column, **said, **measured, "explanation": "61 to 90: 48.0% of rows, reference 20.0%", **facts}
 
 
 def kind(name: str, *worst: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    steady = {"severity": "none", "certain": False, "page": False, "informational": None, "evidence": 0.004, "since_row": None, "alarms": 0}
-    return {"kind": name, **steady, "worst": list(worst), **facts}
+    steady = {"severity": "none", "rows": 2_000, "rows_needed": 200, "certain": False, "settled": False, "page": False}
+    more = {"informational": None, "evidence": 0.004, "since_row": None, "alarms": 0}
+    return {"kind": name, **steady, **more, "worst": list(worst), **facts}
 
 
 def model(*kinds: dict[str, Any], **facts: Any) -> dict[str, Any]:
@@ -67,9 +69,7 @@ def result(*models: dict[str, Any]) -> DriftResult:
 
 
 DRIFTED = model(
-    kind(
-        "features", finding(), finding("plan", severity="none", certain=False), severity="high", certain=True, page=True, since_row=12_040
-    ),
+    kind("features", finding(), severity="high", certain=True, settled=True, page=True, since_row=12_040),
     kind("prediction"),
     state="drift",
     sentence="Drift: inputs differ from the reference, more than chance explains and enough to matter.",
@@ -84,12 +84,15 @@ def opinion(**facts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("facts", "line"),
     [
-        ({}, "  second opinion (alibi, 12 windows of 1,000 rows): No drift: the last window looks like the reference."),
-        ({"state": "drift", "sentence": "Other."}, "  second opinion (alibi, 12 windows of 1,000 rows): Other."),
-        ({"state": "failed", "sentence": "Why.", "failed_rows": 2_000}, "(alibi, 12 windows of 1,000 rows, 2,000 rows not compared): Why."),
+        ({}, "  second opinion: alibi, 12 windows of 1,000 rows\n    No drift: the last window looks like the reference.\n"),
+        ({"state": "drift", "sentence": "Other."}, "  second opinion: alibi, 12 windows of 1,000 rows\n    Other.\n"),
+        (
+            {"state": "failed", "sentence": "Why.", "failed_rows": 2_000},
+            ": alibi, 12 windows of 1,000 rows, 2,000 rows not compared\n    Why.",
+        ),
     ],
 )
-def test_the_second_opinion_is_one_line(facts: dict[str, Any], line: str) -> None:
+def test_the_second_opinion_is_told_apart(facts: dict[str, Any], line: str) -> None:
     """It must be told beside the verdict, and change nothing of it."""
     said = result(model(kind("features"), alibi=opinion(**facts)))
     text = drift_text(said, PLAIN)
@@ -113,19 +116,19 @@ def test_an_engine_that_does_not_work_is_named() -> None:
 
 
 def test_drift() -> None:
-    """Each kind must have a line; a kind that changed must show its worst columns with size, measure, evidence and the cell in words."""
+    """Each kind must have a line; one that changed must show its worst columns with size, measure, direction and the cell in words."""
     assert drift_text(result(DRIFTED), PLAIN) == (
         "churn v2 · drift\n"
         "  Drift: inputs differ from the reference, more than chance explains and enough to matter.\n"
         "  12,400 rows compared with 10,000 of the reference, given with the model\n"
         "\n"
-        "  about       severity  certain  since                     evidence now  verdict\n"
-        "  features    high      yes      row 12,040, 360 rows ago  < 0.01x       drift\n"
-        "  prediction  none      no                                 < 0.01x       steady\n"
+        "  about       verdict  severity  since row              evidence\n"
+        "  features    drift    high      12,040 (360 rows ago)  alarm raised\n"
+        "  prediction  steady   none                             0.4% of an alarm\n"
         "\n"
         "  features: the worst columns\n"
-        "  column  severity  size        measure    evidence\n"
-        "  age     high      ########..  PSI 0.200  12.3x\n"
+        "  column  severity  size        measure              certain\n"
+        "  age     high      ########..  PSI 0.200, +1.02 sd  yes\n"
         "    61 to 90: 48.0% of rows, reference 20.0%\n"
         "\n"
         "checked 2026-01-02 03:04:05 UTC\n"
@@ -144,10 +147,41 @@ def test_a_baseline() -> None:
 
 def test_no_drift() -> None:
     """Without drift the verdict must say so, and no column be shown."""
-    text = drift_text(result(model(kind("features", finding(severity="none", certain=False)))), PLAIN)
+    text = drift_text(result(model(kind("features"))), PLAIN)
 
     assert text.endswith("✓ no drift that matters")
     assert "worst" not in text
+    assert "since" not in text
+
+
+def test_too_few_rows() -> None:
+    """Below the rows that a size needs there must be none, nor a verdict that sounds like one."""
+    text = drift_text(result(model(kind("features", severity=None, rows=1, evidence=0.0), rows=1)), PLAIN)
+
+    assert "  features  steady   not known (1 of 200 rows)  < 0.1% of an alarm\n" in text
+    assert text.endswith("· no drift so far, of too few rows to mean much")
+
+
+def test_a_young_alarm() -> None:
+    """Until there are rows enough since the alarm, its size must not be told as small."""
+    young = kind("features", finding(severity="none"), certain=True, since_row=12_040)
+
+    assert "  features  a change  not known yet  12,040 (360 rows ago)  alarm raised\n" in drift_text(result(model(young)), PLAIN)
+
+
+def test_what_is_long_is_wrapped() -> None:
+    """No line may be longer than 100 columns, whatever columns and values are called; names must be there whole."""
+    name = "monthly_" * 15
+    found = finding(name, explanation=f"'{'x' * 40}' is not among the reference's 4 values: 2.0% of rows, reference 0.0%", severity="low")
+    why = "the reference is not stationary: its last fifth differs from the rest in " + ", ".join(
+        f"column_{number}" for number in range(20)
+    )
+    shown = kind("features", found, severity="low", certain=True, settled=True, since_row=12_040, informational=why)
+    text = drift_text(result(model(shown, sentence="It differs. " * 20, left_out={f"id_{number}": why for number in range(9)})), PLAIN)
+
+    assert max(map(len, text.splitlines())) <= 120 + len("    : ")
+    assert [line for line in text.splitlines() if len(line) > 100] == [f"    {name}:"]
+    assert "features can raise no alert: the reference is not stationary" in text
 
 
 def test_nothing_yet() -> None:
@@ -192,18 +226,25 @@ def test_what_is_not_seen() -> None:
 )
 def test_bars(psi: float | None, excess: float, shown: str) -> None:
     """A bar must be full where the change becomes high."""
-    column = Column("age", "low", certain=False, evidence=0.0, psi=psi, excess=excess, explanation="")
+    column = Column("age", "low", certain=False, evidence=0.0, psi=psi, shift=None, excess=excess, explanation="")
 
     assert bar(column) == shown
 
 
 @pytest.mark.parametrize(
-    ("evidence", "shown"),
-    [(0.0, "0x"), (0.0004, "< 0.01x"), (1.0, "1x"), (4321.9, "4,322x"), (1e30, "> 1,000,000x"), (None, "> 1,000,000x")],
+    ("facts", "shown"),
+    [
+        ({"evidence": 0.0}, "< 0.1% of an alarm"),
+        ({"evidence": 0.25}, "25.0% of an alarm"),
+        ({"evidence": 0.007, "certain": True}, "alarm raised"),
+        ({"evidence": None}, "alarm raised"),
+    ],
 )
-def test_evidence(evidence: float | None, shown: str) -> None:
-    """Evidence must be read against what raises an alarm, however large it is."""
-    assert evidence_text(evidence) == shown
+def test_evidence(facts: dict[str, Any], shown: str) -> None:
+    """Evidence must be read against what raises an alarm; after one it must not look small because it is gathered anew."""
+    (told,) = report(model(kind("features", **facts))).models[0].kinds
+
+    assert evidence_text(told) == shown
 
 
 def test_the_gate() -> None:

@@ -62,7 +62,7 @@ def test_each_kind_has_its_alert(name: str, alert: str) -> None:
 
 def test_what_does_not_matter_is_for_information() -> None:
     """Certain and small must be told, behind what matters; what is neither, or of a version that went, must not."""
-    small = kind("prediction", finding(severity="low"), severity="low", certain=True)
+    small = kind("prediction", finding(severity="low"), severity="low", certain=True, settled=True)
     large = kind("features", finding(), severity="high", certain=True, page=True)
     former = model(large, current=False, version="v1")
 
@@ -70,6 +70,14 @@ def test_what_does_not_matter_is_for_information() -> None:
 
     assert [(each.name, each.severity) for each in found] == [("SandboxDriftDetected", "warning"), ("SandboxDriftMinor", "info")]
     assert drift_alerts(report(former)) == ()
+
+
+def test_what_is_not_measured_yet_is_no_alert() -> None:
+    """Right after an alarm its size is not known: it must not be called one that does not matter, only to matter seconds later."""
+    young = kind("features", finding(severity=None), severity=None, certain=True)
+
+    assert drift_alerts(report(model(young))) == ()
+    assert [each.name for each in drift_alerts(report(model({**young, "page": True})))] == ["SandboxDriftDetected"]
 
 
 def test_prometheus_tells_what_fires() -> None:

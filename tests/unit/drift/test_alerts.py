@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,12 +23,84 @@ def test_a_large_certain_change_pages(profile: Profile) -> None:
 
     assert found.certain
     assert found.page
-    assert found.severity >= Severity.MEDIUM
+    assert found.severity in {Severity.MEDIUM, Severity.HIGH}
     assert [column.column for column in found.worst] == ["x0"]
-    assert 0.2 < found.worst[0].psi < 0.6
+    assert found.worst[0].psi == pytest.approx(0.4, abs=0.2)
     assert found.worst[0].wasserstein == pytest.approx(0.6, abs=0.15)
-    assert 0.1 < found.worst[0].js < 0.4
+    assert found.worst[0].js == pytest.approx(0.25, abs=0.15)
     assert "% of rows, reference " in found.worst[0].explanation
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_mean_that_moved_has_a_direction(profile: Profile, sign: int) -> None:
+    """Whether values became larger or smaller must be told, in numbers and in words."""
+    found = _fed(profile, Change(shift=sign * 0.6), 2_000).verdict().of(Kind.FEATURES).worst[0]
+
+    assert found.shift == pytest.approx(sign * 0.6, abs=0.15)
+    assert f"; the mean moved by {'+' if sign > 0 else '-'}0." in found.explanation
+
+
+def test_a_spread_that_grew_has_none(profile: Profile) -> None:
+    """Values that move to both sides must not be told as a mean that moved."""
+    found = _fed(profile, Change(stretch=2.0), 2_000).verdict().of(Kind.FEATURES).worst[0]
+
+    assert found.column == "x0"
+    assert found.wasserstein == pytest.approx(0.33, abs=0.1)
+    assert found.shift is None
+    assert "mean" not in found.explanation
+
+
+def test_a_size_needs_two_hundred_rows(profile: Profile) -> None:
+    """With fewer there must be evidence and no size, not even one that looks large; an alarm must page as soon as there are enough."""
+    random = np.random.default_rng(9)
+    one = _fed(profile, Change(shift=3.0), 1).verdict().of(Kind.FEATURES)
+    assert (one.severity, one.rows, one.certain) == (None, 1, False)
+    assert {(each.severity, each.psi, each.js, each.wasserstein, each.excess) for each in one.worst} == {(None,) * 5}
+
+    monitor = Monitor(profile, Settings(pairs=0))
+    for _ in range(19):
+        monitor.update(rows(random, 10, Change(shift=1.0)))
+    young = monitor.verdict().of(Kind.FEATURES)
+    assert (young.severity, young.rows, young.certain, young.settled, young.page) == (None, 190, True, False, False)
+    assert [column.column for column in young.worst] == ["x0"]
+    assert " of 190 rows, reference " in young.worst[0].explanation
+
+    monitor.update(rows(random, 10, Change(shift=1.0)))
+    assert monitor.verdict().of(Kind.FEATURES).page
+    monitor.update(rows(random, 100, Change(shift=1.0)))
+    known = monitor.verdict().of(Kind.FEATURES)
+    assert (known.severity, known.settled, known.page) == (Severity.HIGH, True, True)
+
+
+def test_a_size_is_settled_on_rows_since_the_alarm_alone(profile: Profile) -> None:
+    """Until then the last 2,000 rows are compared, which must neither page too early nor let what has paged go."""
+    random = np.random.default_rng(10)
+    monitor = Monitor(profile, Settings(pairs=0))
+    monitor.update(rows(random, 5_000))
+    told = []
+    for _ in range(60):
+        monitor.update(rows(random, 10, Change(shift=1.0)))
+        found = monitor.verdict().of(Kind.FEATURES)
+        told.append((found.certain, found.settled, found.page))
+
+    alarm = next(place for place, (certain, _, _) in enumerate(told) if certain)
+    settled = next(place for place, (_, known, _) in enumerate(told) if known)
+    paging = next(place for place, (_, _, page) in enumerate(told) if page)
+    assert (alarm < 10, settled - alarm) == (True, 20)
+    assert alarm < paging <= settled
+    assert all(page for _, _, page in told[paging:])
+
+
+def test_rows_without_inputs_say_nothing_of_inputs() -> None:
+    """When only answers are logged, the size of changes of the inputs must stay unknown, that of answers be known."""
+    random = np.random.default_rng(11)
+    answers: list[Any] = random.choice(["yes", "no"], size=10_000).tolist()
+    monitor = Monitor(build_profile(rows(random, 10_000), predictions=answers))
+    monitor.update(None, answers[:1_000])
+    verdict = monitor.verdict()
+
+    assert (verdict.of(Kind.FEATURES).severity, verdict.of(Kind.FEATURES).rows) == (None, 0)
+    assert (verdict.of(Kind.PREDICTION).severity, verdict.of(Kind.PREDICTION).rows) == (Severity.NONE, 1_000)
 
 
 def test_a_small_certain_change_informs(profile: Profile) -> None:
@@ -35,7 +109,7 @@ def test_a_small_certain_change_informs(profile: Profile) -> None:
 
     assert found.certain
     assert not found.page
-    assert found.severity < Severity.MEDIUM
+    assert found.severity in {Severity.NONE, Severity.LOW}
 
 
 def test_severity_alone_is_no_alert(profile: Profile) -> None:
@@ -44,7 +118,7 @@ def test_severity_alone_is_no_alert(profile: Profile) -> None:
     monitor.update(rows(np.random.default_rng(2), 300, Change(shift=0.8)))
     found = monitor.verdict().of(Kind.FEATURES)
 
-    assert found.severity >= Severity.MEDIUM
+    assert found.severity in {Severity.MEDIUM, Severity.HIGH}
     assert not found.certain
     assert not found.page
 
@@ -91,7 +165,7 @@ def test_an_alert_names_at_most_five_columns(profile: Profile) -> None:
     found = monitor.verdict().of(Kind.FEATURES)
 
     assert len(found.worst) == 5
-    assert found.worst[0].psi == max(column.psi for column in found.worst)
+    assert found.worst[0].psi == max(column.psi or 0.0 for column in found.worst)
     assert len(monitor.verdict(everything=True).of(Kind.FEATURES).worst) == 10
 
 

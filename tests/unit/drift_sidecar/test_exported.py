@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mlsandbox_serving.contract import all_metrics
@@ -57,14 +58,23 @@ def test_a_drifted_column_is_detected(look: Look) -> None:
 
 
 def test_without_drift_nothing_is_detected(look: Look) -> None:
-    """All columns must be shown, and none be detected or certain."""
+    """All columns must be shown, and none be detected or certain; those without rows, as labels that did not come, must have no size."""
     _, registry = _exported(look())
 
-    assert set(_columns(registry, "sandbox_drift_detected").values()) == {0}
-    assert set(_columns(registry, "sandbox_drift_certain").values()) == {0}
-    assert {column for _, column in _columns(registry, "sandbox_drift_score")} == {
-        *("age", "income", "city", "prediction", "label", "error")
-    }
+    detected = _columns(registry, "sandbox_drift_detected")
+    assert set(detected.values()) == set(_columns(registry, "sandbox_drift_certain").values()) == {0}
+    assert {column for _, column in detected} == {"age", "income", "city", "prediction", "label", "error"}
+    assert {column for _, column in _columns(registry, "sandbox_drift_score")} == {"age", "income", "city", "prediction"}
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(100, set()), (200, {"age", "income", "city", "prediction"})])
+def test_few_rows_have_no_size(look: Look, rows: int, columns: set[str]) -> None:
+    """Below 200 rows there must be evidence and no size, from then on both, so that no rule or panel takes the noise for a change."""
+    _, registry = _exported(look(rows))
+
+    for metric in ("sandbox_drift_score", "sandbox_drift_severity"):
+        assert {column for _, column in _columns(registry, metric)} == columns
+    assert _columns(registry, "sandbox_drift_detected")
 
 
 def test_at_most_fifty_columns_the_worst_first(look: Look) -> None:
