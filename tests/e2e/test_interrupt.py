@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -57,13 +58,17 @@ def packaging(sandbox: Sandbox) -> subprocess.Popen[str]:
 
 
 def test_ctrl_c_while_packaging_must_clean_up(trained: Sandbox) -> None:
-    """Ctrl-C while the environment is being made must leave no process, and the next `up` must work."""
+    """Ctrl-C while the environment is being made must leave no process and no temporary file, and the next `up` must work."""
+    temporary = trained.home / "temporary"
+    temporary.mkdir()
+    trained = replace(trained, extra={"TMPDIR": str(temporary)})
     process = packaging(trained)
 
     result = end(process, signal.SIGINT)
 
     assert result.code == 130
     trained.gone()
+    assert list(temporary.iterdir()) == []
     trained.run("up").ok()
 
 

@@ -1,9 +1,8 @@
-"""What a test may not leave behind: processes with a project's mark, listening ports, temporary files, containers and networks."""
+"""What a test may not leave behind: processes with a project's mark, listening ports, containers and networks."""
 
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ from mlsandbox.supervise.spec import Folder
 from mlsandbox.supervise.sweep import marked
 from support.waiting import wait_for
 
-_OURS = ("mlsandbox", "sandbox", "bentoml")
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -23,24 +20,18 @@ class Snapshot:
 
     processes: tuple[str, ...]
     ports: tuple[int, ...]
-    temporary: tuple[str, ...]
     containers: tuple[str, ...] = ()
     """And networks."""
 
     def __bool__(self) -> bool:
-        return bool(self.processes or self.ports or self.temporary or self.containers)
+        return bool(self.processes or self.ports or self.containers)
 
 
-def snapshot(root: Path, ports: Collection[int] = (), before: Collection[str] = (), *, docker: bool = False) -> Snapshot:
-    """The project's processes, those of `ports` that are taken, and temporary files of ours that are not in `before`.
-
-    With `docker` also its containers and networks.
-    """
+def snapshot(root: Path, ports: Collection[int] = (), *, docker: bool = False) -> Snapshot:
+    """The project's processes, and those of `ports` that are taken; with `docker` also its containers and networks."""
     processes = tuple(f"{swept.pid} {swept.service}: {swept.command}" for _, swept in marked(Folder(root / ".sandbox").project))
     taken = tuple(port for port in ports if probe_by_binding(port) is Availability.TAKEN)
-    return Snapshot(
-        processes, taken, tuple(name for name in temporary_files() if name not in before), containers_of(root) if docker else ()
-    )
+    return Snapshot(processes, taken, containers_of(root) if docker else ())
 
 
 def containers_of(root: Path) -> tuple[str, ...]:
@@ -52,14 +43,9 @@ def containers_of(root: Path) -> tuple[str, ...]:
     )
 
 
-def temporary_files() -> tuple[str, ...]:
-    """Names of ours in the folder for temporary files."""
-    return tuple(sorted(path.name for path in Path(tempfile.gettempdir()).iterdir() if path.name.startswith(_OURS)))
-
-
 def assert_nothing_left(root: Path, ports: Collection[int] = (), *, docker: bool = False) -> None:
     """Fail when anything of the project still runs or listens a moment later."""
     wait_for(
-        lambda: not snapshot(root, ports, temporary_files(), docker=docker),
-        what=f"nothing is left: {snapshot(root, ports, temporary_files(), docker=docker)}",
+        lambda: not snapshot(root, ports, docker=docker),
+        what=f"nothing is left: {snapshot(root, ports, docker=docker)}",
     )
