@@ -23,7 +23,7 @@ from mlsandbox_serving.drift_sidecar.told import Told
 from mlsandbox_serving.drift_sidecar.watches import Seen
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.spool.shipper import DRAIN_SECONDS, Shipper
-from mlsandbox_serving.spool.writer import SpoolWriter
+from mlsandbox_serving.spool.writer import Offered, SpoolWriter
 
 _log = logging.getLogger(__name__)
 
@@ -77,9 +77,9 @@ class Telling:
             if found:
                 self._told.note(each.source, found, now)
         for number, at, record in self._told.outbox():
-            if not self._spool.append_many([(record, at)]):
+            if self._spool.offer(record, at) is Offered.NOT_NOW:
                 break
-            self._told.sent(number)
+            self._told.sent(number)  # or it never can be, which is counted: those behind it are not to wait for it
         self._count()
 
     def rows(self, events: Sequence[Event], reference: Callable[[Source], Profile | None]) -> None:

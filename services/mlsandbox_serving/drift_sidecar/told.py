@@ -101,7 +101,7 @@ class Told:
         return [(number, time, json.loads(record)) for number, time, record in found]
 
     def sent(self, number: int) -> None:
-        """An event is in the spool.
+        """An event is in the spool, or fits into none.
 
         Raises:
             sqlite3.Error: it stays in the outbox.

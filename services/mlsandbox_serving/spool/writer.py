@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,16 @@ _ENFORCE_SECONDS: Final = 1.0
 """While no segment can be begun, the bounds are looked at no more often than this."""
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+class Offered(Enum):
+    """What became of an event that its owner keeps until it is written."""
+
+    WRITTEN = auto()
+    NOT_NOW = auto()
+    """The disk does not take it: it is to be offered again."""
+    NEVER = auto()
+    """It fits into no spool, and is counted in `dropped`."""
 
 
 class SpoolWriter:
@@ -84,8 +95,19 @@ class SpoolWriter:
                     size += len(frames[count])
                     count += 1
                 batch, frames = frames[:count], frames[count:]
-                whole += self._append(batch, size)
+                written = self._append(batch, size)
+                whole += written
+                if written < count:
+                    self._drop(_reason(self._failure), count - written)
         return whole
+
+    def offer(self, record: Mapping[str, object], timestamp: float) -> Offered:
+        """Append one event whose owner offers it again when it cannot be written now; nothing is lost then, and nothing counted."""
+        frame = self._frame(record, timestamp)
+        if frame is None:
+            return Offered.NEVER
+        with self._lock:
+            return Offered.WRITTEN if self._append([frame], len(frame)) else Offered.NOT_NOW
 
     def writable(self) -> str | None:
         """None when events can be written, else the reason with the system's own words; tries it anew on each call."""
@@ -119,6 +141,7 @@ class SpoolWriter:
         return segment.frame(payload)
 
     def _append(self, frames: list[bytes], size: int) -> int:
+        """Write to one segment; how many of the frames are written."""
         written = 0
         try:
             descriptor = self._segment_for(size)
@@ -129,8 +152,6 @@ class SpoolWriter:
             self._failure = None
         whole = self._keep_whole(frames, written) if written < size else len(frames)
         self.written += whole
-        if whole < len(frames):
-            self._drop(_reason(self._failure), len(frames) - whole)
         return whole
 
     def _write(self, descriptor: int, data: bytes) -> int:
@@ -203,7 +224,7 @@ class SpoolWriter:
 
     def _fail(self, error: OSError) -> None:
         if self._failure is None or self._failure.errno != error.errno:
-            _log.error("cannot write events to %s: %s; they are dropped until it works again", self._folder, error)
+            _log.error("cannot write events to %s: %s; they are dropped, or offered again, until it works", self._folder, error)
         self._failure = error
 
     def _drop(self, reason: str, count: int, why: str = "") -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlsandbox_serving.contract import Action, Dataset, Field
+from mlsandbox_serving.contract import Action, Dataset, Field, Metrics
 from mlsandbox_serving.drift import Kind, OutlierMask
 from mlsandbox_serving.drift import Settings as MonitorSettings
 from mlsandbox_serving.drift_sidecar.alert_events import changes
@@ -105,15 +105,42 @@ def test_what_was_noted_must_be_told_after_a_death(look: Look, settings: Setting
     assert {each[Field.TIMESTAMP] for each in _told(settings)} == {"2001-09-09T01:46:40.000000Z"}
 
 
-def test_a_spool_that_cannot_be_written_must_not_lose_an_alert(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
-    """The event must stay noted, and be told once there is a spool again."""
-    telling = tell()
+def test_a_spool_that_cannot_be_written_must_not_lose_an_alert(look: Look, settings: Settings) -> None:
+    """The event must stay noted, be told once there is a spool again, and count as lost at no try."""
+    registry = CollectorRegistry()
+    telling = Telling(settings, registry)
     (settings.folder / FOLDER).rmdir()
     (settings.folder / FOLDER).write_text("no folder")
-    telling.alerts([look(shift=1.0)])
+    for _ in range(3):
+        telling.alerts([look(shift=1.0)])
     (settings.folder / FOLDER).unlink()
     telling.alerts([look(shift=1.0)])
-    assert Action.RAISED in {each[Field.EVENT_ACTION] for each in _told(settings)}
+    telling.close()
+    assert [each[Field.EVENT_ACTION] for each in _told(settings) if each[Field.DRIFT_KIND] == Kind.FEATURES] == [Action.RAISED]
+    assert _dropped(registry) == {}
+
+
+def test_an_event_that_fits_into_no_spool_must_hold_up_no_other(look: Look, settings: Settings) -> None:
+    """It must be counted as lost, once, and those behind it be told."""
+    found = changes({}, look(shift=1.0), 1e9)
+    told = Told(settings.folder)
+    told.note(Source("beer", "v1"), changes({}, look(shift=1.0, name="beer"), 1e9), -1e12)  # of a clock that was far off
+    told.note(CHURN, found, 1e9)
+    told.close()
+    registry = CollectorRegistry()
+    telling = Telling(settings, registry)
+    for _ in range(3):
+        telling.alerts([look(shift=1.0)])
+    telling.close()
+
+    assert [each[Field.EVENT_ID] for each in _told(settings)] == [change.record[Field.EVENT_ID] for change in found]
+    assert _dropped(registry) == {"unencodable": 1}
+
+
+def _dropped(registry: CollectorRegistry) -> dict[str, float]:
+    """Events that are told as lost, by their reason."""
+    samples = [sample for family in registry.collect() for sample in family.samples if sample.name == Metrics.EVENTS_DROPPED.name]
+    return {sample.labels["reason"]: sample.value for sample in samples if sample.value}
 
 
 def test_a_damaged_memory_must_be_begun_anew(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
