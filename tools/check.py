@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from types import FrameType
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,14 +42,19 @@ STEPS: dict[str, list[str]] = {
     "layers": [str(BIN / "lint-imports")],
     "unit": _pytest("unit"),
     "contract": _pytest("contract"),
+    "packaging": _pytest("packaging"),
     "conformance": _pytest("conformance"),
     "integration": _pytest("integration"),
-    "packaging": _pytest("packaging"),
     "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
     "docker": _pytest("e2e/docker"),  # after all others: images are the machine's, and one test starts its engine anew
 }
-BESIDE = "e2e"
-"""Runs beside the steps before it."""
+BESIDE, FROM = "e2e", "conformance"
+"""The first runs beside the steps from the second on; those before want ports where it does."""
+OUTPUT = ROOT / ".cache" / "check" / f"{BESIDE}.txt"
+"""What it writes, until it is shown: also there when this program is killed."""
+
+
+_running: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no such step: {', '.join(unknown)}; there are: {', '.join(STEPS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _stop)
     began = time.monotonic()
     done = _run_all([name for name in STEPS if name in names or not names])
     failed = [name for name, each in done.items() if not each.ok]
@@ -78,12 +84,15 @@ def main(names: list[str]) -> int:
 
 
 def _run_all(names: Sequence[str]) -> dict[str, Done]:
-    """Run the steps in their order, but for the one that is begun before the others and told of in its place."""
+    """Run the steps in their order, but for the one that is begun before its turn and told of in its place."""
     done: dict[str, Done] = {}
-    with ThreadPoolExecutor(1) as pool, TemporaryFile() as output:
-        beside = pool.submit(_run, BESIDE, output) if BESIDE in names[1:] else None
+    beside: Future[Done] | None = None
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as pool, OUTPUT.open("w+b") as output:
         for name in names:
             print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
+            if name == FROM and BESIDE in names:
+                beside = pool.submit(_run, BESIDE, output)
             done[name] = _shown(beside, output) if name == BESIDE and beside is not None else _run(name)
             print(f"== {name}: {done[name].verdict} in {done[name].seconds:.1f} s", flush=True)
     return done
@@ -107,11 +116,14 @@ def _run(name: str, output: IO[bytes] | None = None) -> Done:
     """Run a step to its end, or to the end of its time; `output` takes what it writes."""
     started = time.monotonic()
     process = subprocess.Popen(STEPS[name], cwd=ROOT, stdout=output, stderr=None if output is None else subprocess.STDOUT)
+    _running.append(process)
     try:
         verdict = "ok" if process.wait(LIMIT_SECONDS) == 0 else "FAILED"
     except subprocess.TimeoutExpired:
         verdict = f"FAILED, not done within {LIMIT_SECONDS:.0f} s,"
         _end(process)
+    finally:
+        _running.remove(process)
     return Done(verdict == "ok", time.monotonic() - started, verdict)
 
 
@@ -123,6 +135,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End what runs, and then this program."""
+    for process in tuple(_running):
+        _end(process)
+    sys.exit(128 + number)
 
 
 def _docker_answers() -> bool:
