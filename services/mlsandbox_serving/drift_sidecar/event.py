@@ -12,7 +12,8 @@ import msgpack
 from mlsandbox_serving.contract import Dataset, Field
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.forward.messages import Event
-from mlsandbox_serving.performance.reading import Label, Value
+from mlsandbox_serving.performance.adding import Match
+from mlsandbox_serving.performance.reading import Value
 
 _LONGEST_NAME: Final = 200
 
@@ -61,19 +62,21 @@ class Labelled(NamedTuple):
     """What one prediction should have been, beside it."""
 
     source: Source
-    """That predicted, or took the label when that is not known."""
+    """That predicted."""
     key: bytes
-    """Stands for the event's id."""
-    prediction: Value | None
-    """None when it is not known."""
+    """Stands for the row of the request: of all its labels the first one counts."""
+    prediction: Value
     label: Value
     body: bytes
     """What the journal keeps of it."""
 
 
-def labelled(label: Label, source: Source, prediction: Value | None) -> Labelled:
-    """A label as the journal keeps it."""
-    return Labelled(source, label.event, prediction, label.value, msgpack.packb([prediction, label.value]))
+def labelled(match: Match) -> Labelled:
+    """A label beside its prediction, as the journal keeps them."""
+    row = "\0".join((match.model, match.request, str(match.row)))
+    key = hashlib.blake2b(row.encode(), digest_size=16, person=b"label").digest()
+    body = msgpack.packb([match.prediction, match.label])
+    return Labelled(Source(match.model, match.version), key, match.prediction, match.label, body)
 
 
 def unpacked(source: Source, key: bytes, body: bytes) -> Rows | Labelled:

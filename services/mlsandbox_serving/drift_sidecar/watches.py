@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.contract import Field
 from mlsandbox_serving.drift import Histogram, Kind, Profile, ProfileUnreadable, Verdict, load_profile, save_profile
 from mlsandbox_serving.drift_alibi import ROWS
 from mlsandbox_serving.drift_alibi import Verdict as Opinion
@@ -25,7 +24,7 @@ from mlsandbox_serving.drift_sidecar.state import StateStore
 from mlsandbox_serving.drift_sidecar.watch import Failed, Watch
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.performance import Performance, PerformanceStore
-from mlsandbox_serving.performance.reading import Label, read_event
+from mlsandbox_serving.performance.adding import Match
 
 _log = logging.getLogger(__name__)
 
@@ -107,17 +106,21 @@ class Watches:
         """
         found = [read(event) for event in events]
         results = Counter(each for each in found if isinstance(each, Result))
-        joined = [event for event, each in zip(events, found, strict=True) if isinstance(each, Rows) or each is Result.FEEDBACK]
-        if joined:
-            self._join(joined)
-        used = [self._used(event, each) for event, each in zip(events, found, strict=True)]
-        results[Result.REFUSED] += sum(isinstance(each, Rows) for each in found) - sum(isinstance(each, Rows) for each in used)
-        taken = [each for each in used if each is not None]
-        for each, written in zip(taken, self._state.append(taken), strict=True):
+        joined = [place for place, each in enumerate(found) if isinstance(each, Rows) or each is Result.FEEDBACK]
+        matches = dict(zip(joined, self._join([events[place] for place in joined]), strict=True)) if joined else {}
+        taken: list[Rows | Labelled] = []
+        for place, each in enumerate(found):
             if isinstance(each, Rows):
+                if self._has_room(each.source):
+                    taken.append(each)
+                else:
+                    results[Result.REFUSED] += 1
+            taken += map(labelled, filter(self._has_use, matches.get(place, ())))
+        for given, written in zip(taken, self._state.append(taken), strict=True):
+            if isinstance(given, Rows):
                 results[Result.DUPLICATE if written is None else Result.USED] += 1
             if written is not None:
-                self._watched(each.source).add(*written)
+                self._watched(given.source).add(*written)
         if self._state.unsaved_bytes > _JOURNAL_BYTES:
             self.save()
         return +results
@@ -219,29 +222,22 @@ class Watches:
             if copy.name not in known:
                 shutil.rmtree(copy, ignore_errors=True)
 
-    def _used(self, event: Event, found: Rows | Result) -> Rows | Labelled | None:
-        """What a watch is given of an event."""
-        if isinstance(found, Rows):
-            return found if self._has_room(found.source) else None
-        label = read_event(*event) if found is Result.FEEDBACK else None
-        if not isinstance(label, Label):
-            return None
-        version, prediction = self._performance.predicted(label) or (str(event.record.get(Field.VERSION)), None)
-        watch = self._watches.get(Source(label.model, version))
-        return labelled(label, watch.source, prediction) if watch is not None and watch.has_use_for_labels else None
+    def _has_use(self, match: Match) -> bool:
+        """Whether the label is compared with those of the reference."""
+        watch = self._watches.get(Source(match.model, match.version))
+        return watch is not None and watch.has_use_for_labels
 
-    def _join(self, events: Sequence[Event]) -> None:
+    def _join(self, events: Sequence[Event]) -> list[list[Match]]:
         """Keep predictions and labels; what cannot be kept although the disk is well must not stop what comes after it."""
         try:
-            self._performance.add(events)
+            return self._performance.join(events)
         except (sqlite3.Error, OSError):
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the same would happen at each delivery
             if len(events) == 1:
                 _log.exception("an event is left out of the performance")
-                return
-            for each in events:
-                self._join([each])
+                return [[]]
+            return [match for each in events for match in self._join([each])]
 
     def _folder(self, source: Source) -> Path | None:
         """Where a source's profile is: of one that is not served any more, the copy that was made while it was."""

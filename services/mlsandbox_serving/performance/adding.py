@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.performance.reading import Label, Predictions
+from mlsandbox_serving.performance.reading import Label, Predictions, Value
 
 _SOURCE: Final = """
 INSERT INTO sources (model, version, kind, classes) VALUES (?, ?, ?, ?)
@@ -19,6 +19,30 @@ ON CONFLICT (request, row, model) DO UPDATE
 SET label = excluded.label, time = excluded.time, sequence = excluded.sequence, event = excluded.event
 WHERE (excluded.time, excluded.sequence, excluded.event) > (labels.time, labels.sequence, labels.event)
 """
+# An event that was let go of in `seen` came before all that are there.
+_PREDICTED: Final = """
+SELECT sources.version, rows.prediction FROM requests
+JOIN sources ON sources.id = requests.source JOIN rows ON rows.request = requests.id
+WHERE requests.request = ? AND sources.model = ? AND rows.row = ?
+AND COALESCE((SELECT number FROM seen WHERE event = requests.event), 0) < (SELECT number FROM seen WHERE event = ?)
+ORDER BY requests.time DESC, requests.id DESC LIMIT 1
+"""
+_LABELLED: Final = """
+SELECT row, label FROM labels WHERE request = ? AND model = ?
+AND COALESCE((SELECT number FROM seen WHERE event = labels.event), 0) < (SELECT number FROM seen WHERE event = ?) ORDER BY row
+"""
+
+
+class Match(NamedTuple):
+    """The first label of a predicted row, told at whichever of the two came later."""
+
+    model: str
+    version: str
+    """That predicted."""
+    request: str
+    row: int
+    prediction: Value
+    label: Value
 
 
 class Added(NamedTuple):
@@ -45,19 +69,32 @@ class Batch:
         self._connection = connection
         self._sources: dict[tuple[str, str], int] = {}
         self._counts: Counter[str] = Counter()
+        self.matches: Final[list[list[Match]]] = []
+        """Those of each event that was added. One that is redelivered has its own again, since whoever was told may not have kept them."""
 
     def add(self, read: Iterable[Predictions | Label | None]) -> Added:
         """Add what was read of events, None for those of no use."""
         for one in read:
+            is_first = True
             if one is None:
                 self._counts["ignored"] += 1
             elif not self._connection.execute("INSERT OR IGNORE INTO seen (event) VALUES (?)", (one.event,)).rowcount:
                 self._counts["redelivered"] += 1
             elif isinstance(one, Label):
-                self._label(one)
+                is_first = self._label(one)
             else:
                 self._predictions(one)
+            self.matches.append([] if one is None or not is_first else self._matches(one))
         return Added(**self._counts)
+
+    def _matches(self, one: Predictions | Label) -> list[Match]:
+        if isinstance(one, Label):
+            found = self._connection.execute(_PREDICTED, (one.request, one.model, one.row, one.event)).fetchone()
+            known = [] if found is None else [(found[0], one.row, found[1], one.value)]
+        else:
+            rows = self._connection.execute(_LABELLED, (one.request, one.model, one.event))
+            known = [(one.version, row, one.values[row], label) for row, label in rows if 0 <= row < len(one.values)]
+        return [Match(one.model, version, one.request, row, value, label) for version, row, value, label in known if value is not None]
 
     def _predictions(self, one: Predictions) -> None:
         self._counts["predictions"] += len(one.values)
@@ -82,13 +119,15 @@ class Batch:
             [(request, row, value, score) for row, (value, score) in enumerate(zip(one.values, scores, strict=True))],
         )
 
-    def _label(self, one: Label) -> None:
+    def _label(self, one: Label) -> bool:
+        """Whether it is the first of its row."""
         self._counts["labels"] += 1
         key = (one.request, one.row, one.model)
         known = self._connection.execute("SELECT label FROM labels WHERE request = ? AND row = ? AND model = ?", key).fetchone()
         if known is not None:
             self._counts["repeated" if known[0] == one.value else "corrected"] += 1
         self._connection.execute(_LABEL, (*key, one.value, one.time, one.sequence, one.event))
+        return known is None
 
     def _source(self, one: Predictions) -> int:
         key = (one.model, one.version)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox_serving.performance.adding import Added, Batch
+from mlsandbox_serving.performance.adding import Added, Batch, Match
 from mlsandbox_serving.performance.database import KEPT, LABELS, MATCHED, REVISION, database
 from mlsandbox_serving.performance.joined import SECONDS, Joined, Window
-from mlsandbox_serving.performance.reading import Label, Predictions, Value, read_event
+from mlsandbox_serving.performance.reading import Label, Predictions, read_event
 
 _NANOSECONDS: Final = 10**9
 _SEEN: Final = 2
@@ -101,8 +101,15 @@ class PerformanceStore:
         Raises:
             sqlite3.Error, OSError: nothing was added.
         """
-        read = [read_event(when, record) for when, record in events]
-        return self._database.recovered(lambda: self._add(read))
+        return self._read_and_added(events)[0]
+
+    def join(self, events: Iterable[tuple[int, Mapping[str, Any]]]) -> list[list[Match]]:
+        """Add events as `add` does; for each of them, the labels and predictions that it brought together.
+
+        Raises:
+            sqlite3.Error, OSError: nothing was added.
+        """
+        return self._read_and_added(events)[1]
 
     def summary(self, now: float) -> tuple[Performance, ...]:
         """Every version that has predictions, by model and version, in each window.
@@ -114,18 +121,6 @@ class PerformanceStore:
             sqlite3.Error, OSError: the database cannot be read.
         """
         return self._database.recovered(lambda: tuple(self._summary(int(now * _NANOSECONDS))))
-
-    def predicted(self, label: Label) -> tuple[str, Value | None] | None:
-        """The version that made a label's prediction, the last one when there are several, and what it predicted; None when it is not here.
-
-        Raises:
-            sqlite3.Error, OSError: the database cannot be read.
-        """
-        key = (label.request, label.model, label.row)
-        found: tuple[str, Value | None] | None = self._database.recovered(
-            lambda: self._database.opened().execute(_PREDICTED, key).fetchone()
-        )
-        return found
 
     def totals(self) -> Totals:
         """Counts over the store's life, and of what is kept.
@@ -139,15 +134,20 @@ class PerformanceStore:
         """Close the database; the next use opens it again."""
         self._database.close()
 
-    def _add(self, read: list[Predictions | Label | None]) -> Added:
+    def _read_and_added(self, events: Iterable[tuple[int, Mapping[str, Any]]]) -> tuple[Added, list[list[Match]]]:
+        read = [read_event(when, record) for when, record in events]
+        return self._database.recovered(lambda: self._add(read))
+
+    def _add(self, read: list[Predictions | Label | None]) -> tuple[Added, list[list[Match]]]:
         with self._database.transaction() as connection:
-            counts = Batch(connection).add(read)
+            batch = Batch(connection)
+            counts = batch.add(read)
             dropped = self._bound(connection)
             connection.executemany(
                 "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 [(f"added.{name}", count) for name, count in counts._asdict().items()] + [(_DROPPED, dropped)],
             )
-        return counts
+        return counts, batch.matches
 
     def _bound(self, connection: sqlite3.Connection) -> int:
         """Let go what is too old or too much; how many labels went for being too many."""
@@ -210,12 +210,6 @@ SELECT requests.time, rows.prediction, rows.scores, labels.label FROM labels
 CROSS JOIN requests ON requests.request = labels.request AND requests.source = ?
 CROSS JOIN rows ON rows.request = requests.id AND rows.row = labels.row
 WHERE labels.model = ?
-"""
-
-_PREDICTED: Final = """
-SELECT sources.version, rows.prediction FROM requests
-JOIN sources ON sources.id = requests.source JOIN rows ON rows.request = requests.id
-WHERE requests.request = ? AND sources.model = ? AND rows.row = ? ORDER BY requests.time DESC, requests.id DESC LIMIT 1
 """
 
 

@@ -244,14 +244,14 @@ def test_drift_is_found(place: Place) -> None:
 def test_an_event_that_cannot_be_joined_stops_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault in joining labels must neither lose the rows of the other events nor have all of them sent again and again."""
     watches = place.open()
-    add = PerformanceStore.add
+    join = PerformanceStore.join
 
     def failing(self: PerformanceStore, given: Any) -> Any:
         if any(each[1]["event.id"] == "bad" for each in given):
             raise ZeroDivisionError
-        return add(self, given)
+        return join(self, given)
 
-    monkeypatch.setattr(PerformanceStore, "add", failing)
+    monkeypatch.setattr(PerformanceStore, "join", failing)
     dice = np.random.default_rng(1)
     found = _take(watches, [record(dice, "good"), record(dice, "bad"), record(dice, "fine")])
 
@@ -298,6 +298,50 @@ def test_labels_show_that_predictions_became_worse(place: Place, late: bool) -> 
     assert (verdict.page, verdict.worst[0].column) == (True, "error")
     (rows,) = {histogram.rows for histogram in _said(watches).histograms if histogram.kind is Kind.PERFORMANCE}
     assert 300 < rows <= 400  # those since the alarm
+    watches.close()
+
+
+def _labelled_rows(watches: Watches) -> int:
+    return sum(histogram.rows for histogram in _said(watches).histograms if histogram.column == "error")
+
+
+def test_a_row_has_one_label(place: Place) -> None:
+    """Repeated, corrected and redelivered labels, and those of requests that never were, must not become rows of the comparison."""
+    watches = place.open()
+    predicted = [record(np.random.default_rng(number), f"p{number}") for number in range(3)]
+    _take(watches, predicted)
+    for turn in range(2):
+        _take(watches, [feedback(f"{turn}-{number}", "request-p0", "yes") for number in range(150)])
+        _take(watches, [feedback(f"other-{turn}-{number}", "request-p0", "no") for number in range(150)])
+        _take(watches, [feedback(f"never-{turn}-{number}", f"never-{number}", "yes") for number in range(300)])
+        watches.close()
+        watches = place.open()
+
+    assert (_labelled_rows(watches), _said(watches).verdict.of(Kind.PERFORMANCE).page) == (1, False)
+    watches.close()
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_labels_before_their_prediction_count_when_it_comes(place: Place, cut: int) -> None:
+    """In whichever deliveries, and killed before any of them was answered, the journal must hold the same in the same order."""
+    dice = np.random.default_rng(1)
+    stream = [
+        feedback("early", "request-a", "yes"),
+        record(dice, "b"),
+        feedback("late", "request-b", "no"),
+        record(dice, "a"),
+        feedback("again", "request-b", "yes"),
+    ]
+    watches = place.open()
+    _take(watches, stream[:cut])
+    state = watches._state
+    written = [(each.key, each.body) for _, each in state.journal(CHURN)]
+    state._database.opened().executescript("DELETE FROM journal; DELETE FROM ids;")  # the other file was written, this one not yet
+    watches._performance.add(events(stream, at=int(NOW * 1e9)))
+    _take(watches, stream)
+    bodies = [(type(each).__name__, each.body) for _, each in state.journal(CHURN)]
+    assert [name for name, _ in bodies] == ["Rows", "Labelled", "Rows", "Labelled"]
+    assert written == [(each.key, each.body) for _, each in state.journal(CHURN)][: len(written)]
     watches.close()
 
 
