@@ -8,7 +8,6 @@ without pickles.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift import Kind, Profile, build_profile
 from mlsandbox_serving.drift.answers import PREDICTION, SCORE, prediction_columns, score_column
 from mlsandbox_serving.drift.cells import NumberCells
+from mlsandbox_serving.drift.profile.arrays import MOST_BYTES, read_arrays
 from mlsandbox_serving.drift.state import fingerprint
 from mlsandbox_serving.drift.streams import Stream
 from mlsandbox_serving.drift.values import Floats, Values, instants, numbers, padded, sequence
@@ -124,13 +124,14 @@ def build_reference(
         profile: of the same rows; None to build one.
         predictions: the model's, of the same rows.
         scores: probabilities or numbers, of the same rows.
-        most_rows: that are kept.
+        most_rows: that are kept; fewer of a very wide table, so that it can be read again.
 
     Raises:
         ValueError: there are no rows.
     """
     known = profile if profile is not None else build_profile(columns, schema, predictions=predictions, scores=scores)
-    return Reference(known, sample(Coder(known).table(columns, predictions, scores), most_rows))
+    table = Coder(known).table(columns, predictions, scores)
+    return Reference(known, sample(table, min(most_rows, MOST_BYTES // 2 // max(table.shape[1] * table.itemsize, 1))))
 
 
 def sample(table: Floats, most_rows: int) -> Floats:
@@ -160,15 +161,15 @@ def load_reference(folder: Path, profile: Profile) -> Reference:
         ReferenceUnreadable: says why, and what to do.
     """
     try:
-        with (folder / ROWS).open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a damaged file open
-            table, of = archive["table"].astype(np.float64), str(archive["profile"])
+        arrays = read_arrays(folder / ROWS, ("table", "profile"))
+        table, of = arrays["table"].astype(np.float64), str(arrays["profile"])
         _check_profile(of, profile, folder)
         return Reference(profile, table)
     except FileNotFoundError as error:
         raise ReferenceUnreadable(f"there are no reference rows in {folder} ({ROWS} is missing): {_AGAIN}") from error
     except ReferenceUnreadable:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive raises almost anything
         raise ReferenceUnreadable(f"the reference rows in {folder} are damaged ({type(error).__name__}: {error}): {_AGAIN}") from error
 
 

@@ -55,9 +55,9 @@ class Watch:
         self._applied = 0
         self._pending = Pending()
         self._profile = self._load(folder)
+        self._monitor = self._made(settings, saved)
         self.baseline: Final = read_baseline(folder) if folder is not None and self._profile is not None else None
         """What rows are compared with when it is not what was packaged."""
-        self._monitor = self._made(settings, saved)
         self._second = second
         self._rows_in = folder if self._profile is not None else None
         if second is not None and saved is None:
@@ -128,9 +128,12 @@ class Watch:
         try:
             return load_profile(folder)
         except ProfileUnreadable as error:
-            self.problem = str(error)
-            _log.warning("%s/%s: %s; its first live rows become the reference", *self.source, error)
+            self._no_reference(str(error))
             return None
+
+    def _no_reference(self, problem: str) -> None:
+        self.problem = problem
+        _log.warning("%s/%s: %s; its first live rows become the reference", *self.source, problem)
 
     def _made(self, settings: Settings, saved: Saved | None) -> Monitor:
         if saved is not None and saved.monitor is not None:
@@ -138,9 +141,21 @@ class Watch:
                 return Monitor.restore(self._profile, saved.monitor, settings)
             except StateUnreadable as error:
                 _log.warning("%s/%s: what was known cannot be used any more (%s): begun anew", *self.source, error)
+            except Exception:  # noqa: BLE001 - the profile, or what it was compared with: which of them shows below
+                _log.exception("%s/%s: what was known cannot be used any more: begun anew", *self.source)
+        try:
+            monitor = Monitor(self._profile, settings)
+            monitor.verdict(everything=True)  # what cannot be told of is not worth counting
+            monitor.histograms()
+        except Exception as error:
+            if self._profile is None:
+                raise
+            self._profile = None
+            self._no_reference(f"nothing can be compared with the drift profile ({type(error).__name__}: {error})")
+            monitor = Monitor(None, settings)
         if self._profile is None:
             _log.info("%s/%s has no reference: its first %d live rows become it", *self.source, settings.learn_rows)
-        return Monitor(self._profile, settings)
+        return monitor
 
 
 def _hand_over(monitor: Monitor, block: Block) -> None:

@@ -83,7 +83,11 @@ def test_rows_that_cannot_be_used_are_refused(reference: Reference, tmp_path: Pa
     with pytest.raises(ReferenceUnreadable, match="another drift profile"):
         load_reference(tmp_path, other)
 
-    (tmp_path / ROWS).write_bytes((tmp_path / ROWS).read_bytes()[:1_000])
+    np.savez_compressed(tmp_path / ROWS, table=np.zeros((10_000, 1_000)), profile=np.array("x"))
+    with pytest.raises(ReferenceUnreadable, match="are larger than"):
+        load_reference(tmp_path, reference.profile)
+
+    (tmp_path / ROWS).write_bytes(b"PK")
     with pytest.raises(ReferenceUnreadable, match="damaged"):
         load_reference(tmp_path, reference.profile)
 
