@@ -2,6 +2,7 @@
 
 The drift service replays its journal after a start, from the place at which it last saved. What was compared here is saved with its own
 place, and rows up to there are passed over, so that saving this first and the rest after it neither loses rows nor counts them twice.
+A place says nothing in another journal, so that the id of the journal is saved, too; with another one everything begins anew.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ Failed = Callable[[Source, int], None]
 """Told of rows (how many) of which something could not be compared; called in the worker's thread."""
 _SUFFIX: Final = ".alibi"
 _PLACE_BYTES: Final = 8
+_JOURNAL_BYTES: Final = 16
+_HEAD_BYTES: Final = _JOURNAL_BYTES + _PLACE_BYTES
 
 
 class Beside:
@@ -49,10 +52,19 @@ class Beside:
         self._engines: dict[Source, AlibiEngine] = {}
         self._places: dict[Source, int] = {}
         self._changed: set[Source] = set()
+        self._journal = bytes(_JOURNAL_BYTES)
 
     def start(self) -> None:
         """Have alibi-detect imported; returns at once."""
         self._worker.start()
+
+    def follow(self, journal: bytes) -> None:
+        """Say of which journal the places are, before any source is opened.
+
+        Args:
+            journal: its id, 16 bytes.
+        """
+        self._journal = journal
 
     def open(self, source: Source, profile: Profile, rows_in: Path | None = None) -> None:
         """Go on with a source from what was saved of it; the arguments are those of `update`."""
@@ -113,7 +125,8 @@ class Beside:
             path = self._path(source)
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_bytes(self._places[source].to_bytes(_PLACE_BYTES, "big") + self._engines[source].state())
+            head = self._journal + self._places[source].to_bytes(_PLACE_BYTES, "big")
+            temporary.write_bytes(head + self._engines[source].state())
             temporary.replace(path)
             self._changed.discard(source)
 
@@ -145,8 +158,10 @@ class Beside:
         path = self._path(source)
         try:
             saved = path.read_bytes()
-            self._engines[source] = self._restored(source, reference, saved[_PLACE_BYTES:])
-            self._places[source] = int.from_bytes(saved[:_PLACE_BYTES], "big")
+            if saved[:_JOURNAL_BYTES] != self._journal:
+                raise StateUnreadable("it belongs to a journal that is gone")
+            self._engines[source] = self._restored(source, reference, saved[_HEAD_BYTES:])
+            self._places[source] = int.from_bytes(saved[_JOURNAL_BYTES:_HEAD_BYTES], "big")
         except FileNotFoundError:
             pass
         except (StateUnreadable, OSError) as error:

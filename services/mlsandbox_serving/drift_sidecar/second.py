@@ -45,6 +45,14 @@ class SecondOpinion:
             os.environ.setdefault(name, value)
         self._beside.start()
 
+    def follow(self, journal: bytes) -> None:
+        """Say of which journal the places are, before any source is opened.
+
+        Args:
+            journal: its id.
+        """
+        self._beside.follow(journal)
+
     def open(self, source: Source, profile: Profile, rows_in: Path | None) -> None:
         """Go on with a source from what was saved of it, before its next rows come."""
         self._guarded(source, 0, lambda: self._beside.open(source, profile, rows_in))

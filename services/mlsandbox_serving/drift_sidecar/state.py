@@ -7,6 +7,7 @@ recognised. Used from one thread at a time.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlsandbox_serving.drift_sidecar.settings import Source
 FILE: Final = "drift.sqlite3"
 MOST_IDS: Final = 500_000
 """Ids of events that are remembered; a shipper that lost its place sends at most what is left in its spool again."""
+IDENTITY_BYTES: Final = 16
 _VERSION: Final = 1
 _LOSS: Final = "the monitors go on from what they know now"
 _SCHEMA: Final = f"""
@@ -31,6 +33,7 @@ CREATE TABLE IF NOT EXISTS journal (
     place INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, event BLOB NOT NULL, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_by_source ON journal (source, place);
+CREATE TABLE IF NOT EXISTS identity (id BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS ids (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL UNIQUE);
 PRAGMA user_version = {_VERSION};
 """
@@ -75,12 +78,18 @@ class StateStore:
         self._ids: dict[Source, int] = {}
         self._last = 0
         """The last place of the journal that was given away; a file begun anew goes on from there, so that no place is used twice."""
+        self._identity = b""
         self._database.recovered(lambda: self._database.opened().execute("PRAGMA quick_check(1)").fetchone())
 
     @property
     def corruptions(self) -> int:
         """Files moved aside so far."""
         return self._database.moved_aside
+
+    @property
+    def identity(self) -> bytes:
+        """Random, of the journal whose places are given away; another one when the file was lost between two starts."""
+        return self._identity
 
     def sources(self) -> list[Saved]:
         """Everything that was saved.
@@ -192,5 +201,11 @@ class StateStore:
     def _make(self, connection: sqlite3.Connection) -> None:
         self._ids = {}  # it may be another file than the last one
         connection.executescript(_SCHEMA)
-        if self._last and not connection.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'journal'").fetchone():
+        last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+        if last is None and self._last:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('journal', ?)", (self._last,))
+        identity = connection.execute("SELECT id FROM identity").fetchone()
+        if identity is None:
+            identity = (self._identity or os.urandom(IDENTITY_BYTES),)
+            connection.execute("INSERT INTO identity VALUES (?)", identity)
+        self._identity, self._last = identity[0], self._last if last is None else last[0]

@@ -60,8 +60,6 @@ class Watch:
         """What rows are compared with when it is not what was packaged."""
         self._second = second
         self._rows_in = folder if self._profile is not None else None
-        if second is not None and saved is None:
-            second.forget(source)  # what it knows carries places of a journal that is gone
         if second is not None and self._monitor.profile is not None:
             second.open(source, self._monitor.profile, self._rows_in)
 

@@ -84,6 +84,8 @@ class Watches:
         self._clock = clock
         self._second = second
         self._state = StateStore(settings.folder)
+        if second is not None:
+            second.follow(self._state.identity)
         self._performance = PerformanceStore(
             settings.folder, max_predictions=settings.max_predictions, max_age=settings.max_age_seconds, clock=clock
         )

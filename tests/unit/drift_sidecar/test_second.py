@@ -125,16 +125,20 @@ def test_state_is_kept_in_a_folder_of_its_own(make: Make, tmp_path: Path) -> Non
     assert ROWS == "rows.npz"
 
 
-def test_a_journal_that_was_lost_begins_both_anew(tmp_path: Path, failed: Counter[Source]) -> None:
-    """Its places count from one again: alibi must not take what comes then for what it has seen."""
+@pytest.mark.parametrize("native_alone", [0, 3])
+def test_a_journal_that_was_lost_begins_both_anew(
+    tmp_path: Path, failed: Counter[Source], caplog: pytest.LogCaptureFixture, native_alone: int
+) -> None:
+    """Its places count from one again: alibi must not take what comes then for what it has seen, also when it was off meanwhile."""
     save_profile(reference().profile, tmp_path / "given")
     save_reference(reference(), tmp_path / "given")
     dice = np.random.default_rng(1)
 
+    known = ServiceSettings(
+        tmp_path / "state", Listening("", 0, 0, ""), {CHURN: tmp_path / "given"}, ("native", "alibi"), Monitored(), 10.0, 10_000, 1e6
+    )
+
     def opened() -> tuple[Watches, SecondOpinion]:
-        known = ServiceSettings(
-            tmp_path / "state", Listening("", 0, 0, ""), {CHURN: tmp_path / "given"}, ("native", "alibi"), Monitored(), 10.0, 10_000, 1e6
-        )
         second = SecondOpinion(known.folder, Settings(window_rows=100), failed=lambda *_: None, worker=Worker())
         return Watches(known, failed=lambda *_: None, second=second), second
 
@@ -142,17 +146,22 @@ def test_a_journal_that_was_lost_begins_both_anew(tmp_path: Path, failed: Counte
     watches.take(events(record(dice, f"before-{number}", 50) for number in range(40)))
     watches.close()
     again, second = opened()
-    known = second.verdict(CHURN)
-    assert known is not None
-    assert known.rows == 2_000
+    said = second.verdict(CHURN)
+    assert said is not None
+    assert said.rows == 2_000
     again.close()
 
     (tmp_path / "state" / FILE).write_bytes(b"damaged" * 1_000)
+    if native_alone:
+        without = Watches(known, failed=lambda *_: None)
+        without.take(events(record(dice, f"between-{number}", 50) for number in range(native_alone)))
+        without.close()
     anew, second = opened()
     anew.take(events(record(dice, f"after-{number}", 50) for number in range(4)))
-    known = second.verdict(CHURN)
-    assert known is not None
-    assert (known.rows, known.reference_rows) == (200, 6_000)
+    said = second.verdict(CHURN)
+    assert said is not None
+    assert (said.rows, said.reference_rows) == (200, 6_000)
+    assert "churn/v1: what alibi knew cannot be used any more (it belongs to a journal that is gone): begun anew" in caplog.text
     anew.close()
     assert not failed
 

@@ -111,3 +111,28 @@ def test_a_forgotten_source_leaves_nothing(tmp_path: Path) -> None:
     assert [each.source for each in store.sources()] == [OTHER]
     assert list(store.journal(ONE)) == []
     store.close()
+
+
+def test_a_journal_has_an_id_as_long_as_its_places_count_on(tmp_path: Path) -> None:
+    """The same after a restart and in a file begun anew while it runs, which goes on with the places; another one in a file that is new."""
+
+    def lost() -> None:
+        for path in tmp_path.glob(f"{FILE}*"):
+            path.unlink()
+
+    store = StateStore(tmp_path)
+    store.append([_rows("a"), _rows("b")])
+    identity = store.identity
+    store.close()
+
+    again = StateStore(tmp_path)
+    lost()
+    assert _places(again, _rows("c")) == [3]
+    assert again.identity == identity
+    again.close()
+
+    lost()
+    anew = StateStore(tmp_path)
+    assert _places(anew, _rows("d")) == [1]
+    assert anew.identity != identity
+    anew.close()
