@@ -25,7 +25,7 @@ class Column:
 
     Args:
         name: of it, or of a pair of columns.
-        severity: "none", "low", "medium" or "high"; None, as its measures, with too few rows.
+        severity: "none", "low", "medium" or "high"; None when it is not known, for too few rows or an alarm that is too young.
         certain: whether the evidence points at it.
         evidence: as a part of what raises an alarm; None when it is beyond numbers.
         psi: less its noise floor.
@@ -50,7 +50,7 @@ class KindVerdict:
 
     Args:
         kind: which.
-        severity: of its worst column; None with too few rows.
+        severity: of its worst column; None when it is not known, likewise.
         rows: that it is about.
         rows_needed: to know it.
         certain: whether chance is ruled out, and the change is not over.

@@ -95,6 +95,9 @@ class Metrics:
     DRIFT_LATCHED: Final = Metric(
         "sandbox_drift_alarm", "gauge", "1 from an alarm until the change is over, whether it matters or not.", _KIND
     )
+    DRIFT_MEASURING: Final = Metric(
+        "sandbox_drift_measuring", "gauge", "1 after an alarm until it is known how large the change is, some hundred rows later.", _KIND
+    )
     DRIFT_ALARMS: Final = Metric("sandbox_drift_alarms_total", "counter", "Times that the evidence went over the budget.", _ENGINE)
     DRIFT_ROWS: Final = Metric("sandbox_drift_rows_total", "counter", "Rows compared with the reference so far.", _MODEL)
     DRIFT_WINDOW_ROWS: Final = Metric("sandbox_drift_window_rows", "gauge", "Rows that were compared.", _ENGINE)

@@ -91,6 +91,9 @@ def _conclusion(result: DriftResult, paint: Paint) -> str:
         return f"{paint.bad('✗')} {paint.bad('drift')} in {named}; look closer: sandbox drift report --open"
     if result.is_open:
         return f"{paint.warn('·')} nothing was compared yet"
+    young = [f"{each.model} {each.version}" for each in result.models if each.current and any(kind.young for kind in each.kinds)]
+    if young:
+        return f"{paint.warn('·')} {paint.warn('a change')} in {', '.join(young)}; whether it matters is not known yet"
     kinds = [kind for model in result.models if model.current for kind in model.kinds]
     if kinds and all(kind.severity is None for kind in kinds):
         return f"{paint.warn('·')} no drift so far, of too few rows to mean much"
@@ -131,9 +134,9 @@ def _kinds(model: ModelDrift) -> str:
 
 
 def _severity(kind: KindVerdict) -> str:
-    if kind.severity is None:
-        return f"{_NOT_KNOWN} ({kind.rows} of {kind.rows_needed} rows)"
-    return f"{_NOT_KNOWN} yet" if kind.young else kind.severity
+    if kind.severity is not None:
+        return kind.severity
+    return f"{_NOT_KNOWN} ({kind.rows} of {kind.rows_needed} rows)" if kind.rows < kind.rows_needed else f"{_NOT_KNOWN} yet"
 
 
 def _second(opinion: Opinion, paint: Paint) -> Iterator[str]:
@@ -151,7 +154,8 @@ def _rows(model: ModelDrift) -> str:
     if model.rows_to_learn:
         return f"no reference yet: {model.rows_to_learn:,} more rows become it"
     last = f"; the last one {ago(model.last_event)} ago" if model.last_event else ""
-    return f"{model.rows:,} rows compared with {model.reference_rows:,} of the reference, {model.reference_words}{last}"
+    rows = "1 row" if model.rows == 1 else f"{model.rows:,} rows"
+    return f"{rows} compared with {model.reference_rows:,} of the reference, {model.reference_words}{last}"
 
 
 def _attention(model: ModelDrift) -> Iterator[str]:

@@ -75,6 +75,11 @@ class KindVerdict:
     alarms: int
     worst: tuple[ColumnFinding, ...]
 
+    @property
+    def young(self) -> bool:
+        """A change is certain, and how large it is will be known some rows after the alarm; rows before it hide it now."""
+        return self.certain and not (self.settled or self.page or self.informational)
+
 
 @dataclass(frozen=True, slots=True)
 class OutlierRates:

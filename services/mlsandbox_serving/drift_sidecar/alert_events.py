@@ -80,7 +80,7 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
         Field.LEVEL: "warning" if stands and kind.page else "info",
         Field.MESSAGE: f"{_WORDS[action]}: {_said(kind, worst) if stands else f'{kind.kind.value}, after {rows:,} rows'}",
         Field.DRIFT_KIND: kind.kind.value,
-        Field.DRIFT_SEVERITY: _severity(kind.severity if kind.page or kind.settled or not stands else None),
+        Field.DRIFT_SEVERITY: _severity(kind, kind.severity),
         Field.DRIFT_CERTAIN: kind.certain,
         Field.DRIFT_PAGE: kind.page,
         Field.DRIFT_SINCE: since,
@@ -91,14 +91,15 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
 
 
 def _said(kind: KindVerdict, worst: Iterable[ColumnFinding]) -> str:
+    if kind.young:
+        return ", ".join([kind.kind.value, _UNKNOWN, *(one.column for one in worst)])
     columns = ", ".join(f"{one.column}{_size(kind.kind, one)}" for one in worst)
-    known = kind.informational or ("too little to matter so far" if not kind.page and kind.settled else "")
-    size = _severity(kind.severity) if kind.page or kind.settled else _UNKNOWN
-    return f"{kind.kind.value}, {size}{f' ({known})' if known else ''}{f', {columns}' if columns else ''}"
+    known = kind.informational or ("" if kind.page else "too little to matter so far")
+    return f"{kind.kind.value}, {_severity(kind, kind.severity)}{f' ({known})' if known else ''}{f', {columns}' if columns else ''}"
 
 
-def _severity(severity: Severity | None) -> str:
-    return "unknown" if severity is None else severity.name.lower()
+def _severity(kind: KindVerdict, severity: Severity | None) -> str:
+    return "unknown" if severity is None or kind.young else severity.name.lower()
 
 
 def _size(kind: Kind, finding: ColumnFinding) -> str:
@@ -113,7 +114,7 @@ def _size(kind: Kind, finding: ColumnFinding) -> str:
 def _finding(seen: Seen, kind: KindVerdict, finding: ColumnFinding) -> dict[str, Any]:
     return {
         "column": finding.column,
-        "severity": _severity(finding.severity),
+        "severity": _severity(kind, finding.severity),
         "certain": is_certain(seen.verdict, kind, finding),
         "psi": _finite(finding.psi),
         "js": _finite(finding.js),

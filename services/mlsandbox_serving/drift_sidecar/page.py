@@ -173,10 +173,9 @@ def _left_out(columns: Json) -> str:
 
 
 def _size(kind: Json) -> str:
-    if kind["severity"] is None:
-        return f"not known ({kind['rows']} of {kind['rows_needed']} rows)"
-    young = kind["certain"] and not kind["settled"] and not kind["page"]
-    return "not known yet" if young else _badge(kind["severity"])
+    if kind["severity"] is not None:
+        return _badge(kind["severity"])
+    return f"not known ({kind['rows']} of {kind['rows_needed']} rows)" if kind["rows"] < kind["rows_needed"] else "not known yet"
 
 
 def _evidence(kind: Json) -> str:

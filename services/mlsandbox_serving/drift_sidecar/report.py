@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Verdict
+from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity, Verdict
 from mlsandbox_serving.drift.window import FEWEST_ROWS
 from mlsandbox_serving.drift_sidecar.exported import detected, is_certain, told_columns, worst_columns
 from mlsandbox_serving.drift_sidecar.opinion import MOST_SHOWN as OPINION_COLUMNS
@@ -93,8 +93,8 @@ def _said(seen: Seen) -> tuple[str, str]:
     verdict = seen.verdict
     paging = [kind for kind in verdict.kinds if kind.page]
     certain = [kind for kind in verdict.kinds if kind.certain]
-    young = [kind for kind in certain if not kind.settled and not kind.informational]
-    small = [kind for kind in certain if kind not in young]
+    young = [kind for kind in certain if kind.young]
+    small = [kind for kind in certain if not kind.young]
     if verdict.learning:
         return (
             "learning",
@@ -105,7 +105,7 @@ def _said(seen: Seen) -> tuple[str, str]:
     if certain:
         known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
         little = f", too little to matter so far: {_listed(small)}" if small else ""
-        new = f"{';' if small else ','} how much will be known after {FEWEST_ROWS} rows: {_listed(young)}" if young else ""
+        new = f"{';' if small else ':'} {_listed(young)} (how much will be known {FEWEST_ROWS} rows after the alarm)" if young else ""
         return "change", f"Live data differs from the reference for certain{little}{new}.{known}"
     if not verdict.rows:
         return "waiting", "No rows were compared with the reference yet."
@@ -126,7 +126,7 @@ def _kind(verdict: Verdict, kind: KindVerdict) -> Json:
     columns = detected(verdict, kind)
     return {
         "kind": kind.kind.value,
-        "severity": None if kind.severity is None else kind.severity.name.lower(),
+        "severity": _severity(kind, kind.severity),
         "rows": kind.rows,
         "rows_needed": FEWEST_ROWS,
         "certain": kind.certain,
@@ -140,10 +140,14 @@ def _kind(verdict: Verdict, kind: KindVerdict) -> Json:
     }
 
 
+def _severity(kind: KindVerdict, severity: Severity | None) -> str | None:
+    return None if severity is None or kind.young else severity.name.lower()
+
+
 def _finding(verdict: Verdict, kind: KindVerdict, finding: ColumnFinding, columns: set[str]) -> Json:
     return {
         "column": finding.column,
-        "severity": None if finding.severity is None else finding.severity.name.lower(),
+        "severity": _severity(kind, finding.severity),
         "rows": finding.rows,
         "certain": is_certain(verdict, kind, finding),
         "detected": finding.column in columns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,9 +165,12 @@ def test_too_few_rows() -> None:
 
 def test_a_young_alarm() -> None:
     """Until there are rows enough since the alarm, its size must not be told as small."""
-    young = kind("features", finding(severity="none"), certain=True, since_row=12_040)
+    young = kind("features", finding(severity=None), severity=None, certain=True, since_row=12_040)
+    text = drift_text(result(model(young)), PLAIN)
 
-    assert "  features  a change  not known yet  12,040 (360 rows ago)  alarm raised\n" in drift_text(result(model(young)), PLAIN)
+    assert "  features  a change  not known yet  12,040 (360 rows ago)  alarm raised\n" in text
+    assert re.search(r"\n  age +not known +yes\n", text)
+    assert text.endswith("· a change in churn v2; whether it matters is not known yet")
 
 
 def test_what_is_long_is_wrapped() -> None:

@@ -120,3 +120,16 @@ def test_several_models_share_families(look: Look) -> None:
     models = {sample.labels["model"] for family in registry.collect() for sample in family.samples}
     assert models == {"churn", "wine"}
     assert Source("wine", "v1").model in models
+
+
+def test_a_young_alarm_is_being_measured(look: Look) -> None:
+    """After an alarm it must be told that its size is not known, so that no rule calls it small; from 200 rows on no longer."""
+
+    def measuring(seen: Seen) -> dict[str, float]:
+        _, registry = _exported(seen)
+        found = [sample for family in registry.collect() for sample in family.samples if sample.name == "sandbox_drift_measuring"]
+        return {sample.labels["kind"]: sample.value for sample in found}
+
+    assert measuring(look(100, shift=2.0))["features"] == 1
+    assert measuring(look(100))["features"] == 0
+    assert measuring(look(400, shift=2.0))["features"] == 0

@@ -79,6 +79,29 @@ def test_the_verdict_is_one_word_and_one_sentence(look: Look) -> None:
     assert "5000" in _model(learning)["sentence"]
 
 
+def test_what_is_not_known_is_said_everywhere(look: Look) -> None:
+    """Too few rows and a young alarm must have no size in JSON or on the page, and a sentence that does not sound like one."""
+    few, young = look(100), look(100, shift=2.0)
+    (features,) = (each for each in _model(few)["kinds"] if each["kind"] == "features")
+    assert (features["severity"], features["rows"], features["rows_needed"], features["worst"]) == (None, 100, 200, [])
+    assert _model(few)["sentence"] == "No drift so far; 100 rows were compared, and sizes are known from 200 on."
+    assert "not known (100 of 200 rows)" in _page(few).text
+
+    (features,) = (each for each in _model(young)["kinds"] if each["kind"] == "features")
+    assert (features["severity"], features["certain"], features["settled"]) == (None, True, False)
+    assert [each["column"] for each in features["worst"]] == ["age"]
+    assert "how much will be known 200 rows after the alarm" in _model(young)["sentence"]
+
+
+def test_a_kind_that_is_calm_names_no_column(look: Look) -> None:
+    """Columns that did not change must not stand there as the worst, nor evidence look small because it began anew after the alarm."""
+    kinds = {each["kind"]: each for each in _model(look(shift=2.0))["kinds"]}
+
+    assert kinds["features"]["worst"]
+    assert kinds["performance"]["worst"] == []
+    assert "alarm at row " in _page(look(shift=2.0)).text
+
+
 def test_the_reference_is_named(look: Look) -> None:
     """Whether rows are compared with what was packaged, a baseline or the first live rows must be told, and stand on the page."""
     packaged = look()

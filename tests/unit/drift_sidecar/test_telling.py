@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def test_an_alert_must_be_told_once(look: Look, settings: Settings, tell: Callab
     assert (raised[Field.LEVEL], cleared[Field.LEVEL]) == ("warning", "info")
     assert raised[Field.DRIFT_COLUMNS][0] == "age"
     assert raised[Field.DRIFT_FINDINGS][0]["wasserstein_sd"] > 0.5
-    assert raised[Field.MESSAGE].startswith("drift raised: features, high, age (")
+    assert re.fullmatch(r"drift raised: features, high, age \(\+(0\.9|1\.)\d* sd\).*", raised[Field.MESSAGE])
     assert raised[Field.DRIFT_ROWS_SINCE] > 0
     assert raised[Field.EVENT_ID] != cleared[Field.EVENT_ID]
 
@@ -82,6 +83,15 @@ def test_calm_rows_must_tell_nothing(look: Look, settings: Settings, tell: Calla
     """Without an alert there must be no event."""
     tell().alerts([look()])
     assert _told(settings) == []
+
+
+def test_the_size_of_a_young_alarm_must_not_be_told(look: Look) -> None:
+    """In the first 200 rows an alarm must be told with its columns and without a size that says it does not matter."""
+    (change,) = (each for each in changes({}, look(100, shift=2.0), 1e9) if each.kind is Kind.FEATURES)
+
+    assert change.record[Field.MESSAGE] == "drift raised: features, how much is not known yet, age"
+    assert change.record[Field.DRIFT_SEVERITY] == "unknown"
+    assert change.record[Field.DRIFT_FINDINGS][0]["severity"] == "unknown"
 
 
 def test_what_grows_must_be_told_once_more(look: Look) -> None:
