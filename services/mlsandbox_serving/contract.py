@@ -370,11 +370,15 @@ class ProfileFile:
     ARRAYS: Final = "profile.npz"
     ROWS: Final = "rows.npz"
     """A sample of the reference rows, for the engine that needs rows."""
+    SAMPLE_ROWS: Final = 10_000
+    """Rows of that sample at most."""
     ALL: Final = (DOCUMENT, ARRAYS, ROWS)
     BASELINE: Final = "baseline.json"
     """Beside the files of a baseline alone: {"created": ISO 8601, "source": where its rows are from in words, …}."""
     MOST_ROWS: Final = 200_000
     """Rows that one is made of at most."""
+    FEWEST_ROWS: Final = 500
+    """With fewer only missing, unseen and out-of-range values are told; a baseline needs as many."""
 
 
 class ModelKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +13,12 @@ from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.predict import served_package
 from mlsandbox.actions.project_stack import baseline_of
 from mlsandbox.actions.reference_change import hand_over
-from mlsandbox.actions.sight import Sight
-from mlsandbox.errors import InputUnreadable, NotRunning, ReferenceUnusable, UsageError
+from mlsandbox.actions.sight import Sight, look
+from mlsandbox.errors import InputUnreadable, NotRunning, ReferenceUnusable, SandboxError, StackNotReady, UsageError
 from mlsandbox.packaging.admission import admit
-from mlsandbox.packaging.baseline import Baseline, Rows, make_baseline, remove_baseline
-from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox.packaging.baseline import Baseline, Rows, baseline_folder, make_baseline
+from mlsandbox.packaging.baseline_folder import has_left, kept_files, put_files
+from mlsandbox.packaging.package import Package, list_packages, verify_package
 from mlsandbox.packaging.profile import profile_lines
 from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import Project
@@ -26,6 +28,7 @@ from mlsandbox_serving.contract import Dataset, Field, ProfileFile
 MOST_EVENTS: Final = 20_000
 """Logged requests that a baseline is made of: the newest."""
 _LOCK: Final = "sandbox drift baseline"
+_LOGGED: Final = f"{ProfileFile.ROWS} holds up to {ProfileFile.SAMPLE_ROWS:,} logged requests: commit it only where these may be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class ReferenceInUse:
     """"set" or "reset"; empty when it is only shown."""
     running: str = ""
     """What the running stack knows of a change."""
+    attention: str = ""
+    """What is to be thought of before a change is committed."""
     dry_run: bool = False
 
 
@@ -73,14 +78,13 @@ def references(project: Project, sight: Sight, model: str | None) -> tuple[Refer
     return tuple(_in_use(project, _package(project, sight, name)) for name in names)
 
 
-def set_baseline(
-    project: Project, sight: Sight, model: str | None, options: BaselineOptions, *, dry_run: bool, report: Report
-) -> ReferenceInUse:
+def set_baseline(project: Project, model: str | None, options: BaselineOptions, *, dry_run: bool, report: Report) -> ReferenceInUse:
     """Make a baseline, keep it, and give it to a running stack.
+
+    No other command changes the project meanwhile, as with `up`: what is looked at first is what it is made with and given to.
 
     Args:
         project: that keeps it.
-        sight: of its stack.
         model: its name; None: the first.
         options: what it is made of.
         dry_run: make it, and keep and give it to nobody.
@@ -91,12 +95,15 @@ def set_baseline(
         NotRunning: the model was never packaged, or the log cannot be asked as its stack does not run.
         InputUnreadable, EventLogUnreadable, ReferenceUnusable: there are no rows, or they cannot be one.
         PackageTampered, UntrustedModel, PackagingFailed: the model cannot be asked.
-        ServiceCrashed, StackNotReady, …: the running stack did not take it.
+        ServiceCrashed, …: the running stack did not take it; the former baseline is there again.
+        StackNotReady: it was not ready in time; the new one stays.
     """
-    package = _package(project, sight, _name(project, model))
+    name = _name(project, model)
     if options.file is not None and not options.file.is_file():
         raise InputUnreadable(f"there is no file {options.file}", fix=f"check the path: {options.file.absolute()}")
-    with project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}")):
+    with _locked(project, report):
+        sight = look(project.root)
+        package = _package(project, sight, name)
         config = project.models[package.model]
         admit(package, config)
         interpreter = ensure_package_environment(package, report=report.note)
@@ -105,38 +112,61 @@ def set_baseline(
             rows = Rows(source=options.file.name, file=options.file.absolute(), target=config.target)
         else:
             rows = Rows(source="logs", events=_logged(project.root, package, options.since))
-        made = make_baseline(project, package, rows, interpreter=interpreter, keep=not dry_run)
-        report.done(f"Made the baseline of {package.model} {package.version}", profile_lines(made.profile)[0])
-        for line in profile_lines(made.profile)[1:]:
+        made = make_baseline(project, package, rows, interpreter=interpreter)
+        profile = made.baseline.profile
+        report.done(f"Made the baseline of {package.model} {package.version}", profile_lines(profile)[0])
+        for line in profile_lines(profile)[1:]:
             report.warn(line)
-        shown = replace(_of_baseline(project, package, made), change="set", dry_run=dry_run)
-        return shown if dry_run else replace(shown, running=hand_over(project, sight, report))
+        shown = replace(_of_baseline(project, package, made.baseline), change="set", dry_run=dry_run)
+        if options.file is None:
+            shown = replace(shown, attention=_LOGGED)
+        return shown if dry_run else replace(shown, running=_changed(project, sight, package.model, made.files, report))
 
 
-def reset_baseline(project: Project, sight: Sight, model: str | None, *, dry_run: bool, report: Report) -> ReferenceInUse:
+def reset_baseline(project: Project, model: str | None, *, dry_run: bool, report: Report) -> ReferenceInUse:
     """Go back to what was packaged, and give that to a running stack.
 
     Raises:
         UsageError: there is no such model, or it has no baseline.
         NotRunning: the model was never packaged.
-        ServiceCrashed, StackNotReady, …: the running stack did not take it.
+        PackageTampered: the package is not what was packaged.
+        ServiceCrashed, StackNotReady, …: as of `set_baseline`.
     """
-    package = _package(project, sight, _name(project, model))
-    baseline = baseline_of(project, package.model)
-    if baseline is None:
-        raise UsageError(f"{package.model} has no baseline", fix="see what is compared with: sandbox drift baseline")
-    packaged = replace(_of_package(package), change="reset", dry_run=dry_run)
+    name = _name(project, model)
+    if not has_left(baseline_folder(project, name)):
+        raise UsageError(f"{name} has no baseline", fix="see what is compared with: sandbox drift baseline")
     if dry_run:
-        return packaged
-    with project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}")):
-        remove_baseline(baseline)
-        return replace(packaged, running=hand_over(project, sight, report))
+        return replace(_of_package(_package(project, look(project.root), name)), change="reset", dry_run=True)
+    with _locked(project, report):
+        sight = look(project.root)
+        package = _package(project, sight, name)
+        verify_package(package)
+        return replace(_of_package(package), change="reset", running=_changed(project, sight, name, {}, report))
 
 
 def unused_baselines(project: Project, packages: Sequence[Package]) -> tuple[str, ...]:
-    """A sentence for each baseline that is there and was made with another model."""
-    shown = (_in_use(project, package) for package in packages)
-    return tuple(f"{each.unused}; make one of now: sandbox drift baseline set" for each in shown if each.unused)
+    """A sentence for each baseline that is there and cannot be compared with."""
+    return tuple(each.unused for each in (_in_use(project, package) for package in packages) if each.unused)
+
+
+def _locked(project: Project, report: Report) -> AbstractContextManager[None]:
+    return project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}"))
+
+
+def _changed(project: Project, sight: Sight, model: str, files: Mapping[str, bytes], report: Report) -> str:
+    """Keep these files as the baseline (none: keep none), and give them to a running stack; who does not take them gets the former back."""
+    folder = baseline_folder(project, model)
+    former = kept_files(folder)
+    put_files(folder, files)
+    try:
+        return hand_over(project, sight, report)
+    except StackNotReady:
+        raise  # it was left running with the new one
+    except BaseException as error:
+        put_files(folder, former)
+        if isinstance(error, SandboxError):
+            error.why = f"{error.why}\nWhat the project kept before is kept again.".strip()
+        raise
 
 
 def _name(project: Project, model: str | None) -> str:
@@ -160,10 +190,11 @@ def _in_use(project: Project, package: Package) -> ReferenceInUse:
     baseline = baseline_of(project, package.model)
     if baseline is None:
         return _of_package(package)
-    if baseline.fits(package):
+    unfit = baseline.unfit(package)
+    if not unfit:
         return _of_baseline(project, package, baseline)
-    why = f"the baseline of {package.model} is not used: it was made with another model ({baseline.version}, {baseline.created})"
-    return replace(_of_package(package), unused=why)
+    why = f"the baseline of {package.model} is not used: {unfit}"
+    return replace(_of_package(package), unused=f"{why}; make one of now: sandbox drift baseline set --from FILE")
 
 
 def _of_baseline(project: Project, package: Package, baseline: Baseline) -> ReferenceInUse:

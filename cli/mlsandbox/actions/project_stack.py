@@ -101,7 +101,7 @@ def _model_inputs(project: Project, package: Package) -> ModelInputs:
 def _profile(project: Project, package: Package) -> Mapping[str, PackagedFile | ProjectFile]:
     """The baseline of the project when it was made with this very model, else what was packaged."""
     baseline = baseline_of(project, package.model)
-    if baseline is not None and baseline.fits(package):
+    if baseline is not None and not baseline.unfit(package):
         return {file.name: ProjectFile(file.relative_to(project.root).as_posix()) for file in baseline.files}
     bento = package.source.relative_to(package.bento_path)
     return {Path(name).name: PackagedFile(package.tag, str(bento / name)) for name in package.profile_files}

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from mlsandbox.actions.drift_baseline import BaselineOptions, references, reset_baseline, set_baseline
-from mlsandbox.actions.sight import Sight
+from mlsandbox.actions.sight import look
 from mlsandbox.cli.drift_words import RESET, SET, Meant
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import Exit, UsageError
@@ -16,19 +16,19 @@ from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.views.baseline import change_text, references_text
 
 
-def baseline(session: Session, project: Project, sight: Sight, said: Meant, *, file: Path | None, logs: bool, since: str | None) -> Exit:
+def baseline(session: Session, project: Project, said: Meant, *, file: Path | None, logs: bool, since: str | None) -> Exit:
     """Do what is meant, and show it."""
     dry_run = session.options.dry_run
     if said.change is None:
-        shown = references(project, sight, said.model)
+        shown = references(project, look(project.root), said.model)
         document = {"project": project.name, "references": [to_plain(each) for each in shown]}
         session.output.result("DriftBaseline", document, references_text(shown, session.output.out))
         return Exit.OK
     if said.change == RESET:
-        done = reset_baseline(project, sight, said.model, dry_run=dry_run, report=session.report)
+        done = reset_baseline(project, said.model, dry_run=dry_run, report=session.report)
     else:
         options = BaselineOptions(file, _checked(file, logs=logs, since=since))
-        done = set_baseline(project, sight, said.model, options, dry_run=dry_run, report=session.report)
+        done = set_baseline(project, said.model, options, dry_run=dry_run, report=session.report)
     session.close()
     session.output.result("DriftBaseline", {"project": project.name, "references": [to_plain(done)]}, change_text(done, session.output.out))
     return Exit.OK

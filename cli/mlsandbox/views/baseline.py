@@ -21,7 +21,8 @@ def change_text(done: ReferenceInUse, paint: Paint) -> str:
         what = "would become the baseline" if done.change == "set" else "would be compared with again"
         return f"{_subject(done)} {what}; nothing was changed"
     if done.change == "set":
-        return f"{paint.good('✓')} {_subject(done)} are compared with from now on, kept in {done.folder}\n  {done.running}"
+        attention = f"\n  {paint.warn('attention:')} {done.attention}" if done.attention else ""
+        return f"{paint.good('✓')} {_subject(done)} are compared with from now on, kept in {done.folder}\n  {done.running}{attention}"
     return f"{paint.good('✓')} the baseline of {done.model} is gone; compared with again: {_subject(done)}\n  {done.running}"
 
 

@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift.cells import CategoryCells, Cells, Ints, NumberCells
 from mlsandbox_serving.drift.values import Floats
 
 GROUPS: Final = 5
 """Coarse groups of a column in a pair."""
 PAIR_CELLS: Final = GROUPS * GROUPS
-FEWEST_ROWS: Final = 500
+FEWEST_ROWS: Final = ProfileFile.FEWEST_ROWS
 """Below so many reference rows only the rates of missing, unseen and out-of-range values are watched."""
 _MOST_UNSEEN: Final = 0.9
 _CHANCE: Final = 5.0

@@ -48,6 +48,8 @@ def test_changes() -> None:
     assert change_text(done, PLAIN) == (
         "✓ 12,034 rows from rows.parquet are compared with from now on, kept in churn/baseline\n  the drift service compares with it"
     )
+    logged = replace(done, attention="rows.npz holds logged requests")
+    assert change_text(logged, PLAIN).splitlines()[-1] == "  attention: rows.npz holds logged requests"
     assert change_text(replace(done, dry_run=True), PLAIN) == "12,034 rows from rows.parquet would become the baseline; nothing was changed"
     assert change_text(replace(PACKAGED, change="reset", running="the stack is not running"), PLAIN).splitlines()[0] == (
         "✓ the baseline of churn is gone; compared with again: 12,034 rows of the reference of v3"

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.project_stack import stack_of
-from mlsandbox.packaging.baseline import Baseline, baseline_folder, read_baseline, remove_baseline
+from mlsandbox.packaging.baseline import Baseline, answering, baseline_folder, read_baseline
+from mlsandbox.packaging.baseline_folder import has_left, put_files
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.spec import PackagedFile, ProjectFile
 from mlsandbox_serving.contract import PackageFile, ProfileFile
 
-DOCUMENT = {
-    "version": "v1",
-    "model_digest": "sha256:1",
-    "created": "2026-11-26T12:00:00Z",
-    "source": "rows.parquet",
-    "profile": {"rows": 900},
+MODEL: Mapping[str, Any] = {
+    "files": [{"path": "model.joblib", "sha256": "1"}],
+    "code": [{"path": "features.py", "sha256": "2"}],
+    "load": {"kind": "sklearn", "entry": "model.joblib"},
+    "texts": {PackageFile.SCHEMA: "3"},
+    "output": "auto",
+    "private": ["name"],
+    "hashed": ["email"],
 }
+"""What decides about rows and answers, as a package names it."""
+CHANGES: Mapping[str, tuple[str, Any]] = {
+    "its files": ("files", [{"path": "model.joblib", "sha256": "9"}]),
+    "its code": ("code", []),
+    "how it is loaded": ("load", {"kind": "sklearn", "entry": "other.joblib"}),
+    "its columns": ("texts", {PackageFile.SCHEMA: "9"}),
+    "its output": ("output", "number"),
+    "the private columns": ("private", []),
+    "the hashed columns": ("hashed", ["email", "phone"]),
+}
+CONTENT = b"\x00"
 
 
 @pytest.fixture
@@ -34,19 +51,30 @@ def project(tmp_path: Path) -> Project:
     return load_project(tmp_path)
 
 
-def _kept(folder: Path) -> Baseline:
-    folder.mkdir(parents=True)
-    for name in ProfileFile.ALL:
-        (folder / name).write_bytes(b"\x00")
-    (folder / "baseline.json").write_text(json.dumps(DOCUMENT))
+def _files(package: Package) -> dict[str, bytes]:
+    """Of a baseline that was made with this package."""
+    document = {
+        "version": package.version,
+        "answering": answering(package),
+        "created": "2026-11-26T12:00:00Z",
+        "source": "rows.parquet",
+        "profile": {"rows": 900},
+        "files": dict.fromkeys(ProfileFile.ALL, hashlib.sha256(CONTENT).hexdigest()),
+    }
+    return {**dict.fromkeys(ProfileFile.ALL, CONTENT), ProfileFile.BASELINE: json.dumps(document).encode()}
+
+
+def _kept(project: Project) -> Baseline:
+    folder = baseline_folder(project, "churn")
+    put_files(folder, _files(_package(project)))
     found = read_baseline(folder)
     assert found is not None
     return found
 
 
-def _package(project: Project, model_digest: str) -> Package:
+def _package(project: Project, **changed: Any) -> Package:
     files = {f"{PackageFile.PROFILE}/{name}": "0" for name in ProfileFile.ALL}
-    manifest = {"lock_digest": "sha256:2", "python": "3.11.7", "model_digest": model_digest, "profile": {"files": files}}
+    manifest = {"lock_digest": "sha256:2", "python": "3.11.7", "profile": {"files": files}, **MODEL, **changed}
     bento = project.state_dir / "bentoml/bentos/churn/v1"
     return Package("churn", "v1", "sha256:3", "churn:v1", bento, Path("/python"), manifest)
 
@@ -58,35 +86,84 @@ def test_it_lies_beside_its_model(project: Project) -> None:
     assert folders == {"churn": "churn/baseline", "one": "both/one.baseline", "two": "both/two.baseline"}
 
 
-@pytest.mark.parametrize("gone", ["baseline.json", *ProfileFile.ALL])
-def test_half_of_it_is_none(project: Project, gone: str) -> None:
-    """A baseline of which a file is missing must not be used."""
-    folder = baseline_folder(project, "churn")
-    _kept(folder)
-    (folder / gone).unlink()
+def test_without_its_description_there_is_none(project: Project) -> None:
+    """Files of a profile alone must not be taken for a baseline, and `reset` must still have something to remove."""
+    folder = _kept(project).folder
+    (folder / ProfileFile.BASELINE).unlink()
 
     assert read_baseline(folder) is None
+    assert has_left(folder)
+
+
+@pytest.mark.parametrize("name", ProfileFile.ALL)
+@pytest.mark.parametrize("content", [b"<<<<<<< ours", None])
+def test_files_that_are_not_as_they_were_made(project: Project, name: str, content: bytes | None) -> None:
+    """A baseline of which a file is missing or was merged badly must not be used, and that must be said."""
+    folder = _kept(project).folder
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+
+    found = read_baseline(folder)
+
+    assert found is not None
+    assert found.unfit(_package(project)) == f"{name} of it is missing or not as it was made"
+
+
+@pytest.mark.parametrize("content", [b"<<<<<<< ours", b"[]", b'{"version": "v1"}'])
+def test_a_description_that_cannot_be_read(project: Project, content: bytes) -> None:
+    """It must be said, and the baseline not be used."""
+    folder = _kept(project).folder
+    (folder / ProfileFile.BASELINE).write_bytes(content)
+
+    found = read_baseline(folder)
+
+    assert found is not None
+    assert found.unfit(_package(project)) == "baseline.json cannot be read"
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_it_belongs_to_what_decided_about_its_rows(project: Project, words: str) -> None:
+    """With other files, code, loading, columns, output or guarded columns it must not be used, and what differs must be said."""
+    part, value = CHANGES[words]
+    found = _kept(project)
+
+    assert found.unfit(_package(project)) == ""
+    assert found.unfit(_package(project, **{part: value})) == f"it was made with another model (v1, 2026-11-26T12:00:00Z): {words} differ"
 
 
 def test_only_its_own_files_are_removed(project: Project) -> None:
-    """What else lies in the folder must stay, and the folder with it."""
-    baseline = _kept(baseline_folder(project, "churn"))
-    (baseline.folder / "README.md").write_text("ours")
+    """What else lies in the folder must stay when a baseline is replaced and when it is removed, and the folder with it."""
+    folder = _kept(project).folder
+    (folder / "README.md").write_text("ours")
+    (folder / "notes").mkdir()
 
-    remove_baseline(baseline)
+    put_files(folder, _files(_package(project)))
+    assert read_baseline(folder) is not None
+    put_files(folder, {})
 
-    assert [path.name for path in baseline.folder.iterdir()] == ["README.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "notes"]
+    assert not has_left(folder)
 
 
-def test_it_is_used_with_the_model_that_answered_its_rows(project: Project) -> None:
-    """With the model that it was made with it must take the place of the package's profile, with another one not."""
-    _kept(baseline_folder(project, "churn"))
+def test_a_baseline_alone_is_removed_with_its_folder(project: Project) -> None:
+    """Nothing must be left of it."""
+    folder = _kept(project).folder
+
+    put_files(folder, {})
+
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_it_takes_the_place_of_the_profile_of_the_package(project: Project) -> None:
+    """With the model that it was made with it must be what a stack compares with, with another one not."""
+    _kept(project)
     ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], frozenset({"drift"})))}
 
-    def files(model_digest: str) -> set[object]:
-        packages = [_package(project, model_digest)]
-        spec = stack_of(project, packages, ports, frozenset({"drift"}), DriftEngines(("native",)))
+    def files(package: Package) -> set[object]:
+        spec = stack_of(project, [package], ports, frozenset({"drift"}), DriftEngines(("native",)))
         return set(spec.service("drift").files.values())
 
-    assert files("sha256:1") == {ProjectFile(f"churn/baseline/{name}") for name in ("baseline.json", "profile.json", "profile.npz")}
-    assert files("sha256:9") == {PackagedFile("churn:v1", f"src/{PackageFile.PROFILE}/{name}") for name in ("profile.json", "profile.npz")}
+    kept, packaged = ("baseline.json", "profile.json", "profile.npz"), ("profile.json", "profile.npz")
+    assert files(_package(project)) == {ProjectFile(f"churn/baseline/{name}") for name in kept}
+    assert files(_package(project, private=[])) == {PackagedFile("churn:v1", f"src/{PackageFile.PROFILE}/{name}") for name in packaged}
