@@ -158,8 +158,7 @@ class Beside:
         path = self._path(source)
         try:
             saved = path.read_bytes()
-            if saved[:_JOURNAL_BYTES] != self._journal:
-                raise StateUnreadable("it belongs to a journal that is gone")
+            self._check_journal(saved[:_JOURNAL_BYTES])
             self._engines[source] = self._restored(source, reference, saved[_HEAD_BYTES:])
             self._places[source] = int.from_bytes(saved[_JOURNAL_BYTES:_HEAD_BYTES], "big")
         except FileNotFoundError:
@@ -168,6 +167,10 @@ class Beside:
             _log.warning("%s/%s: what alibi knew cannot be used any more (%s): begun anew", *source, error)
         if source not in self._engines:
             self._engines[source] = AlibiEngine(reference, self._settings, worker=self._worker, failed=self._told(source))
+
+    def _check_journal(self, journal: bytes) -> None:
+        if journal != self._journal:
+            raise StateUnreadable("it belongs to a journal that is gone")
 
     def _reference(self, source: Source, profile: Profile, rows_in: Path | None) -> Reference:
         if rows_in is not None:

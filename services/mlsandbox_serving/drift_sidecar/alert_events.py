@@ -40,6 +40,17 @@ def changes(told: Mapping[Kind, Standing], seen: Seen, time: float) -> list[Chan
     return found
 
 
+def ends(source: Source, told: Mapping[Kind, Standing], time: float) -> list[Change]:
+    """The end of the alerts of a source that nobody asks any more, with the events that tell it.
+
+    Args:
+        source: that is served no longer.
+        told: its alerts that stand.
+        time: epoch seconds now.
+    """
+    return [Change(kind, None, _ended(source, kind, standing.since, time)) for kind, standing in told.items()]
+
+
 def common(source: Source, dataset: str, action: str, time: float) -> dict[str, Any]:
     """The fields that every event of the drift service has, but for its id and its kind.
 
@@ -87,6 +98,22 @@ def _record(seen: Seen, kind: KindVerdict, action: str, *, since: int, time: flo
         Field.DRIFT_ROWS_SINCE: rows,
         Field.DRIFT_COLUMNS: [one.column for one in worst],
         Field.DRIFT_FINDINGS: [_finding(seen, kind, one) for one in worst],
+    }
+
+
+def _ended(source: Source, kind: Kind, since: int, time: float) -> dict[str, Any]:
+    return {
+        **common(source, Dataset.DRIFT, Action.CLEARED, time),
+        Field.EVENT_ID: uuid.uuid4().hex,
+        Field.EVENT_KIND: "alert",
+        Field.LEVEL: "info",
+        Field.MESSAGE: f"{_WORDS[Action.CLEARED]}: {kind.value}, no longer served",
+        Field.DRIFT_KIND: kind.value,
+        Field.DRIFT_CERTAIN: False,
+        Field.DRIFT_PAGE: False,
+        Field.DRIFT_SINCE: since,
+        Field.DRIFT_COLUMNS: [],
+        Field.DRIFT_FINDINGS: [],
     }
 
 

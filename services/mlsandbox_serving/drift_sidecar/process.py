@@ -88,11 +88,12 @@ class Drift(ForwardedService):
         return self._watches.size()
 
     def _close(self) -> None:
-        self._telling.close()
+        self._telling.stop()  # what is left is delivered while the rest is saved and closed
         try:
             self._watches.close()
         except sqlite3.Error as error:
             _log.warning("cannot save what was learned last (%s); the journal has it", error)
+        self._telling.close()
 
     def _check(self) -> None:
         checks: dict[Source, Check] = {}
@@ -118,7 +119,7 @@ class Drift(ForwardedService):
         self._corruptions.inc(corruptions - self._corruptions_told)
         self._corruptions_told = corruptions
         try:
-            self._telling.alerts([check.seen for check in checks.values()])
+            self._telling.alerts([check.seen for check in checks.values()], self._watches.is_current)
             self._watches.keep_house()
         except (sqlite3.Error, OSError) as error:
             _log.warning("cannot save to %s: %s", self._settings.folder, error)

@@ -16,7 +16,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from mlsandbox_serving.drift import OutlierMask, Profile
-from mlsandbox_serving.drift_sidecar.alert_events import SERVICE, changes
+from mlsandbox_serving.drift_sidecar.alert_events import SERVICE, changes, ends
 from mlsandbox_serving.drift_sidecar.row_events import row_events
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
 from mlsandbox_serving.drift_sidecar.told import Told
@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "spool"
 """Of the spool, in the service's folder."""
+
+_CLOSE_SECONDS: Final = DRAIN_SECONDS + 2.0
+"""From `stop` on; with all else that is closed meanwhile it is to be less than what a service of a stack gets to end in."""
 
 
 class Telling:
@@ -54,6 +57,7 @@ class Telling:
         self._dropped: Counter[str] = Counter()
         registry.register(self._shipper.registry)
         self._stop = threading.Event()
+        self._stopped = 0.0
         self._thread = threading.Thread(target=self._shipper.run, args=(self._stop,), name="shipper", daemon=True)
 
     @property
@@ -65,8 +69,12 @@ class Telling:
         """Begin to deliver."""
         self._thread.start()
 
-    def alerts(self, seen: Iterable[Seen]) -> None:
-        """Tell what changed since it was last told.
+    def alerts(self, seen: Iterable[Seen], is_current: Callable[[Source], bool]) -> None:
+        """Tell what changed since it was last told, and forget what is known of sources that are not current any more.
+
+        Args:
+            seen: of sources that are.
+            is_current: whether a source is served now, or was until a moment ago.
 
         Raises:
             sqlite3.Error, OSError: what is not told yet is told at the next call.
@@ -76,6 +84,11 @@ class Telling:
             found = changes(self._told.standing(each.source), each, now)
             if found:
                 self._told.note(each.source, found, now)
+        for source in self._told.sources():
+            if not is_current(source):
+                self._told.note(source, ends(source, self._told.standing(source), now), now)
+        for source in [source for source in self._masks if not is_current(source)]:
+            del self._masks[source]
         for number, at, record in self._told.outbox():
             if self._spool.offer(record, at) is Offered.NOT_NOW:
                 break
@@ -97,12 +110,18 @@ class Telling:
             _log.exception("rows of %d events are not looked at", len(events))
         self._count()
 
-    def close(self) -> None:
-        """Deliver what is there for a few seconds at most, and close the files."""
+    def stop(self) -> None:
+        """Have what is there delivered, for a few seconds at most and beside; returns at once."""
         self._spool.close()
-        self._stop.set()
+        if not self._stop.is_set():
+            self._stop.set()
+            self._stopped = time.monotonic()
+
+    def close(self) -> None:
+        """Wait until that is done, and close the files."""
+        self.stop()
         if self._thread.is_alive():
-            self._thread.join(2 * DRAIN_SECONDS)
+            self._thread.join(max(self._stopped + _CLOSE_SECONDS - time.monotonic(), 0))
         self._told.close()
 
     def _mask(self, source: Source, profile: Profile | None) -> OutlierMask | None:

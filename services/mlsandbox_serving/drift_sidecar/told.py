@@ -76,6 +76,15 @@ class Told:
         found = self._database.recovered(lambda: self._database.opened().execute(_STANDING, source).fetchall())
         return {Kind(kind): Standing(since, bool(page)) for kind, since, page in found}
 
+    def sources(self) -> list[Source]:
+        """All with alerts that were told and stand.
+
+        Raises:
+            sqlite3.Error: they cannot be read.
+        """
+        found = self._database.recovered(lambda: self._database.opened().execute(_SOURCES).fetchall())
+        return [Source(*each) for each in found]
+
     def note(self, source: Source, changes: Sequence[Change], time: float) -> None:
         """Remember changes, and their events until they are `sent`.
 
@@ -115,6 +124,7 @@ class Told:
 
 
 _STANDING: Final = "SELECT kind, since, page FROM alerts WHERE model = ? AND version = ?"
+_SOURCES: Final = "SELECT DISTINCT model, version FROM alerts ORDER BY model, version"
 _OUTBOX: Final = "SELECT number, time, record FROM outbox ORDER BY number"
 
 

@@ -135,7 +135,8 @@ class Watches:
         """Whether it is served now, or was until a moment ago."""
         if source in self._settings.profiles:
             return True
-        return self._clock() - self._watches[source].last_event / _NANOSECONDS < CURRENT_SECONDS
+        watch = self._watches.get(source)
+        return watch is not None and self._clock() - watch.last_event / _NANOSECONDS < CURRENT_SECONDS
 
     def reference(self, source: Source) -> Profile | None:
         """What a source's rows are compared with; None while there is nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,10 @@ def tell(settings: Settings) -> Iterator[Callable[[], Telling]]:
     made.pop().close()
 
 
+def _served(_: Source) -> bool:
+    return True
+
+
 def _told(settings: Settings) -> list[dict[str, Any]]:
     return records(settings.folder / FOLDER)
 
@@ -61,10 +67,10 @@ def test_an_alert_must_be_told_once(look: Look, settings: Settings, tell: Callab
     """Raised and cleared must be one event each, however often the alert is looked at, and over a restart."""
     drifted, calm = look(shift=1.0), look()
     for _ in range(3):
-        tell().alerts([drifted])
+        tell().alerts([drifted], _served)
     telling = tell()
-    telling.alerts([calm])
-    telling.alerts([calm])
+    telling.alerts([calm], _served)
+    telling.alerts([calm], _served)
 
     raised, cleared = (each for each in _told(settings) if each[Field.DRIFT_KIND] == Kind.FEATURES)
     assert (raised[Field.EVENT_ACTION], cleared[Field.EVENT_ACTION]) == (Action.RAISED, Action.CLEARED)
@@ -81,7 +87,7 @@ def test_an_alert_must_be_told_once(look: Look, settings: Settings, tell: Callab
 
 def test_calm_rows_must_tell_nothing(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
     """Without an alert there must be no event."""
-    tell().alerts([look()])
+    tell().alerts([look()], _served)
     assert _told(settings) == []
 
 
@@ -102,6 +108,35 @@ def test_what_grows_must_be_told_once_more(look: Look) -> None:
     assert changes({change.kind: change.now for change in changes({}, look(shift=1.0), 1e9) if change.now}, look(shift=1.0), 1e9) == []
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_alerts_of_what_is_no_longer_served_must_end(look: Look, settings: Settings, tell: Callable[[], Telling], restarted: bool) -> None:  # noqa: FBT001 - a case
+    """Each must be told as cleared, once and with the reason, also when nothing is known of the version any more."""
+    telling = tell()
+    telling.alerts([look(shift=1.0), look(shift=1.0, name="beer")], _served)
+    telling = tell() if restarted else telling
+    for _ in range(2):
+        telling.alerts([look(shift=1.0, name="beer")], lambda source: source != CHURN)
+
+    raised, cleared = (each for each in _told(settings) if each[Field.MODEL] == "churn")
+    assert (raised[Field.EVENT_ACTION], cleared[Field.EVENT_ACTION]) == (Action.RAISED, Action.CLEARED)
+    assert cleared[Field.MESSAGE] == "drift cleared: features, no longer served"
+    assert (cleared[Field.LEVEL], cleared[Field.DRIFT_SINCE]) == ("info", raised[Field.DRIFT_SINCE])
+    assert [each[Field.EVENT_ACTION] for each in _told(settings) if each[Field.MODEL] == "beer"] == [Action.RAISED]
+
+
+def test_profiles_of_what_is_no_longer_served_must_be_let_go(tell: Callable[[], Telling]) -> None:
+    """What rows are looked at with holds a profile: it must not be kept for ever."""
+    telling = tell()
+    reference = profile()
+    kept = weakref.ref(reference)
+    telling.rows(_predictions(), lambda _, given=reference: given)
+    del reference
+    assert kept() is not None
+    telling.alerts([], lambda _: False)
+    gc.collect()
+    assert kept() is None
+
+
 def test_what_was_noted_must_be_told_after_a_death(look: Look, settings: Settings, tell: Callable[[], Telling]) -> None:
     """Killed between a note and the spool, or before the note of the spool, the next one must write the same event, to the id and time."""
     found = changes({}, look(shift=1.0), 1e9)
@@ -109,7 +144,7 @@ def test_what_was_noted_must_be_told_after_a_death(look: Look, settings: Setting
     told.note(CHURN, found, 1e9)
     told.close()
 
-    tell().alerts([look(shift=1.0)])
+    tell().alerts([look(shift=1.0)], _served)
 
     assert _told(settings) == [json.loads(json.dumps(change.record)) for change in found]
     assert {each[Field.TIMESTAMP] for each in _told(settings)} == {"2001-09-09T01:46:40.000000Z"}
@@ -122,9 +157,9 @@ def test_a_spool_that_cannot_be_written_must_not_lose_an_alert(look: Look, setti
     (settings.folder / FOLDER).rmdir()
     (settings.folder / FOLDER).write_text("no folder")
     for _ in range(3):
-        telling.alerts([look(shift=1.0)])
+        telling.alerts([look(shift=1.0)], _served)
     (settings.folder / FOLDER).unlink()
-    telling.alerts([look(shift=1.0)])
+    telling.alerts([look(shift=1.0)], _served)
     telling.close()
     assert [each[Field.EVENT_ACTION] for each in _told(settings) if each[Field.DRIFT_KIND] == Kind.FEATURES] == [Action.RAISED]
     assert _dropped(registry) == {}
@@ -140,7 +175,7 @@ def test_an_event_that_fits_into_no_spool_must_hold_up_no_other(look: Look, sett
     registry = CollectorRegistry()
     telling = Telling(settings, registry)
     for _ in range(3):
-        telling.alerts([look(shift=1.0)])
+        telling.alerts([look(shift=1.0)], _served)
     telling.close()
 
     assert [each[Field.EVENT_ID] for each in _told(settings)] == [change.record[Field.EVENT_ID] for change in found]
@@ -157,7 +192,7 @@ def test_a_damaged_memory_must_be_begun_anew(look: Look, settings: Settings, tel
     """It must be moved aside, and standing alerts be told again."""
     (settings.folder / FILE).write_bytes(b"no database" * 1_000)
     telling = tell()
-    telling.alerts([look(shift=1.0)])
+    telling.alerts([look(shift=1.0)], _served)
     assert telling.moved_aside == 1
     assert _told(settings)
 
