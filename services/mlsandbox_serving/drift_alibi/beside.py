@@ -7,6 +7,7 @@ A place says nothing in another journal, so that the id of the journal is saved,
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -53,6 +54,9 @@ class Beside:
         self._places: dict[Source, int] = {}
         self._changed: set[Source] = set()
         self._journal = bytes(_JOURNAL_BYTES)
+        for orphan in folder.glob(f".*{_SUFFIX}.*"):
+            with contextlib.suppress(OSError):
+                orphan.unlink()
 
     def start(self) -> None:
         """Have alibi-detect imported; returns at once."""
@@ -126,8 +130,16 @@ class Beside:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}")
             head = self._journal + self._places[source].to_bytes(_PLACE_BYTES, "big")
-            temporary.write_bytes(head + self._engines[source].state())
-            temporary.replace(path)
+            try:
+                with temporary.open("wb") as file:
+                    file.write(head + self._engines[source].state())
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync(path.parent)
             self._changed.discard(source)
 
     def forget(self, source: Source) -> None:
@@ -189,3 +201,12 @@ class Beside:
     def _path(self, source: Source) -> Path:
         name = hashlib.blake2b("/".join(source).encode(), digest_size=16).hexdigest()
         return self._folder / f"{name}{_SUFFIX}"
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

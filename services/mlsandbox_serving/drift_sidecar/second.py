@@ -88,12 +88,14 @@ class SecondOpinion:
         """Whether the engine works, for JSON."""
         return self._beside.status()
 
-    def save(self) -> None:
-        """Save what has changed, before the native engine does; what cannot be saved is tried again with the next save."""
+    def save(self) -> bool:
+        """Save what has changed, before the native engine does; whether it is on disk. If not, the next save tries again."""
         try:
             self._beside.save()
-        except OSError as error:
-            _log.warning("cannot save what alibi knows: %s", error)
+        except Exception as error:  # noqa: BLE001 - the native engine works on, whatever this one does
+            _log.warning("cannot save what alibi knows (%s: %s); the journal keeps its rows", type(error).__name__, error)
+            return False
+        return True
 
     def forget(self, source: Source) -> None:
         """Watch a source no more."""

@@ -33,6 +33,8 @@ MOST_SOURCES: Final = 32
 CURRENT_SECONDS: Final = 900.0
 """So long after its last event a version that is not served any more is still told about."""
 _JOURNAL_BYTES: Final = 8 * 1024 * 1024
+_MOST_JOURNAL_BYTES: Final = 8 * _JOURNAL_BYTES
+"""While the engine beside cannot save, the journal keeps its rows until there are so many bytes of them."""
 _SAVE_SECONDS: Final = 60.0
 _NANOSECONDS: Final = 10**9
 _CALM: Final = 20.0
@@ -91,6 +93,7 @@ class Watches:
         )
         self._watches: dict[Source, Watch] = {}
         self._saved_at = clock()
+        self._save_at_bytes = _JOURNAL_BYTES
         self._performed: tuple[Performance, ...] = ()
         self._perform_after = 0.0
         self._resume()
@@ -123,7 +126,7 @@ class Watches:
                 results[Result.DUPLICATE if written is None else Result.USED] += 1
             if written is not None:
                 self._watched(given.source).add(*written)
-        if self._state.unsaved_bytes > _JOURNAL_BYTES:
+        if self._state.unsaved_bytes > self._save_at_bytes:
             self.save()
         return +results
 
@@ -180,19 +183,27 @@ class Watches:
             self.save()
 
     def save(self) -> None:
-        """Save all monitors that have changed.
+        """Save all monitors that have changed; none while the engine beside cannot save, since the journal has to keep its rows.
+
+        Past the bound of the journal the monitors are saved all the same. The engine beside has the rows of before in memory then, and
+        loses them when the process ends before it can save.
 
         Raises:
             sqlite3.Error: they cannot be saved; the journal still has what they have seen.
         """
+        self._saved_at = self._clock()
+        # First: rows that it has seen are passed over when the journal has them once more.
+        if self._second is not None and not self._second.save():
+            if self._state.unsaved_bytes < _MOST_JOURNAL_BYTES:
+                self._save_at_bytes = self._state.unsaved_bytes + _JOURNAL_BYTES
+                return
+            _log.error("alibi could not save for %d MB of rows: it loses them if the service ends now", _MOST_JOURNAL_BYTES // 1024**2)
         changed = [watch for watch in self._watches.values() if watch.changed]
-        if self._second is not None:
-            self._second.save()  # first: rows that it has seen are passed over when the journal has them once more
         if changed:
             self._state.save([watch.snapshot() for watch in changed])
         for watch in changed:
             watch.changed = False
-        self._saved_at = self._clock()
+        self._save_at_bytes = _JOURNAL_BYTES
 
     def size(self) -> int:
         """Bytes of the state on disk."""

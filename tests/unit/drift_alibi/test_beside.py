@@ -75,6 +75,19 @@ def test_a_damaged_state_is_begun_anew(reference: Reference, tmp_path: Path, cap
     assert "begun anew" in caplog.text
 
 
+def test_what_a_kill_left_half_written_goes(reference: Reference, tmp_path: Path) -> None:
+    """A temporary file of a process that is gone must not stay for ever; a state must."""
+    beside = _beside(tmp_path)
+    _play(beside, reference, 1, 1)
+    beside.save()
+    (state,) = tmp_path.iterdir()
+    (tmp_path / f".{state.name}.4711").write_bytes(b"half")
+
+    _beside(tmp_path)
+
+    assert list(tmp_path.iterdir()) == [state]
+
+
 def test_what_is_forgotten_is_gone(reference: Reference, tmp_path: Path) -> None:
     """Neither in memory nor on disk."""
     beside = _beside(tmp_path)
