@@ -212,21 +212,18 @@ class Engine:
 
     def _named(self, counts: Ints, sizes: Sizes, statistics: Floats) -> NDArray[np.bool_]:
         """Which streams and pairs are told of: of pairs those alone that the evidence points at and no change of their columns explains."""
-        named = np.ones(len(statistics), dtype=bool)
+        columns = len(self._layout.streams)
+        named: NDArray[np.bool_] = np.asarray(np.arange(len(statistics)) < columns)
         blamed = statistics >= _BLAME * self._budget
-        features, outliers = KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)
-        for position, pair in enumerate(self._layout.pairs, start=len(self._layout.streams)):
-            start = int(self._layout.starts[position])
-            named[position] = (
-                blamed[position, features]
-                and not blamed[[pair.first, pair.second]][:, [features, outliers]].any()
-                and (
-                    sizes.psi[position] < smallest_psi(Severity.LOW)  # hardly a row of the change is among the recent ones, or is any more
-                    or association_changed(
-                        counts[start : start + PAIR_CELLS].astype(np.float64), pair.shares, int(self._layout.strides[position])
-                    )
-                )
-            )
+        of_column = blamed[:, [KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)]].any(axis=1)
+        for position in (np.flatnonzero(blamed[columns:, KINDS.index(Kind.FEATURES)]) + columns).tolist():
+            pair, start = self._layout.pairs[position - columns], int(self._layout.starts[position])
+            if of_column[pair.first] or of_column[pair.second]:
+                continue
+            there = counts[start : start + PAIR_CELLS].astype(np.float64)
+            # Small: hardly a row of the change is among the recent ones yet, or is any more.
+            small = sizes.psi[position] < smallest_psi(Severity.LOW)
+            named[position] = small or association_changed(there, pair.shares, int(self._layout.strides[position]))
         return named
 
     def _pointed_at(self, kind: Kind, look: _Look) -> NDArray[np.bool_]:
