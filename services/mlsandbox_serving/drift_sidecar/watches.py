@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import logging
-import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -13,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.drift import Histogram, Kind, Profile, ProfileUnreadable, Verdict, load_profile, save_profile
-from mlsandbox_serving.drift_alibi import ROWS
+from mlsandbox_serving.drift import Histogram, Kind, Profile, Verdict
 from mlsandbox_serving.drift_alibi import Verdict as Opinion
 from mlsandbox_serving.drift_sidecar.baseline import Baseline
+from mlsandbox_serving.drift_sidecar.copies import Copies
 from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
@@ -85,6 +82,7 @@ class Watches:
         self._failed = failed
         self._clock = clock
         self._second = second
+        self._copies = Copies(settings.folder)
         self._state = StateStore(settings.folder)
         if second is not None:
             second.follow(self._state.identity)
@@ -231,10 +229,7 @@ class Watches:
             if source in saved:
                 for place, event in self._state.journal(source):
                     watch.add(place, event)
-        known = {self._copy(source).name for source in self._watches}
-        for copy in (self._settings.folder / "profiles").glob("*"):
-            if copy.name not in known:
-                shutil.rmtree(copy, ignore_errors=True)
+        self._copies.drop_others(self._watches)
 
     def _has_use(self, match: Match) -> bool:
         """Whether the label is compared with those of the reference."""
@@ -255,18 +250,11 @@ class Watches:
 
     def _folder(self, source: Source) -> Path | None:
         """Where a source's profile is: of one that is not served any more, the copy that was made while it was."""
-        copy = self._copy(source)
         given = self._settings.profiles.get(source)
         if given is None:
-            return copy if copy.is_dir() else None
-        with contextlib.suppress(ProfileUnreadable, OSError):  # the watch tells why it cannot be read; without a copy all is well for now
-            save_profile(load_profile(given), copy)
-            _copy_rows(given, copy)
+            return self._copies.find(source)
+        self._copies.keep(source, given)
         return given
-
-    def _copy(self, source: Source) -> Path:
-        name = hashlib.blake2b("/".join(source).encode(), digest_size=16).hexdigest()
-        return self._settings.folder / "profiles" / name
 
     def _watched(self, source: Source) -> Watch:
         if source not in self._watches:
@@ -283,20 +271,10 @@ class Watches:
                 return False
             oldest = min(silent, key=lambda watch: watch.last_event).source
             self._state.forget(oldest)
-            shutil.rmtree(self._copy(oldest), ignore_errors=True)
+            self._copies.drop(oldest)
             if self._second is not None:
                 self._second.forget(oldest)
             del self._watches[oldest]
             _log.warning("%s/%s is forgotten: more than %d versions sent events", *oldest, MOST_SOURCES)
         self._watched(source)
         return True
-
-
-def _copy_rows(given: Path, copy: Path) -> None:
-    """The rows of the reference, which the engine beside needs; a profile of before has none."""
-    if not (given / ROWS).is_file():
-        (copy / ROWS).unlink(missing_ok=True)
-        return
-    temporary = copy / f".{ROWS}"
-    shutil.copyfile(given / ROWS, temporary)
-    temporary.replace(copy / ROWS)

@@ -6,6 +6,7 @@ import json
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,10 +19,12 @@ from mlsandbox_serving.contract import Action, Dataset, Env, Field
 from mlsandbox_serving.drift_sidecar.telling import FOLDER
 from mlsandbox_serving.drift_sidecar.told import FILE
 from mlsandbox_serving.forward.client import ForwardClient
+from mlsandbox_serving.spool.entry import encode
 from support.drift_service import DriftService, entries, profile, record
 from support.event_processes import LogStore, metric
 from support.waiting import wait_for
 
+Make = Callable[..., DriftService]
 PROFILES = {"churn/v1": profile()}
 
 
@@ -34,7 +37,7 @@ def log_store(tmp_path: Path) -> Iterator[LogStore]:
 
 
 @pytest.fixture
-def drift(make_drift: Callable[..., DriftService], log_store: LogStore) -> DriftService:
+def drift(make_drift: Make, log_store: LogStore) -> DriftService:
     """A drift service that flags rows and delivers its events to the log store, not started yet."""
     return make_drift(profiles=PROFILES, **{Env.SINKS: f"log-store=127.0.0.1:{log_store.forward_port}", Env.DRIFT_FLAG_ROWS: "1"})
 
@@ -70,6 +73,22 @@ def test_alerts_must_reach_the_log(drift: DriftService, log_store: LogStore) -> 
     assert cleared[Field.DRIFT_ROWS_SINCE] > 2_000
     assert {event[Field.EVENT_DATASET] for event in log_store.events()} <= {Dataset.DRIFT, Dataset.OUTLIERS}
     assert metric(drift.probe_port, "sandbox_events_shipped_total", model="drift", sink="log-store") >= 2
+
+
+def test_alerts_of_a_version_that_was_replaced_must_end(drift: DriftService, make_drift: Make, log_store: LogStore) -> None:
+    """When another version is served, and nothing comes of the former one any more, its alerts must be told as cleared."""
+    log_store.start()
+    drift.start()
+    with ForwardClient("127.0.0.1", drift.forward_port) as client:
+        client.send("sandbox.churn", [encode(each, time.time() - 7_200) for each in _shifted(10, 1.0, "moved")])
+    wait_for(lambda: _raised(log_store), what="an alert in the log")
+    assert drift.stop() == 0
+
+    replaced = make_drift(profiles={"churn/v2": profile()}, **{Env.SINKS: f"log-store=127.0.0.1:{log_store.forward_port}"})
+    replaced.start()
+    cleared = wait_for(lambda: _of(log_store, Action.CLEARED), what="their end in the log")
+    assert {each[Field.MESSAGE].partition(", ")[2] for each in cleared} == {"no longer served"}
+    wait_for(lambda: len(_of(log_store, Action.CLEARED)) == len(_raised(log_store)), what="the end of each")
 
 
 def test_rows_unlike_the_reference_must_reach_the_log(drift: DriftService, log_store: LogStore) -> None:

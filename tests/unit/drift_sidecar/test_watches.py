@@ -189,6 +189,7 @@ def test_no_more_versions_than_there_is_room_for(place: Place, monkeypatch: pyte
     place.clock.now += module.CURRENT_SECONDS + 10
     assert _take(watches, _records(3, seed=5, version="v5"), at=place.clock.now) == Counter({Result.USED: 3})
     assert {source.version for source in watches.sources()} == {"v1", "v3", "v5"}
+    assert not watches.is_current(Source("churn", "v2"))
     watches.close()
     again = place.open()
     assert {source.version for source in again.sources()} == {"v1", "v3", "v5"}
@@ -366,6 +367,62 @@ def test_copies_of_profiles_go_with_their_versions(place: Place) -> None:
     assert again.sources() == []
     assert list(copies.iterdir()) == []
     again.close()
+
+
+BASELINE_TEXT = '{"created": "2026-11-26T12:00:00Z", "source": "logs"}'
+
+
+def _replaced(place: Place) -> Any:
+    """What is said of the version once the next one is served in its place, and one more of its events came."""
+    shutil.rmtree(place.folder / "given", ignore_errors=True)
+    place.profiles.clear()
+    place.reference(NEXT)
+    watches = place.open()
+    _take(watches, _records(1, seed=9))
+    said = _said(watches)
+    watches.close()
+    return said
+
+
+def test_a_version_that_is_not_served_any_more_keeps_its_baseline(place: Place) -> None:
+    """What its rows are compared with must be called a baseline also when the version was replaced."""
+    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+
+    assert _replaced(place).baseline == Baseline("2026-11-26T12:00:00Z", "logs")
+
+
+def test_a_baseline_that_was_reset_is_not_come_back_to(place: Place) -> None:
+    """Later the version must be compared with the package's own reference, and that be told."""
+    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+    (place.profiles[CHURN] / "baseline.json").unlink()
+    place.open().close()
+
+    assert _replaced(place).baseline is None
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_reference_that_is_gone_is_not_come_back_to(place: Place, damaged: bool) -> None:  # noqa: FBT001 - a case
+    """When a version goes on without a profile, what it was compared with before must not return once it is replaced."""
+    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    watches = place.open()
+    _take(watches, _records(100))
+    watches.close()
+    if damaged:
+        (place.profiles[CHURN] / "profile.npz").write_bytes(b"damaged")
+    else:
+        shutil.rmtree(place.profiles[CHURN])
+    watches = place.open()
+    _take(watches, _records(100, seed=2))
+    watches.close()
+
+    said = _replaced(place)
+    assert (said.baseline, said.verdict.learning > 0, said.verdict.rows) == (None, True, 0)
 
 
 @pytest.mark.parametrize(
