@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +53,7 @@ class Beside:
         self._worker = worker or Worker()
         self._engines: dict[Source, AlibiEngine] = {}
         self._places: dict[Source, int] = {}
+        self._unreadable: dict[Source, str] = {}
         self._changed: set[Source] = set()
         self._journal = bytes(_JOURNAL_BYTES)
         for orphan in folder.glob(f".*{_SUFFIX}.*"):
@@ -106,7 +108,7 @@ class Beside:
     def verdict(self, source: Source) -> Verdict | None:
         """What is to be said of a source; None before it was opened."""
         engine = self._engines.get(source)
-        return None if engine is None else engine.verdict()
+        return None if engine is None else replace(engine.verdict(), reference_problem=self._unreadable.get(source))
 
     def samples(self, source: Source) -> Iterator[Sample]:
         """What Prometheus is to be told of a source."""
@@ -147,6 +149,7 @@ class Beside:
         self._path(source).unlink(missing_ok=True)
         self._engines.pop(source, None)
         self._places.pop(source, None)
+        self._unreadable.pop(source, None)
         self._changed.discard(source)
 
     def wait(self, seconds: float) -> bool:
@@ -187,9 +190,14 @@ class Beside:
     def _reference(self, source: Source, profile: Profile, rows_in: Path | None) -> Reference:
         if rows_in is not None:
             try:
-                return load_reference(rows_in, profile)
+                reference = load_reference(rows_in, profile)
+                if reference.table is None or len(reference.table) >= self._settings.window_rows:
+                    return reference
+                few = f"{len(reference.table)} reference rows are fewer than a window of {self._settings.window_rows}"
+                _log.warning("%s/%s: %s; alibi compares with the first live rows instead", *source, few)
             except ReferenceUnreadable as error:
                 _log.warning("%s/%s: %s; alibi compares with the first live rows instead", *source, error)
+                self._unreadable[source] = str(error)
         return Reference(profile)
 
     def _restored(self, source: Source, reference: Reference, state: bytes) -> AlibiEngine:

@@ -152,6 +152,7 @@ class Verdict:
         window: the last one; None before the first.
         problems: detectors that could not be made, by name, and why.
         left_out: columns that are not compared, and why.
+        reference_problem: why live rows become the reference although it has rows; None when they do not.
     """
 
     status: Status
@@ -170,3 +171,4 @@ class Verdict:
     window: WindowResult | None
     problems: Mapping[str, str]
     left_out: Mapping[str, str]
+    reference_problem: str | None = None

@@ -24,11 +24,13 @@ def opinion(verdict: Verdict, most_columns: int) -> Json:
         most_columns: of the last window, the most improbable ones.
     """
     state, sentence = _said(verdict)
+    if verdict.reference_problem is not None:
+        sentence = f"{sentence} It compares with the first live rows: {verdict.reference_problem}."
     return {
         "state": state,
         "sentence": sentence,
         "rows": verdict.rows,
-        "reference": {"rows": verdict.reference_rows, "rows_to_learn": verdict.learning},
+        "reference": {"rows": verdict.reference_rows, "rows_to_learn": verdict.learning, "problem": verdict.reference_problem},
         "window_rows": verdict.window_rows,
         "windows": verdict.windows,
         "waiting_windows": verdict.waiting,

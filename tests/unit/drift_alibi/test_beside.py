@@ -60,6 +60,25 @@ def test_without_reference_rows_live_ones_become_it(reference: Reference, tmp_pa
     assert said.endswith("alibi compares with the first live rows instead")
 
 
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_damaged_reference_rows_are_told_of(reference: Reference, tmp_path: Path, place: float) -> None:
+    """Wherever the file is damaged, live rows must become the reference, and the verdict say why."""
+    save_reference(reference, tmp_path / "profile")
+    path = tmp_path / "profile" / "rows.npz"
+    content = bytearray(path.read_bytes())
+    start = int(len(content) * place)
+    content[start : start + 2_000] = bytes(2_000)
+    path.write_bytes(content)
+    beside = _beside(tmp_path / "state")
+    _play(beside, reference, 1, 3, tmp_path / "profile")
+
+    assert _verdict(beside).learning == 5_000 - 90
+    assert "are damaged" in str(_verdict(beside).reference_problem)
+    beside.forget(SOURCE)
+    _play(beside, reference, 1, 1)
+    assert _verdict(beside).reference_problem is None
+
+
 def test_a_damaged_state_is_begun_anew(reference: Reference, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It must not keep the drift service from starting."""
     beside = _beside(tmp_path)

@@ -189,6 +189,7 @@ def _window(*, drifted: bool = False, problems: dict[str, str] | None = None) ->
         (_verdict(status=Status.LOADING), "loading", "started"),
         (_verdict(learning=400), "learning", "400"),
         (_verdict(_window(), status=Status.FAILED, problem="no module"), "failed", "no module"),
+        (_verdict(learning=400, reference_problem="the rows are damaged"), "learning", "first live rows: the rows are damaged"),
     ],
 )
 def test_what_is_said_in_one_word(verdict: Verdict, state: str, words: str) -> None:
