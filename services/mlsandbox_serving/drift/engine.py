@@ -111,7 +111,8 @@ class Engine:
             "alarms": self.alarms,
             "last_alarm": self.last_alarm,
             "latches": {
-                kind.value: [latch.since, latch.alarms, latch.page, latch.calm, latch.settled] for kind, latch in self._latches.items()
+                kind.value: [latch.since, latch.alarms, latch.page, latch.calm, latch.settled, latch.eased]
+                for kind, latch in self._latches.items()
             },
             "examples": [[position, role, text] for (position, role), text in self._examples.items()],
         }
@@ -213,9 +214,9 @@ class Engine:
     def _named(self, counts: Ints, sizes: Sizes, statistics: Floats) -> NDArray[np.bool_]:
         """Which streams and pairs are told of: of pairs those alone that the evidence points at and no change of their columns explains."""
         columns = len(self._layout.streams)
-        named: NDArray[np.bool_] = np.asarray(np.arange(len(statistics)) < columns)
+        named = np.arange(len(statistics)) < columns
         blamed = statistics >= _BLAME * self._budget
-        of_column = blamed[:, [KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)]].any(axis=1)
+        of_column: list[bool] = blamed[:, [KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)]].any(axis=1).tolist()
         for position in (np.flatnonzero(blamed[columns:, KINDS.index(Kind.FEATURES)]) + columns).tolist():
             pair, start = self._layout.pairs[position - columns], int(self._layout.starts[position])
             if of_column[pair.first] or of_column[pair.second]:
@@ -254,6 +255,7 @@ class Engine:
             certain=certain,
             page=certain and informational is None and (latch.page or large),
             settled=latch.settled,
+            over=certain and latch.eased and not large,
             informational=informational,
             statistic=float(now[:, KINDS.index(kind)].sum()),
             since=latch.since,
