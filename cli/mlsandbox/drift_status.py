@@ -55,6 +55,7 @@ class KindVerdict:
         rows_needed: to know it.
         certain: whether chance is ruled out, and the change is not over.
         settled: whether a change that is certain was measured on rows after it alone; before, it may well be larger than it looks.
+        over: whether a change that mattered is none any more, and only not cleared yet.
         page: certain and large enough to matter, until it is over.
         informational: why it never pages; None when it may.
         evidence: as a part of what raises an alarm; None when it is beyond numbers.
@@ -68,6 +69,7 @@ class KindVerdict:
     rows_needed: int
     certain: bool
     settled: bool
+    over: bool
     page: bool
     informational: str | None
     evidence: float | None
@@ -77,7 +79,7 @@ class KindVerdict:
     @property
     def young(self) -> bool:
         """A change is certain, and how large it is will be known in some rows."""
-        return self.certain and not (self.settled or self.page or self.informational)
+        return self.certain and not (self.settled or self.page or self.over or self.informational)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ def _kind(entry: Mapping[str, Any]) -> KindVerdict:
         rows_needed=int(entry["rows_needed"]),
         certain=bool(entry["certain"]),
         settled=bool(entry["settled"]),
+        over=bool(entry["over"]),
         page=bool(entry["page"]),
         informational=entry["informational"],
         evidence=_number(entry["evidence"]),

@@ -96,7 +96,10 @@ class Metrics:
         "sandbox_drift_alarm", "gauge", "1 from an alarm until the change is over, whether it matters or not.", _KIND
     )
     DRIFT_MEASURING: Final = Metric(
-        "sandbox_drift_measuring", "gauge", "1 after an alarm until it is known how large the change is, some hundred rows later.", _KIND
+        "sandbox_drift_measuring",
+        "gauge",
+        "1 from an alarm until it is known how large the change is, and when one that mattered is over, until it is cleared.",
+        _KIND,
     )
     DRIFT_ALARMS: Final = Metric("sandbox_drift_alarms_total", "counter", "Times that the evidence went over the budget.", _ENGINE)
     DRIFT_ROWS: Final = Metric("sandbox_drift_rows_total", "counter", "Rows compared with the reference so far.", _MODEL)

@@ -65,7 +65,7 @@ def _alerts(model: ModelDrift) -> Iterator[Alert]:
     """One for each name, whatever number of kinds is behind it."""
     behind: dict[tuple[str, str], list[KindVerdict]] = {}
     for kind in model.kinds:
-        if kind.page or (kind.certain and not kind.young):
+        if kind.page or (kind.certain and not (kind.young or kind.over)):
             behind.setdefault(PAGES[kind.kind] if kind.page else MINOR, []).append(kind)
     for (name, summary), kinds in behind.items():
         yield Alert(

@@ -25,12 +25,14 @@ _NOT_KNOWN: Final = "not known"
 
 def drift_text(result: DriftResult, paint: Paint) -> str:
     """Every model with its kinds, the columns of those that changed, and the verdict last."""
+    attention = [f"{paint.warn('attention:')} {each}" for each in result.problems]
     if not result.models:
-        return f"{result.project}: no rows yet, so there is nothing to compare\n\n  Next  sandbox predict --example"
-    blocks = ["\n".join(_model(each, paint)) for each in result.models if each.current]
-    former = [f"{each.model} {each.version} ({_STATES.get(each.state, each.state)})" for each in result.models if not each.current]
-    if former:
-        blocks.append(f"not served any more: {', '.join(former)}")
+        nothing = f"{result.project}: no rows yet, so there is nothing to compare"
+        return "\n\n".join([nothing, *attention, "  Next  sandbox predict --example"])
+    blocks = ["\n".join(_model(each, paint)) for each in result.models]
+    if result.former:
+        blocks.append(f"not served any more, and not shown: {_counted(result.former, 'version')}; see all: sandbox drift --all")
+    blocks += attention
     if result.silent:
         blocks.append("\n".join(f"{paint.warn('attention:')} the engine {name} is off: {why}" for name, why in result.silent.items()))
     checked = f"{result.checked.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -63,11 +65,11 @@ def injection_text(result: Injection, paint: Paint) -> str:
 
 
 def gate_texts(result: DriftResult) -> tuple[str, ...]:
-    """What --fail-on-drift says: why it ends with 3, or that 0 does not mean much yet; one line each."""
+    """What --fail-on-drift says when there is drift; one line each."""
     if result.drifted:
         named = "; ".join(f"{each.model} {each.version} ({', '.join(each.pages)})" for each in result.drifted)
         return (f"drift in {named}: this ends with 3, as --fail-on-drift asks",)
-    return ("nothing was compared with a reference yet, so that nothing was found means nothing",) if result.is_open else ()
+    return ()
 
 
 def bar(column: Column) -> str:
@@ -91,6 +93,9 @@ def _conclusion(result: DriftResult, paint: Paint) -> str:
         return f"{paint.bad('✗')} {paint.bad('drift')} in {named}; look closer: sandbox drift report --open"
     if result.is_open:
         return f"{paint.warn('·')} nothing was compared yet"
+    if result.waiting:
+        named = ", ".join(f"{each.model} {each.version}" for each in result.waiting)
+        return f"{paint.warn('·')} no drift that matters so far; nothing was compared yet of {named}"
     young = [f"{each.model} {each.version}" for each in result.models if each.current and any(kind.young for kind in each.kinds)]
     if young:
         return f"{paint.warn('·')} {paint.warn('a change')} in {', '.join(young)}; whether it matters is not known yet"
@@ -101,7 +106,8 @@ def _conclusion(result: DriftResult, paint: Paint) -> str:
 
 
 def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
-    yield f"{paint.strong(f'{model.model} {model.version}')} · {_coloured(model.state, _STATES.get(model.state, model.state), paint)}"
+    former = "" if model.current else " · not served any more"
+    yield f"{paint.strong(f'{model.model} {model.version}')} · {_coloured(model.state, _STATES.get(model.state, model.state), paint)}{former}"
     yield from _wrapped(model.sentence)
     yield from _wrapped(_rows(model))
     for each in _attention(model):
@@ -117,6 +123,10 @@ def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
         yield f"  second opinion: {model.opinion.engine}, {_windows(model.opinion)}"
         yield from _second(model.opinion, paint)
     yield from (f"  {each}".rstrip() for each in _performance(model.performance))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:
@@ -179,7 +189,7 @@ def _since(kind: KindVerdict, model: ModelDrift) -> str:
 
 
 def _told(kind: KindVerdict) -> str:
-    return "drift" if kind.page else "a change" if kind.certain else "steady"
+    return "drift" if kind.page else "over" if kind.over else "a change" if kind.certain else "steady"
 
 
 def _worst(kind: KindVerdict, paint: Paint) -> Iterator[str]:

@@ -18,9 +18,10 @@ class Latch:
     Args:
         since: the row at which it was raised; None while there is none.
         alarms: how often the evidence went over the budget since.
-        page: whether it was severe enough at any time since.
+        page: whether it was severe enough, and is severe at all still: what comes and goes about the border is one page.
         calm: rows since it last was severe at all, or went over the budget.
         settled: whether its size was measured since on rows that came after it alone; before, rows without the change hide it.
+        eased: whether it paged and is not severe at all any more.
     """
 
     since: int | None = None
@@ -28,6 +29,7 @@ class Latch:
     page: bool = False
     calm: int = 0
     settled: bool = False
+    eased: bool = False
 
     def alarm(self, row: int) -> bool:
         """The evidence went over the budget; whether that raises the alert."""
@@ -50,9 +52,12 @@ class Latch:
         if self.since is None or severity is None:
             return False
         self.settled |= alone
-        self.page |= may_page and severity >= Severity.MEDIUM
+        if severity < Severity.LOW:
+            self.page, self.eased = False, self.page or self.eased
+        elif may_page and severity >= Severity.MEDIUM:
+            self.page, self.eased = True, False
         self.calm = self.calm + rows if severity < Severity.LOW else 0
         if self.calm < _CALM_ROWS:
             return False
-        self.since, self.alarms, self.page, self.calm, self.settled = None, 0, False, 0, False
+        self.since, self.alarms, self.page, self.calm, self.settled, self.eased = None, 0, False, 0, False, False
         return True

@@ -54,8 +54,9 @@ class KindVerdict:
             points at. None with fewer than 200 rows.
         rows: that severity is about.
         certain: whether the evidence went over the budget, and the change is not over yet.
-        page: certain, at least medium, and not informational; stays until the alert is cleared.
+        page: certain, at least medium, and not informational; stays until it is less than low.
         settled: of an alert, whether its severity was measured on 200 or more rows since the alarm; before, it may well be larger.
+        over: of an alert that paged, whether it is not severe at all any more; it is cleared when that lasts for two windows.
         informational: why it never pages although it may be certain; None when it may.
         statistic: the evidence now.
         since: the row at which the latched alert began; None without one.
@@ -69,6 +70,7 @@ class KindVerdict:
     certain: bool
     page: bool
     settled: bool
+    over: bool
     informational: str | None
     statistic: float
     since: int | None
@@ -78,7 +80,7 @@ class KindVerdict:
     @property
     def young(self) -> bool:
         """A change is certain, and how large it is will be known some rows after the alarm; rows before it hide it now."""
-        return self.certain and not (self.settled or self.page or self.informational)
+        return self.certain and not (self.settled or self.page or self.over or self.informational)
 
 
 @dataclass(frozen=True, slots=True)

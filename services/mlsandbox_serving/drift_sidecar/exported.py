@@ -132,7 +132,7 @@ def _of_check(check: Check, interval: float) -> Iterator[Sample]:
     for kind in verdict.kinds:
         yield Metrics.DRIFT_EVIDENCE, [*engine, kind.kind.value], kind.statistic / verdict.budget
         yield Metrics.DRIFT_LATCHED, [*engine, kind.kind.value], kind.certain
-        yield Metrics.DRIFT_MEASURING, [*engine, kind.kind.value], kind.young
+        yield Metrics.DRIFT_MEASURING, [*engine, kind.kind.value], kind.young or kind.over
         smallest = smallest_excess if kind.kind is Kind.OUTLIERS else smallest_psi
         yield Metrics.DRIFT_THRESHOLD, [*engine, kind.kind.value], smallest(Severity.MEDIUM)
 

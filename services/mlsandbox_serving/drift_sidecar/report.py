@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from mlsandbox_serving.drift import ColumnFinding, Kind, KindVerdict, Severity, Verdict
-from mlsandbox_serving.drift.window import FEWEST_ROWS
+from mlsandbox_serving.drift.window import FEWEST_ROWS, WINDOW_ROWS
 from mlsandbox_serving.drift_sidecar.exported import detected, is_certain, told_columns, worst_columns
 from mlsandbox_serving.drift_sidecar.opinion import MOST_SHOWN as OPINION_COLUMNS
 from mlsandbox_serving.drift_sidecar.opinion import opinion
@@ -23,6 +23,7 @@ MOST_SHOWN: Final = 200
 """Columns of a report, the worst first."""
 _WORST: Final = 5
 _NANOSECONDS: Final = 10**9
+_CLEARED: Final = f"That takes {2 * WINDOW_ROWS:,} rows like the reference."
 _REFERENCES: Final = {"given": "given with the model", "live": "made of the first live rows"}
 _OF_KIND: Final = {
     Kind.FEATURES: "inputs",
@@ -94,7 +95,8 @@ def _said(seen: Seen) -> tuple[str, str]:
     paging = [kind for kind in verdict.kinds if kind.page]
     certain = [kind for kind in verdict.kinds if kind.certain]
     young = [kind for kind in certain if kind.young]
-    small = [kind for kind in certain if not kind.young]
+    over = [kind for kind in certain if kind.over]
+    small = [kind for kind in certain if not (kind.young or kind.over)]
     if verdict.learning:
         return (
             "learning",
@@ -102,11 +104,14 @@ def _said(seen: Seen) -> tuple[str, str]:
         )
     if paging:
         return "drift", f"Live data differs from the reference, more than chance explains and enough to matter: {_listed(paging)}."
+    if over and len(over) == len(certain):
+        return "change", f"A change is over, not yet cleared: {_listed(over)}. {_CLEARED}"
     if certain:
         known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
         little = f", too little to matter so far: {_listed(small)}" if small else ""
         new = f"{';' if small else ':'} {_listed(young)} (how much will be known {FEWEST_ROWS} rows after the alarm)" if young else ""
-        return "change", f"Live data differs from the reference for certain{little}{new}.{known}"
+        past = f" Over, not yet cleared: {_listed(over)}." if over else ""
+        return "change", f"Live data differs from the reference for certain{little}{new}.{known}{past}"
     if not verdict.rows:
         return "waiting", "No rows were compared with the reference yet."
     if verdict.rows < FEWEST_ROWS:
@@ -131,6 +136,7 @@ def _kind(verdict: Verdict, kind: KindVerdict) -> Json:
         "rows_needed": FEWEST_ROWS,
         "certain": kind.certain,
         "settled": kind.settled,
+        "over": kind.over,
         "page": kind.page,
         "informational": kind.informational,
         "evidence": _finite(kind.statistic / verdict.budget),

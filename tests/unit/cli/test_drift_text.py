@@ -17,7 +17,7 @@ from mlsandbox.actions.sight import Sight
 from mlsandbox.drift_status import Column, DriftReport, parse_report
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Observed, ObservedService
-from mlsandbox.errors import NotRunning
+from mlsandbox.errors import NothingCompared, NotRunning
 from mlsandbox.output import Paint
 from mlsandbox.state import State as Remembered
 from mlsandbox.supervise.transition import State
@@ -35,7 +35,7 @@ def finding(column: str = "age", **facts: Any) -> dict[str, Any]:
 
 
 def kind(name: str, *worst: dict[str, Any], **facts: Any) -> dict[str, Any]:
-    steady = {"severity": "none", "rows": 2_000, "rows_needed": 200, "certain": False, "settled": False, "page": False}
+    steady = {"severity": "none", "rows": 2_000, "rows_needed": 200, "certain": False, "settled": False, "over": False, "page": False}
     more = {"informational": None, "evidence": 0.004, "since_row": None, "alarms": 0}
     return {"kind": name, **steady, **more, "worst": list(worst), **facts}
 
@@ -205,11 +205,40 @@ def test_nothing_yet() -> None:
 
 
 def test_former_versions() -> None:
-    """A version that is not served any more must be named, and not decide."""
-    text = drift_text(result(model(), {**DRIFTED, "version": "v1", "current": False}), PLAIN)
+    """A version that is not served any more must be counted, shown as such when it is asked for, and never decide."""
+    former = {**DRIFTED, "version": "v1", "current": False}
 
-    assert "not served any more: churn v1 (drift)" in text
+    assert "not served any more, and not shown: 1 version; see all: sandbox drift --all" in drift_text(
+        replace(result(model()), former=1), PLAIN
+    )
+    text = drift_text(result(model(), former), PLAIN)
+    assert "churn v1 · drift · not served any more\n" in text
     assert text.endswith("no drift that matters")
+
+
+def test_nothing_of_now() -> None:
+    """A version that still learns must not look steady because a former one is."""
+    learning = model(state="learning", reference={"rows": 0, "words": "made of the first live rows", "rows_to_learn": 700, "problem": None})
+    former = model(version="v1", current=False)
+
+    assert drift_text(result(learning, former), PLAIN).endswith("· nothing was compared yet")
+    assert drift_text(result(learning, model(model="beer")), PLAIN).endswith(
+        "· no drift that matters so far; nothing was compared yet of churn v2"
+    )
+    for said in (result(), result(former), result(learning, former), result(learning, model(model="beer"))):
+        with pytest.raises(NothingCompared, match="nothing was compared") as refused:
+            said.refuse_unless_compared()
+        assert refused.value.exit == 1
+    result(model(), former).refuse_unless_compared()
+    result(learning, DRIFTED).refuse_unless_compared()
+
+
+def test_a_reference_that_cannot_be_used() -> None:
+    """It must be told beside the verdict, and without any rows."""
+    for said in (result(), result(model())):
+        assert "attention: the reference of churn cannot be compared with" in drift_text(
+            replace(said, problems=("the reference of churn cannot be compared with",)), PLAIN
+        )
 
 
 def test_what_is_not_seen() -> None:
@@ -252,10 +281,9 @@ def test_evidence(facts: dict[str, Any], shown: str) -> None:
 
 
 def test_the_gate() -> None:
-    """--fail-on-drift must say in one line what drifted, and that nothing compared means nothing."""
+    """--fail-on-drift must say in one line what drifted."""
     assert gate_texts(result(DRIFTED)) == ("drift in churn v2 (features): this ends with 3, as --fail-on-drift asks",)
     assert gate_texts(result(model())) == ()
-    assert "nothing was compared" in gate_texts(result(model(rows=0)))[0]
     assert result({**DRIFTED, "current": False}).drifted == ()
 
 

@@ -80,6 +80,13 @@ def test_what_is_not_measured_yet_is_no_alert() -> None:
     assert [each.name for each in drift_alerts(report(model({**young, "page": True})))] == ["SandboxDriftDetected"]
 
 
+def test_what_is_over_is_no_alert() -> None:
+    """A change that mattered and is over must not be called one that never mattered, although it is not cleared yet."""
+    over = kind("features", severity="none", certain=True, settled=True, over=True)
+
+    assert drift_alerts(report(model(over))) == ()
+
+
 def test_prometheus_tells_what_fires() -> None:
     """Of the answer of Prometheus only what fires is an alert; what waits for its time is not."""
 

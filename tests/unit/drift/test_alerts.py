@@ -134,7 +134,7 @@ def test_rates_page_from_one_point_above_the_reference(profile: Profile) -> None
 
 
 def test_an_alert_is_raised_once_and_cleared_when_it_is_over(profile: Profile) -> None:
-    """A change that lasts must stay one alert, and end two clean windows after the change did."""
+    """A change that lasts must stay one alert, call nobody once it is not severe any more, and be cleared two clean windows later."""
     random = np.random.default_rng(3)
     monitor = Monitor(profile, Settings(pairs=0))
     monitor.update(rows(random, 1_000))
@@ -144,10 +144,12 @@ def test_an_alert_is_raised_once_and_cleared_when_it_is_over(profile: Profile) -
     assert 1_000 < during.since <= 1_200
     assert during.alarms > 1
 
-    monitor.update(rows(random, 3_000, NONE))
-    assert monitor.verdict().of(Kind.FEATURES).since == during.since
-    assert monitor.verdict().of(Kind.FEATURES).page
-    monitor.update(rows(random, 5_000, NONE))
+    monitor.update(rows(random, 2_000, NONE))
+    over = monitor.verdict().of(Kind.FEATURES)
+    assert (over.severity, over.certain, over.since) == (Severity.NONE, True, during.since)
+    assert (over.page, over.over, over.young) == (False, True, False)
+    assert Monitor.restore(profile, monitor.state()).verdict().of(Kind.FEATURES).over
+    monitor.update(rows(random, 4_000, NONE))
     after = monitor.verdict().of(Kind.FEATURES)
     assert not after.certain
     assert not after.page

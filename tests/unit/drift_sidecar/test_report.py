@@ -93,6 +93,15 @@ def test_what_is_not_known_is_said_everywhere(look: Look) -> None:
     assert "how much will be known 200 rows after the alarm" in _model(young)["sentence"]
 
 
+def test_a_change_that_is_over_is_called_so(look: Look) -> None:
+    """Once nothing is severe any more, the sentence must not go on saying that a change matters."""
+    seen = look(shift=2.0)
+    over = replace(seen.verdict, kinds=tuple(replace(each, page=False, over=True) for each in seen.verdict.kinds if each.certain))
+
+    said = _model(seen._replace(verdict=over))
+    assert (said["state"], "over, not yet cleared: inputs" in said["sentence"], "matter" in said["sentence"]) == ("change", True, False)
+
+
 def test_a_kind_that_is_calm_names_no_column(look: Look) -> None:
     """Columns that did not change must not stand there as the worst, nor evidence look small because it began anew after the alarm."""
     kinds = {each["kind"]: each for each in _model(look(shift=2.0))["kinds"]}
