@@ -377,8 +377,16 @@ class ProfileFile:
     """Beside the files of a baseline alone: {"created": ISO 8601, "source": where its rows are from in words, …}."""
     MOST_ROWS: Final = 200_000
     """Rows that one is made of at most."""
+    MOST_CELLS: Final = 4_000_000
+    """Values of columns and answers in these rows at most: they are held in memory, with up to 120 bytes each."""
     FEWEST_ROWS: Final = 500
     """With fewer only missing, unseen and out-of-range values are told; a baseline needs as many."""
+    LEAST_ROWS: Final = 50
+    """With fewer there is no reference at all: every second live row would be out of the range of so few."""
+    WINDOW_ROWS: Final = 1_000
+    """Rows of a window of the engine that needs rows; of a reference with fewer it makes nothing."""
+    GOOD_ROWS: Final = 5_000
+    """From so many on changes are seen as early as they can be."""
 
 
 class ModelKind(StrEnum):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
 from typing import Any
 
-from support.sandbox import DRIFT, Sandbox
-from support.waiting import wait_for
+from mlsandbox.project_lock import project_lock
+from support.sandbox import DRIFT, Result, Sandbox, get
+from support.waiting import HANG_SECONDS, wait_for
+
+from .conftest import TRAIN
 
 ROWS = """
 import pandas as pd
@@ -90,13 +95,71 @@ def test_rows_that_cannot_be_a_baseline(saved: Sandbox) -> None:
 
 
 def test_a_baseline_of_another_model_is_not_used(saved: Sandbox) -> None:
-    """A baseline must not be compared with what another model answers, and that must be said."""
+    """A baseline must not be compared with what another model answers, nor a damaged one with anything, and that must be said."""
     saved.script(ROWS)
     saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()
-    document = saved.root / "churn/baseline/baseline.json"
-    document.write_text(document.read_text().replace('"model_digest": "sha256:', '"model_digest": "sha256:0'))
+    with (saved.root / "sandbox.toml").open("a") as settings:
+        settings.write('private = ["postcode"]\n')
+    up = saved.run("up").ok()
 
     shown = _shown(saved)
-    assert shown["kind"] == "package"
+    assert (shown["kind"], shown["version"]) == ("package", "v2")
     assert shown["unused"].startswith("the baseline of churn is not used: it was made with another model (v1, ")
-    assert "the baseline of churn is not used" in saved.run("up").ok().err
+    assert shown["unused"].endswith("the private columns differ; make one of now: sandbox drift baseline set --from FILE")
+    assert shown["unused"] in up.err
+
+    saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()
+    assert _shown(saved)["kind"] == "baseline"
+    (saved.root / "churn/baseline/profile.npz").write_bytes(b"<<<<<<< ours")
+    assert "profile.npz of it is missing or not as it was made" in _shown(saved)["unused"]
+
+
+def test_a_baseline_is_made_with_what_runs_when_its_turn_comes(saved: Sandbox) -> None:
+    """A command that changes the stack while `set` or `reset` waits must not be undone: neither another version nor a stop."""
+    saved.extra = {**saved.extra, **DRIFT}
+    saved.script(ROWS)
+    saved.run("up").ok()
+
+    saved.script(TRAIN, "churn", "0.01")
+    done = _meanwhile(saved, "up", "drift", "baseline", "set", "--from", "older.parquet")
+    assert done.out.splitlines()[1].strip() == "the drift service compares with it"
+    assert (_shown(saved)["kind"], _shown(saved)["version"], _reference(saved)) == ("baseline", "v2", 2_000)
+    assert json.loads(get(f"{saved.url}/readyz")[1])["version"] == saved.status()["version"] == "v2"
+    assert saved.run("up", "-o", "json").ok().json["unchanged"] is True
+
+    done = _meanwhile(saved, "down", "drift", "baseline", "reset")
+    assert done.out.splitlines()[1].strip() == "the stack is not running: it is used from the next `sandbox up` on"
+    assert saved.status()["status"] == "stopped"
+    saved.gone()
+
+
+def test_what_the_drift_service_does_not_take_is_not_kept(saved: Sandbox) -> None:
+    """When it does not run with a baseline, the former one, or none, must be in its place again, and that must be said."""
+    saved.extra = {**saved.extra, **DRIFT}
+    saved.script(ROWS)
+    saved.run("up").ok()
+    data = saved.root / ".sandbox/data/drift"
+    shutil.rmtree(data)
+    data.write_text("no folder")
+
+    refused = saved.run("drift", "baseline", "set", "--from", "older.parquet")
+
+    assert refused.code != 0
+    assert "What the project kept before is kept again." in refused.err
+    assert not (saved.root / "churn/baseline").exists()
+    data.unlink()
+
+
+def _meanwhile(sandbox: Sandbox, other: str, *command: str) -> Result:
+    """Run a command that waits for the project, and another one before it goes on."""
+    with project_lock(sandbox.root / ".sandbox", "a test"):
+        waiting = sandbox.start(*command)
+        assert waiting.stderr is not None
+        line = next(line for line in waiting.stderr if "waiting for a test" in line)
+        waiting.send_signal(signal.SIGSTOP)
+    try:
+        sandbox.run(other).ok()
+    finally:
+        waiting.send_signal(signal.SIGCONT)
+    out, err = waiting.communicate(timeout=HANG_SECONDS)
+    return Result(waiting.returncode, out, line + err).ok()

@@ -6,6 +6,7 @@ seen within a run, and whether the reference changes from its beginning to its e
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,25 +46,32 @@ class Rows:
     why: str
 
 
-def read_rows(path: Path, schema: Schema, *, target: str | None, most: int = ProfileFile.MOST_ROWS) -> Rows:
+def most_rows(schema: Schema) -> int:
+    """Rows that a profile is made of at most: fewer of a wide table, since all of them are held in memory."""
+    width = len(schema.names) + 1 + len(schema.output.classes or ())
+    return max(RUN, min(ProfileFile.MOST_ROWS, ProfileFile.MOST_CELLS // width))
+
+
+def read_rows(path: Path, schema: Schema, *, target: str | None, most: int | None = None) -> Rows:
     """Read reference rows.
 
     Args:
         path: of the file.
         schema: of the model.
         target: column of the labels; a file without it has no labels.
-        most: rows that are kept.
+        most: rows that are kept; None: as many as a profile is made of.
 
     Raises:
         TabularError: the file cannot be read, or lacks a column.
         CaptureError: no row of it is one that the endpoint takes.
     """
-    kept, total = _thinned(path, most)
+    kept, total = _thinned(path, most_rows(schema) if most is None else most)
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     labels: list[Any] | None = None
     refused, why = 0, ""
     wanted: dict[str, Column | None] = {column.name: column for column in schema.columns}
-    for start, frame in kept:
+    while kept:  # what was read of a frame is held once
+        start, frame = kept.popleft()
         own = target if target is not None and target in frame.columns and _is_label(schema) else None
         usable = _finite(frame, schema)
         refused += int((~usable).sum())
@@ -88,7 +96,7 @@ def read_rows(path: Path, schema: Schema, *, target: str | None, most: int = Pro
     return Rows(schema.check_columns(columns), labels, total, refused, why)
 
 
-def _thinned(path: Path, most: int) -> tuple[list[tuple[int, Any]], int]:
+def _thinned(path: Path, most: int) -> tuple[deque[tuple[int, Any]], int]:
     """Frames with at most `most` rows in all, each with the position of its first row, and how many rows the file has."""
     every, total = 1, 0
     kept: list[tuple[NDArray[np.int64], Any]] = []
@@ -99,7 +107,7 @@ def _thinned(path: Path, most: int) -> tuple[list[tuple[int, Any]], int]:
         while sum(len(positions) for positions, _ in kept) > max(most, RUN):
             every *= 2
             kept = [_runs(*each, every) for each in kept]
-    return [(int(positions[0]), frame) for positions, frame in kept if len(positions)], total
+    return deque((int(positions[0]), frame) for positions, frame in kept if len(positions)), total
 
 
 def _runs(positions: NDArray[np.int64], frame: Any, every: int) -> tuple[NDArray[np.int64], Any]:

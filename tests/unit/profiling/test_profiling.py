@@ -23,7 +23,7 @@ from mlsandbox_serving.drift_sidecar.event import Rows, read
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.profiling.__main__ import profiled
 from mlsandbox_serving.profiling.logged import read_events
-from mlsandbox_serving.profiling.rows import RUN, read_rows
+from mlsandbox_serving.profiling.rows import RUN, most_rows, read_rows
 from mlsandbox_serving.record import Facts, Identity, Privacy, prediction_event
 from mlsandbox_serving.schema import Column, Output, Schema
 from mlsandbox_serving.service.package import Package
@@ -272,6 +272,14 @@ def test_a_large_file_is_thinned_out_in_runs(tmp_path: Path) -> None:
     assert read_back.total == 50_500
     assert 10_000 <= len(kept) <= 20_000
     assert kept == [number for number in range(50_500) if number // RUN % 4 == 0]
+
+
+@pytest.mark.parametrize(("columns", "classes", "most"), [(3, 0, 200_000), (30, 2, 121_212), (399, 0, 10_000), (9_000, 0, RUN)])
+def test_a_wide_table_is_made_of_fewer_rows(columns: int, classes: int, most: int) -> None:
+    """The values that are held in memory must be bounded, not the rows alone; a run must be left."""
+    names = tuple(Column(f"c{number}", "float", "float64") for number in range(columns))
+
+    assert most_rows(Schema("frame", names, Output("class", tuple(range(classes)) or None))) == most
 
 
 def test_a_profile_of_logged_events(tmp_path: Path) -> None:
