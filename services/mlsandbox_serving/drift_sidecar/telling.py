@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 FOLDER: Final = "spool"
 """Of the spool, in the service's folder."""
 
-_CLOSE_SECONDS: Final = DRAIN_SECONDS + 2.0
+CLOSE_SECONDS: Final = DRAIN_SECONDS + 2.0
 """From `stop` on; with all else that is closed meanwhile it is to be less than what a service of a stack gets to end in."""
 
 
@@ -121,7 +121,7 @@ class Telling:
         """Wait until that is done, and close the files."""
         self.stop()
         if self._thread.is_alive():
-            self._thread.join(max(self._stopped + _CLOSE_SECONDS - time.monotonic(), 0))
+            self._thread.join(max(self._stopped + CLOSE_SECONDS - time.monotonic(), 0))
         self._told.close()
 
     def _mask(self, source: Source, profile: Profile | None) -> OutlierMask | None:
