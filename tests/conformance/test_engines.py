@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Desired, Engine, LogLine, ObservedService, Outcome, Result, Undone
 from mlsandbox.errors import CommandFailed, NotRunning
-from mlsandbox.stack.spec import Condition, DataFolder, ServiceSpec
+from mlsandbox.stack.spec import Condition, ConfigPath, DataFolder, PackagedFile, ProjectFile, ServiceSpec, StoredFile
 from mlsandbox.supervise.transition import State
 from support.fake_engine import FakeEngine
 from support.leaks import assert_nothing_left, snapshot
@@ -38,11 +39,12 @@ class Bench:
         self.changes: list[Change] = []
         self.image = image
         self.project = f"toys-{sha256(str(root).encode()).hexdigest()[:8]}"
+        self.packages: dict[str, Path] = {}
         self.soon = 1.0 if image is None else 3.0
         """Seconds in which a toy is started."""
 
     def desired(self, *services: ServiceSpec) -> Desired:
-        return desired(*services, project=self.project, image=self.image)
+        return replace(desired(*services, project=self.project, image=self.image), packages=self.packages)
 
     def up(self, *services: ServiceSpec, timeout: float = HANG_SECONDS) -> Outcome:
         plan = self.engine.plan(self.desired(*services), self.engine.observe())
@@ -87,6 +89,12 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made.engine.remove_kept()
     made.assert_nothing_left()
 
+
+_DIGESTS = """
+import hashlib, os, pathlib
+for file in sorted(pathlib.Path(os.environ["TOY_FOLDER"]).iterdir()):
+    print(hashlib.sha256(file.read_bytes()).hexdigest())
+"""
 
 real = pytest.mark.parametrize("bench", _params(ENGINES), indirect=True)
 """Of what happens to running services: not for the engine in memory."""
@@ -319,6 +327,35 @@ def test_killed_comes_back(bench: Bench) -> None:
     assert bench.service("a").restarts == 1
     assert bench.service("b").pid == untouched.pid
     assert bench.actions(toy("a", bench.ports[0]), toy("b", bench.ports[1])) == {"a": Action.KEEP, "b": Action.KEEP}
+
+
+@real
+def test_stored_files_reach_the_service(bench: Bench) -> None:
+    """Files of a package and of the project must be there for the service byte for byte, and one that changes must restart it alone."""
+    content = bytes(range(256)) + b"\r\n" * 1_000
+    packaged, kept = bench.root / "bento/src/package/rows.npz", bench.root / "churn/baseline/rows.npz"
+    for file in (packaged, kept):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+    files: dict[str, StoredFile] = {
+        "of/package.npz": PackagedFile("churn:v3", "src/package/rows.npz"),
+        "of/project.npz": ProjectFile("churn/baseline/rows.npz"),
+    }
+    with_files = replace(toy("a", bench.ports[0], TOY_FOLDER=ConfigPath("of")), files=files)
+    beside = toy("b", bench.ports[1])
+    bench.packages = {"churn:v3": bench.root / "bento"}
+
+    def seen() -> list[str]:
+        assert bench.up(with_files, beside) == Outcome(Result.READY)
+        return list(bench.engine.run_in("a", ("-c", _DIGESTS), ""))
+
+    assert seen() == [sha256(content).hexdigest()] * 2
+    untouched = bench.service("b").pid
+
+    kept.write_bytes(content[::-1])
+    assert bench.actions(with_files, beside) == {"a": Action.RESTART, "b": Action.KEEP}
+    assert seen() == [sha256(content).hexdigest(), sha256(content[::-1]).hexdigest()]
+    assert bench.service("b").pid == untouched
 
 
 def test_no_wait(bench: Bench) -> None:

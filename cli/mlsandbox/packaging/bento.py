@@ -84,10 +84,14 @@ def copy_files(files: Mapping[str, Path], target: Path) -> None:
 
 
 def serving_environment(**more: str) -> dict[str, str | None]:
-    """Variables for programs that run in a model's environment: nothing of ours leaks in, and nothing is told to anybody."""
+    """Variables for programs that run in a model's environment: nothing of ours leaks in, and nothing is told to anybody.
+
+    Idle threads of OpenMP leave the cores to others rather than spin.
+    """
     return {
         "BENTOML_DO_NOT_TRACK": "true",
         "BENTOML_CONFIG": None,
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PATH": os.pathsep.join((str(uv_program().parent), os.environ.get("PATH", os.defpath))),
         "PYTHONDONTWRITEBYTECODE": None,
         "PYTHONHOME": None,

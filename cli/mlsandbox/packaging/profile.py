@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +68,7 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
         served: the folder in which the served code lies.
 
     Raises:
-        ReferenceUnusable: the rows cannot be read, the model does not predict them, or there is not enough memory for it.
+        ReferenceUnusable: the rows cannot be read, or the model does not predict them.
         PackagingFailed: the program broke.
     """
     if request.reference is not None and not request.reference.is_file():
@@ -80,7 +79,7 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
         [interpreter, "-W", "ignore", "-m", "mlsandbox_serving.profiling"],
         input=json.dumps(document),
         cwd=served,
-        env=serving_environment(PYTHONPATH=str(served), OMP_WAIT_POLICY="PASSIVE"),  # idle threads leave the cores to others
+        env=serving_environment(PYTHONPATH=str(served)),
         what=what,
         check=False,
     )
@@ -91,13 +90,6 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
     if done.returncode == _REFUSED and "error" in told:
         error = told["error"]
         raise ReferenceUnusable(error["message"], why=error["why"], fix=error["fix"], details={"code": error["code"]})
-    if done.returncode < 0:
-        raise ReferenceUnusable(
-            f"{what} was ended by signal {-done.returncode}",
-            why="Most often this machine had no memory left for it." if done.returncode == -signal.SIGKILL else done.stderr[-2000:].strip(),
-            fix="give fewer reference rows, or more memory, and package it again: sandbox up",
-            details={"signal": -done.returncode},
-        )
     if done.returncode != 0 or not told:
         raise PackagingFailed(
             f"the reference profile of {name} could not be made",
@@ -108,14 +100,28 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
 
 
 def profile_lines(told: Mapping[str, Any]) -> list[str]:
-    """What was made, in a line; and in another one what is to be known of its rows."""
-    rows, total, columns = told["rows"], told["total"], told["columns"]
+    """What was made, in a line; and in others what is to be known of its rows."""
+    rows, total = told["rows"], told["total"]
     of = f" of {total:,}" if total > rows + told["refused"] else ""
     left_out = ", ".join(f"{name} ({why.partition(':')[0]})" for name, why in told["left_out"].items())
-    lines = [f"reference of {rows:,}{of} rows: {columns} columns" + (f", left out: {left_out}" if left_out else "")]
+    parts = [
+        _counted(told["columns"], "column"),
+        *([] if told["labels"] else ["no labels"]),
+        *([f"left out: {left_out}"] if left_out else []),
+    ]
+    lines = [f"reference of {rows:,}{of} rows: {', '.join(parts)}"]
     if told["refused"]:
-        lines.append(f"{told['refused']:,} rows of the reference are none that the model takes: {told['why']}")
+        lines.append(
+            f"left out of the reference: {_counted(told['refused'], 'row')} that the endpoint would refuse; the first: {told['why']}"
+        )
     if told["unsteady"]:
         names = ", ".join(dict.fromkeys(name for found in told["unsteady"].values() for name in found))
-        lines.append(f"the reference is not stationary: {names} changes from its beginning to its end, so drift is told without an alert")
+        kinds = ", ".join(told["unsteady"])
+        lines.append(
+            f"the reference is not stationary, at its end it looks unlike before: {names}; for {kinds} drift is told without an alert"
+        )
     return lines
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -102,4 +102,4 @@ def test_hashed_columns_are_told_of(packaged: Package) -> None:
 
     _, told = _packaged(root)
 
-    assert "reference of 200 rows: 1 columns, left out: age (hashed)" in told
+    assert "reference of 200 rows: 1 column, left out: age (hashed)" in told
