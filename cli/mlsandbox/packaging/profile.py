@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
         served: the folder in which the served code lies.
 
     Raises:
-        ReferenceUnusable: the rows cannot be read, or the model does not predict them.
+        ReferenceUnusable: the rows cannot be read, the model does not predict them, or there is not enough memory for it.
         PackagingFailed: the program broke.
     """
     if request.reference is not None and not request.reference.is_file():
@@ -90,6 +91,13 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
     if done.returncode == _REFUSED and "error" in told:
         error = told["error"]
         raise ReferenceUnusable(error["message"], why=error["why"], fix=error["fix"], details={"code": error["code"]})
+    if done.returncode < 0:
+        raise ReferenceUnusable(
+            f"{what} was ended by signal {-done.returncode}",
+            why="Most often this machine had no memory left for it." if done.returncode == -signal.SIGKILL else done.stderr[-2000:].strip(),
+            fix="give fewer reference rows, or more memory, and package it again: sandbox up",
+            details={"signal": -done.returncode},
+        )
     if done.returncode != 0 or not told:
         raise PackagingFailed(
             f"the reference profile of {name} could not be made",
