@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 import mlsandbox
 from mlsandbox.errors import PackagingFailed
-from mlsandbox.packaging.profile import ProfileRequest, make_profile
+from mlsandbox.packaging.profile import ProfileRequest, make_profile, packaged_profile
 from mlsandbox.packaging.store import Package, package_model, verify_package
 from mlsandbox.project import load_project
 from mlsandbox_serving.contract import PackageFile
@@ -93,6 +93,19 @@ def test_a_broken_program_is_an_error(packaged: Package, tmp_path: Path) -> None
     with pytest.raises(PackagingFailed, match="could not be made") as failed:
         make_profile(request, name="churn", interpreter=packaged.python, served=packaged.source)
     assert "SchemaInvalid" in failed.value.why
+
+
+def test_a_program_without_memory_is_no_error(packaged: Package, tmp_path: Path) -> None:
+    """A model whose profile program is killed must be packaged without a profile, and with what is told of that."""
+    killed = tmp_path / "python"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    request = ProfileRequest({}, {}, tmp_path, None, (), (), tmp_path / "out", reference=_reference(packaged))
+
+    profile = packaged_profile(request, name="churn", interpreter=killed, served=packaged.source, report=lambda _: None)
+
+    why = "making the reference profile of churn was ended by signal 9: Most often this machine had no memory left for it."
+    assert profile == {"files": {}, "problem": why}
 
 
 def test_hashed_columns_are_told_of(packaged: Package) -> None:
