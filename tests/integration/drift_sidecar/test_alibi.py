@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -93,14 +94,22 @@ def test_killed_in_the_middle_of_a_stream(make_drift: Make, python: Path) -> Non
     place, kills = 0, 0
     while place < len(stream):
         size = dice.choice([7, 60, 300])
+        reaper = None
         if kills < KILLS and place > kills * 250:
             kills += 1
-            killed.kill()
+            reaper = threading.Timer(dice.uniform(0.0, 0.03) if kills % 2 else 0.0, killed.kill)
+            reaper.start()
+        try:
+            _send(killed, stream[place : place + size])
+            place += size
+        except OSError:
+            pass  # sent again after the restart, perhaps in other company
+        if reaper is not None:
+            reaper.join()
             killed.start()
-        _send(killed, stream[place : place + size])
-        place += size
     killed.kill()
     killed.start()
+    assert kills == KILLS
 
     for version in ("v1", "v2"):
         one = wait_for(partial(_compared, calm, version), timeout=IMPORT_SECONDS, what="an undisturbed run has compared all")
