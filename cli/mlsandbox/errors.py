@@ -116,6 +116,12 @@ class NotRunning(SandboxError):
     code = "NOT_RUNNING"
 
 
+class NothingCompared(SandboxError):
+    """Whether there is drift was asked, and nothing was compared with a reference yet."""
+
+    code = "NOTHING_COMPARED"
+
+
 class PredictionFailed(SandboxError):
     """The endpoint refused a request, or did not answer it; `details` holds its answer."""
 

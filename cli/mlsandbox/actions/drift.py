@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlsandbox.actions.reference_warnings import reference_problems
 from mlsandbox.actions.sight import Sight
 from mlsandbox.atomic import write_atomic
 from mlsandbox.drift_status import DriftReport, ModelDrift, drift_page, drift_report, page_address
-from mlsandbox.errors import NotRunning, UsageError
+from mlsandbox.errors import NothingCompared, NotRunning, UsageError
+from mlsandbox.project import Project
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
@@ -27,6 +29,10 @@ class DriftResult:
     """All that the service said of them, for scripts."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Engines that were asked for and do not work, and why."""
+    problems: tuple[str, ...] = ()
+    """Why references that were given are not compared with."""
+    former: int = 0
+    """Versions that are not served any more, and not shown."""
 
     @property
     def drifted(self) -> tuple[ModelDrift, ...]:
@@ -36,7 +42,26 @@ class DriftResult:
     @property
     def is_open(self) -> bool:
         """Nothing was compared yet of anything that is served."""
-        return not any(each.current and each.rows for each in self.models)
+        return not self.models or len(self.waiting) == sum(each.current for each in self.models)
+
+    @property
+    def waiting(self) -> tuple[ModelDrift, ...]:
+        """Versions that are served, and of which nothing was compared yet."""
+        return tuple(each for each in self.models if each.current and (not each.rows or each.rows_to_learn))
+
+    def refuse_unless_compared(self) -> None:
+        """A check that is to fail on drift must not pass on nothing.
+
+        Raises:
+            NothingCompared: there is no drift, and of something that is served nothing was compared yet.
+        """
+        if self.drifted or not (self.is_open or self.waiting):
+            return
+        raise NothingCompared(
+            "nothing was compared with a reference yet",
+            why="\n".join(f"{each.model} {each.version}: {each.sentence}" for each in self.waiting) or "No row of what is served has come.",
+            fix="send rows, then check again: sandbox predict --data FILE",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +74,22 @@ class DriftPage:
     dry_run: bool = False
 
 
-def drift(project: str, sight: Sight, model: str | None = None) -> DriftResult:
+def drift(project: Project, sight: Sight, model: str | None = None, *, every: bool = False) -> DriftResult:
     """What the drift service says.
 
     Args:
-        project: its name.
+        project: whose stack is meant.
         sight: of its stack.
         model: a name; None: all.
+        every: also versions that are not served any more.
 
     Raises:
         NotRunning: the stack, or its drift service, does not run.
         UsageError: there is no such model.
     """
-    return _chosen(project, drift_report(drift_port(sight)), model)
+    result = _chosen(project.name, drift_report(drift_port(sight)), model, every=every)
+    problems = reference_problems(project, sight)
+    return replace(result, problems=problems, document={**result.document, "problems": list(problems)})
 
 
 def write_page(sight: Sight, file: Path | None, *, dry_run: bool) -> DriftPage:
@@ -109,9 +137,11 @@ def drift_port(sight: Sight) -> int:
     return port
 
 
-def _chosen(project: str, report: DriftReport, model: str | None) -> DriftResult:
-    document = {"project": project, "drift": False, **report.document}
-    result = DriftResult(project, report.time, report.models, document, report.silent)
+def _chosen(project: str, report: DriftReport, model: str | None, *, every: bool) -> DriftResult:
+    shown = tuple(each for each in report.models if every or each.current)
+    entries = [each for each in report.document["models"] if every or each["current"]]
+    document = {"project": project, "drift": False, "former": len(report.models) - len(shown), **report.document, "models": entries}
+    result = DriftResult(project, report.time, shown, document, report.silent, former=len(report.models) - len(shown))
     if model is not None:
         names = sorted({each.model for each in report.models})
         if model not in names:
@@ -120,7 +150,8 @@ def _chosen(project: str, report: DriftReport, model: str | None) -> DriftResult
                 why=f"It watches {', '.join(names)}." if names else "It has not seen any row yet.",
                 fix="see all that it knows: sandbox drift",
             )
-        entries = [each for each in report.document["models"] if each["model"] == model]
-        chosen = tuple(each for each in report.models if each.model == model)
-        result = replace(result, models=chosen, document={**document, "models": entries})
+        entries = [each for each in entries if each["model"] == model]
+        chosen = tuple(each for each in shown if each.model == model)
+        former = sum(each.model == model for each in report.models) - len(chosen)
+        result = replace(result, models=chosen, former=former, document={**document, "former": former, "models": entries})
     return replace(result, document={**result.document, "drift": bool(result.drifted)})

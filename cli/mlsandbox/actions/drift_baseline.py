@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.predict import served_package
 from mlsandbox.actions.project_stack import baseline_of
 from mlsandbox.actions.reference_change import hand_over
+from mlsandbox.actions.reference_warnings import unused_baseline
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.errors import InputUnreadable, NotRunning, ReferenceUnusable, SandboxError, StackNotReady, UsageError
 from mlsandbox.packaging.admission import admit
@@ -144,11 +145,6 @@ def reset_baseline(project: Project, model: str | None, *, dry_run: bool, report
         return replace(_of_package(package), change="reset", running=_changed(project, sight, name, {}, report))
 
 
-def unused_baselines(project: Project, packages: Sequence[Package]) -> tuple[str, ...]:
-    """A sentence for each baseline that is there and cannot be compared with."""
-    return tuple(each.unused for each in (_in_use(project, package) for package in packages) if each.unused)
-
-
 def _locked(project: Project, report: Report) -> AbstractContextManager[None]:
     return project_lock(project.state_dir, _LOCK, waiting=lambda who: report.note(f"waiting for {who}"))
 
@@ -190,11 +186,8 @@ def _in_use(project: Project, package: Package) -> ReferenceInUse:
     baseline = baseline_of(project, package.model)
     if baseline is None:
         return _of_package(package)
-    unfit = baseline.unfit(package)
-    if not unfit:
-        return _of_baseline(project, package, baseline)
-    why = f"the baseline of {package.model} is not used: {unfit}"
-    return replace(_of_package(package), unused=f"{why}; make one of now: sandbox drift baseline set --from FILE")
+    unused = unused_baseline(project, package)
+    return replace(_of_package(package), unused=unused) if unused else _of_baseline(project, package, baseline)
 
 
 def _of_baseline(project: Project, package: Package, baseline: Baseline) -> ReferenceInUse:

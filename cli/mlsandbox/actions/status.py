@@ -62,7 +62,7 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *_drift_unknown(drift)),
+        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *_drift_unknown(drift), *_reference(project, sight)),
         links=sight.links,
         drift=drift,
         alerts=asked.alerts if asked else (),
@@ -89,6 +89,15 @@ def _told(sight: Sight) -> tuple[ActiveAlerts | None, DriftState | None]:
 
     answered = told(sight)
     return answered.asked, answered.drift
+
+
+def _reference(project: Project, sight: Sight) -> tuple[str, ...]:
+    """What is wrong with the reference that live rows should be compared with."""
+    if sight.observed.service(Port.DRIFT.value) is None:
+        return ()
+    from mlsandbox.actions.reference_warnings import reference_problems  # noqa: PLC0415 - not every stack has drift, and `status` is to be quick
+
+    return reference_problems(project, sight)
 
 
 def _drift_unknown(drift: DriftState | None) -> tuple[str, ...]:

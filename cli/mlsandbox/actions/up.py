@@ -8,15 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
-from mlsandbox.actions.drift_baseline import unused_baselines
-from mlsandbox.actions.drift_engines import DriftEngines, drift_engines
+from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, licence_notes, with_licence_told
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path
+from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.starting import TIMEOUT_SECONDS, Start, Started, leave, start
@@ -34,9 +33,8 @@ from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.components.grafana import PASSWORD
 from mlsandbox.stack.parts import DRIFT
 from mlsandbox.state import State, load_state, save_state, set_aside
-from mlsandbox_serving.contract import DriftEngine, Port
+from mlsandbox_serving.contract import Port
 
-_LICENCE: Final = "licence of alibi-detect"
 _CHANGES: Final = {Action.START: "created", Action.RESTART: "updated", Action.KEEP: "unchanged", Action.STOP: "removed"}
 
 
@@ -71,18 +69,19 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         observed = runner.observe()  # first, so that an engine that is not there ends it at once
         engines = drift_engines(project, engine)
         notes = _notes(project, engine, engines, remembered)
+        told_now = with_licence_told(engines, remembered.told) if _has_drift(project, engine) else remembered.told
         for note in notes:
             report.note(note)
         with environments_beside(project, engine, engines, report) as environments:
             told = Interleaved(report, environments)
             packages = [packaged(model, project.root, told) for model in models]
-            for unused in unused_baselines(project, packages):
-                told.warn(unused)
+            for warning in reference_warnings(project, packages) if _has_drift(project, engine) else ():
+                told.warn(warning)
             rows = examples_of(packages, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
             leave(project, remembered, engine, told)
             job = Start(project, runner, models, packages, given, options, told, engines, environments)
-            started = start(job, replace(remembered, told=_told(remembered, engines)), observed)
+            started = start(job, replace(remembered, told=told_now), observed)
         result = replace(_result(project, packages, look(project.root), started, began), notes=notes)
         if started.unchanged or not options.wait:
             return result
@@ -104,16 +103,13 @@ def _mark(project: Project, versions: Mapping[str, str], remembered: State, port
 
 def _notes(project: Project, engine: str, engines: DriftEngines, remembered: State) -> tuple[str, ...]:
     """What is to be known of the drift engines; what alibi-detect may be used for is said once per project."""
-    if DRIFT not in parts_of(project, engine, programs_on_path()):
+    if not _has_drift(project, engine):
         return ()
-    licence = (DriftEngine.LICENCE,) if set(_told(remembered, engines)) - set(remembered.told) else ()
-    return (*engines.notes, *licence)
+    return (*engines.notes, *licence_notes(engines, remembered.told))
 
 
-def _told(remembered: State, engines: DriftEngines) -> Mapping[str, str]:
-    """What people of this project know once `up` has said it."""
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return {**({_LICENCE: now} if DriftEngine.ALIBI in engines.on else {}), **remembered.told}
+def _has_drift(project: Project, engine: str) -> bool:
+    return DRIFT in parts_of(project, engine, programs_on_path())
 
 
 def _check(project: Project) -> None:

@@ -33,7 +33,10 @@ def command(
         list[str] | None,
         typer.Argument(metavar="WHAT", help="check (also without it), report, inject, baseline, baseline set or reset; then a model."),
     ] = None,
-    fail: Annotated[bool, typer.Option("--fail-on-drift", help="check: end with 3 when there is drift that matters.")] = False,
+    fail: Annotated[
+        bool, typer.Option("--fail-on-drift", help="check: end with 3 when there is drift that matters, with 1 when nothing was compared.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="check: also versions that are not served any more.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="report: write it as one page.")] = None,
     browse: Annotated[bool, typer.Option("--open", help="report: show it in the browser.")] = False,
     column: Annotated[str | None, typer.Option("--column", metavar="NAME", help="inject: the column to change.")] = None,
@@ -51,7 +54,7 @@ def command(
     check_options(
         said,
         {
-            CHECK: {"--fail-on-drift": fail},
+            CHECK: {"--fail-on-drift": fail, "--all": every},
             REPORT: {"--html": html, "--open": browse},
             INJECT: {"--column": column, "--shift": shift},
             f"{BASELINE} {SET}": {"--from": file, "--from-logs": logs, "--since": since},
@@ -69,8 +72,10 @@ def command(
         return Exit.OK
     if said.what == INJECT:
         return injection(session, project, sight, InjectOptions(said.model, column or "", shift or "", duration, rate))
-    result = drift(project.name, sight, said.model)
+    result = drift(project, sight, said.model, every=every)
     session.output.result("Drift", result.document, drift_text(result, session.output.out))
     for text in gate_texts(result) if fail else ():
         session.output.warning(text)
+    if fail:
+        result.refuse_unless_compared()
     return Exit.BAD_FINDING if fail and result.drifted else Exit.OK

@@ -43,7 +43,8 @@ def packaged_profile(
 ) -> dict[str, Any]:
     """Make the profile of a package: what is in it, with the digests of its files as they will lie in the package.
 
-    Reference rows that the model does not predict are no reason not to serve it: that there is no profile, and why, is told instead.
+    Reference rows that the model does not predict are no reason not to serve it: there is no profile then, and the package keeps why, which
+    is told as long as it is so.
 
     Raises:
         PackagingFailed: the program broke.
@@ -52,7 +53,6 @@ def packaged_profile(
         told = make_profile(request, name=name, interpreter=interpreter, served=served)
     except ReferenceUnusable as error:
         why = f"{error.what}: {error.why}" if error.why else error.what
-        report(f"no reference for drift: {why}; the first live rows become it")
         return {"files": {}, "problem": why}
     for line in profile_lines(told):
         report(line)

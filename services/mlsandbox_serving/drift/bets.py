@@ -13,12 +13,13 @@ from typing import Final
 import numpy as np
 
 from mlsandbox_serving.drift.cells import CategoryCells, Ints
+from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift.streams import FEWEST_ROWS, GROUPS, Kind, Pair, Stream
 from mlsandbox_serving.drift.values import Floats
 
 CAP: Final = 20.0
 """The largest factor of a single row, and its inverse the smallest: no two odd rows can raise an alarm."""
-ENOUGH_ROWS: Final = 5_000
+ENOUGH_ROWS: Final = ProfileFile.GOOD_ROWS
 """Reference rows from which one standard error is discounted; below it two."""
 
 _LOCATIONS: Final = (0.1, 0.25, 0.5, 1.0)

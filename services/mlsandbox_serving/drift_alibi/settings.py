@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from mlsandbox_serving.contract import ProfileFile
+
 FEWEST_ROWS: Final = 50
 _STRICTEST: Final = 1e-9
 _LAXEST: Final = 0.05
@@ -52,7 +54,7 @@ class Settings:
     """
 
     rows_between_false_alarms: float = 1_000_000.0
-    window_rows: int = 1_000
+    window_rows: int = ProfileFile.WINDOW_ROWS
     reference_rows: int = 10_000
     learn_rows: int = 5_000
     waiting_windows: int = 256

@@ -53,7 +53,7 @@ class Stack:
         return inject_drift(self.project, self.sight, options, timeout=None, dry_run=dry_run, report=QuietReport(Output()))
 
     def ask(self) -> DriftResult:
-        return drift("toy", self.sight)
+        return drift(self.project, self.sight)
 
     def rows(self) -> int:
         return self.ask().models[0].rows
@@ -215,9 +215,9 @@ def test_services_that_do_not_answer(stack: Stack) -> None:
     with pytest.raises(NotRunning, match="answers HTTP 404"):
         drift_report(stack.sight.observed.ports["api"])
     with pytest.raises(NotRunning, match="does not watch for drift"):
-        drift("toy", seen(stack.project.root, api=7310))
+        drift(stack.project, seen(stack.project.root, api=7310))
     with pytest.raises(UsageError, match="knows no model beer"):
-        drift("toy", stack.sight, "beer")
+        drift(stack.project, stack.sight, "beer")
 
 
 @pytest.fixture

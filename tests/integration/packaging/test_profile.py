@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import mlsandbox
+from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.errors import PackagingFailed
 from mlsandbox.packaging.profile import ProfileRequest, make_profile, packaged_profile
 from mlsandbox.packaging.store import Package, package_model, verify_package
@@ -72,17 +73,17 @@ def test_without_a_reference_there_is_no_profile(packaged: Package) -> None:
 
 
 def test_rows_that_the_model_does_not_take_are_told(tmp_path: Path) -> None:
-    """A model whose reference cannot be predicted must be packaged all the same, with a note that says why it has no profile."""
+    """A model whose reference cannot be predicted must be packaged all the same, and `up` must warn of it and say why."""
     frame = pd.DataFrame(np.random.default_rng(1).random((60, 2)), columns=["a", "b"])
     mlsandbox.save(LogisticRegression().fit(frame, frame["a"] > frame["b"]), "churn", reference=frame, path=tmp_path)
     frame.rename(columns={"b": "c"}).to_parquet(tmp_path / "churn/reference.parquet")
 
-    package, told = _packaged(tmp_path)
+    package, _ = _packaged(tmp_path)
 
     assert package.manifest["profile"]["files"] == {}
-    (note,) = [line for line in told if "no reference for drift" in line]
-    assert "reference.parquet has no column 'b'" in note
-    assert note.endswith("the first live rows become it")
+    assert "reference.parquet has no column 'b'" in package.manifest["profile"]["problem"]
+    (warning,) = reference_warnings(load_project(tmp_path), [package])
+    assert "reference.parquet has no column 'b'" in warning
     verify_package(package)
 
 
