@@ -86,6 +86,13 @@ def test_two_engines_side_by_side(both: Sandbox) -> None:
     assert {each["name"]: each["on"] for each in document["engines"]} == {"native": True, "alibi": True}
 
 
+def test_a_pull_says_the_licence_before_it_installs_anything(both: Sandbox) -> None:
+    """It must be said once per project, by whichever command is the first to install the engine."""
+    assert DriftEngine.LICENCE in " ".join(both.run("pull", "--progress", "plain").ok().err.split())
+    assert "non-production" not in both.run("pull", "--progress", "plain").ok().err
+    assert both.run("up", "-o", "json").ok().json["notes"] == []
+
+
 def _is_back(sandbox: Sandbox, former: int) -> bool:
     (service,) = [each for each in sandbox.status()["services"] if each["name"] == "drift"]
     return bool(service["state"] == "healthy" and service["pid"] != former)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
 from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.packaging.environments import why_not
 from mlsandbox.project import Project
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
 from mlsandbox_serving.contract import DriftEngine
+
+_LICENCE: Final = "licence of alibi-detect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,18 @@ def drift_engines(project: Project, engine: str) -> DriftEngines:
     if why is None:
         return DriftEngines(tuple(wanted))
     return DriftEngines(tuple(name for name in wanted if name != DriftEngine.ALIBI), {DriftEngine.ALIBI: why})
+
+
+def licence_notes(engines: DriftEngines, told: Mapping[str, str]) -> tuple[str, ...]:
+    """What alibi-detect may be used for, to be said before it is installed for a project, unless it was said there.
+
+    Args:
+        engines: of the stack.
+        told: what was said once in this project, and when.
+    """
+    return (DriftEngine.LICENCE,) if DriftEngine.ALIBI in engines.on and _LICENCE not in told else ()
+
+
+def with_licence_told(engines: DriftEngines, told: Mapping[str, str]) -> Mapping[str, str]:
+    """The same as `told` once that was said."""
+    return {**told, _LICENCE: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"} if licence_notes(engines, told) else told

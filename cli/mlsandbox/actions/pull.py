@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlsandbox.actions.drift_engines import drift_engines
+from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, licence_notes, with_licence_told
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged, planned, supplied
 from mlsandbox.actions.outcomes import PlannedStep, Report
@@ -19,7 +19,9 @@ from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
+from mlsandbox.stack.parts import DRIFT
 from mlsandbox.stack.spec import StackSpec
+from mlsandbox.state import load_state, save_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,26 @@ def pull(project: Project, engine: str, report: Report, *, trust: bool = False, 
     models = [replace(model, trust=model.trust or trust) for model in project.models.values()]
     if dry_run:
         return PullResult(project.name, engine, plan=_plan(project, engine, models), dry_run=True)
-    with (
-        project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")),
-        environments_beside(project, engine, drift_engines(project, engine), report) as environments,
-    ):
-        told = Interleaved(report, environments)
-        packages = [packaged(model, project.root, told) for model in models]
-        desired = supplied(project, engine, packages, _stack(project, engine, packages), told, environments=environments)
+    with project_lock(project.state_dir, "sandbox pull", waiting=lambda who: report.note(f"waiting for {who}")):
+        engines = drift_engines(project, engine)
+        _tell_licence(project, engine, engines, report)
+        with environments_beside(project, engine, engines, report) as environments:
+            told = Interleaved(report, environments)
+            packages = [packaged(model, project.root, told) for model in models]
+            desired = supplied(project, engine, packages, _stack(project, engine, packages), told, environments=environments)
     return PullResult(project.name, engine, _supplies(desired), elapsed=time.monotonic() - began)
+
+
+def _tell_licence(project: Project, engine: str, engines: DriftEngines, report: Report) -> None:
+    """Say what alibi-detect may be used for before it is installed, once per project."""
+    if DRIFT not in parts_of(project, engine, programs_on_path()):
+        return
+    loaded = load_state(project.state_dir)
+    notes = licence_notes(engines, loaded.state.told)
+    for note in notes:
+        report.note(note)
+    if notes and not loaded.problem:  # `up` sees to a state that cannot be read
+        save_state(project.state_dir, replace(loaded.state, told=with_licence_told(engines, loaded.state.told)))
 
 
 def _plan(project: Project, engine: str, models: Sequence[ModelConfig]) -> tuple[PlannedStep, ...]:
@@ -92,7 +106,7 @@ def _stack(project: Project, engine: str, packages: Sequence[Package]) -> StackS
     """The stack, with port numbers that nobody will use."""
     parts = parts_of(project, engine, programs_on_path())
     names = port_names([package.model for package in packages], parts)
-    return stack_of(project, packages, dict.fromkeys(names, 0), parts, drift_engines(project, engine))
+    return stack_of(project, packages, dict.fromkeys(names, 0), parts, drift_engines(project, engine), baselines={})
 
 
 def _supplies(desired: Desired) -> tuple[Supply, ...]:

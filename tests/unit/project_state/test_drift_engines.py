@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from mlsandbox.actions.drift_engines import DriftEngines, drift_engines
+from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, licence_notes, with_licence_told
 from mlsandbox.errors import PythonMissing
 from mlsandbox.packaging import environments
 from mlsandbox.project import Project, read_project
@@ -49,3 +49,14 @@ def test_images_bring_their_python_along(project: Project, no_python: None) -> N
     """With containers it does not matter what this machine has."""
     assert DriftEngine.ALIBI in drift_engines(project, "docker").on
     assert drift_engines(project, "docker").notes == ()
+
+
+def test_the_licence_is_said_once_and_only_with_the_engine() -> None:
+    """Who was told of it is not told again; without alibi there is nothing to say, and nothing is noted as said."""
+    both, alone = DriftEngines((DriftEngine.NATIVE, DriftEngine.ALIBI)), DriftEngines((DriftEngine.NATIVE,))
+    known = with_licence_told(both, {"another": "2026-11-26T01:02:03Z"})
+
+    assert licence_notes(both, {}) == (DriftEngine.LICENCE,)
+    assert licence_notes(both, known) == ()
+    assert with_licence_told(both, known) == known
+    assert (licence_notes(alone, {}), with_licence_told(alone, {})) == ((), {})
