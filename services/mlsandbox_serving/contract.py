@@ -374,7 +374,8 @@ class ProfileFile:
     """Rows of that sample at most."""
     ALL: Final = (DOCUMENT, ARRAYS, ROWS)
     BASELINE: Final = "baseline.json"
-    """Beside the files of a baseline alone: {"created": ISO 8601, "source": where its rows are from in words, …}."""
+    """Beside the files of a baseline alone: {"created": ISO 8601, "source": where its rows are from in words,
+    "files": {name: SHA-256 in hex}, …}."""
     MOST_ROWS: Final = 200_000
     """Rows that one is made of at most."""
     MOST_CELLS: Final = 4_000_000

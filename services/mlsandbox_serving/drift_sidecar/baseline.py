@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +25,14 @@ class Baseline(NamedTuple):
 
 
 def read_baseline(folder: Path) -> Baseline | None:
-    """The baseline whose profile lies in a folder; None when it is that of a package."""
+    """The baseline whose profile lies in a folder; None when it is that of a package.
+
+    What a baseline left there when it was reset is of another profile: files that are not wanted any more stay until the service runs.
+    """
     try:
         document = json.loads((folder / ProfileFile.BASELINE).read_text(encoding="utf-8"))
+        if document["files"][ProfileFile.DOCUMENT] != hashlib.sha256((folder / ProfileFile.DOCUMENT).read_bytes()).hexdigest():
+            return None
         return Baseline(str(document["created"]), str(document["source"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

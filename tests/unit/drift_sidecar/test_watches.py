@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -369,9 +371,6 @@ def test_copies_of_profiles_go_with_their_versions(place: Place) -> None:
     again.close()
 
 
-BASELINE_TEXT = '{"created": "2026-11-26T12:00:00Z", "source": "logs"}'
-
-
 def _replaced(place: Place) -> Any:
     """What is said of the version once the next one is served in its place, and one more of its events came."""
     shutil.rmtree(place.folder / "given", ignore_errors=True)
@@ -386,7 +385,7 @@ def _replaced(place: Place) -> Any:
 
 def test_a_version_that_is_not_served_any_more_keeps_its_baseline(place: Place) -> None:
     """What its rows are compared with must be called a baseline also when the version was replaced."""
-    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    _describe(place, files={"profile.json": _digest(place)})
     watches = place.open()
     _take(watches, _records(100))
     watches.close()
@@ -396,7 +395,7 @@ def test_a_version_that_is_not_served_any_more_keeps_its_baseline(place: Place) 
 
 def test_a_baseline_that_was_reset_is_not_come_back_to(place: Place) -> None:
     """Later the version must be compared with the package's own reference, and that be told."""
-    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    _describe(place, files={"profile.json": _digest(place)})
     watches = place.open()
     _take(watches, _records(100))
     watches.close()
@@ -409,7 +408,7 @@ def test_a_baseline_that_was_reset_is_not_come_back_to(place: Place) -> None:
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_reference_that_is_gone_is_not_come_back_to(place: Place, damaged: bool) -> None:  # noqa: FBT001 - a case
     """When a version goes on without a profile, what it was compared with before must not return once it is replaced."""
-    (place.profiles[CHURN] / "baseline.json").write_text(BASELINE_TEXT, encoding="utf-8")
+    _describe(place, files={"profile.json": _digest(place)})
     watches = place.open()
     _take(watches, _records(100))
     watches.close()
@@ -425,28 +424,39 @@ def test_a_reference_that_is_gone_is_not_come_back_to(place: Place, damaged: boo
     assert (said.baseline, said.verdict.learning > 0, said.verdict.rows) == (None, True, 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ('{"created": "2026-11-26T12:00:00Z", "source": "logs", "profile": {}}', Baseline("2026-11-26T12:00:00Z", "logs")),
-        ('{"created": "2026-11-26T12:00:00Z"}', None),
-        ("[]", None),
-        ("no JSON", None),
-    ],
-)
-def test_a_baseline_is_told_from_a_packaged_reference(place: Place, text: str, told: Baseline | None) -> None:
-    """What stands beside the profile must be told; what cannot be read must keep nothing from being compared."""
-    (place.profiles[CHURN] / "baseline.json").write_text(text, encoding="utf-8")
+def _digest(place: Place) -> str:
+    return hashlib.sha256((place.profiles[CHURN] / "profile.json").read_bytes()).hexdigest()
+
+
+def _describe(place: Place, **facts: Any) -> None:
+    """Put what is known of a baseline beside the profile."""
+    document = {"created": "2026-11-26T12:00:00Z", "source": "logs", **facts}
+    (place.profiles[CHURN] / "baseline.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_baseline_is_told_from_a_packaged_reference(place: Place) -> None:
+    """What stands beside the profile of a baseline must be told."""
+    _describe(place, files={"profile.json": _digest(place)})
     watches = place.open()
 
-    assert _said(watches).baseline == told
+    assert _said(watches).baseline == Baseline("2026-11-26T12:00:00Z", "logs")
     assert _said(watches).verdict.reference_source == "given"
+    watches.close()
+
+
+@pytest.mark.parametrize("facts", [{}, {"files": {"profile.json": "0" * 64}}, {"files": []}])
+def test_what_a_former_baseline_left_is_none(place: Place, facts: dict[str, Any]) -> None:
+    """What is of another profile, or cannot be read, must not be told, and keep nothing from being compared."""
+    _describe(place, **facts)
+    watches = place.open()
+
+    assert (_said(watches).baseline, _said(watches).verdict.reference_source) == (None, "given")
     watches.close()
 
 
 def test_a_baseline_that_cannot_be_used_is_none(place: Place) -> None:
     """When the first live rows become the reference they must not be called a baseline."""
-    (place.profiles[CHURN] / "baseline.json").write_text('{"created": "2026-11-26T12:00:00Z", "source": "logs"}', encoding="utf-8")
+    _describe(place, files={"profile.json": _digest(place)})
     (place.profiles[CHURN] / "profile.npz").write_bytes(b"damaged")
     watches = place.open()
 
