@@ -105,7 +105,7 @@ def test_a_baseline_of_another_model_is_not_used(saved: Sandbox) -> None:
     shown = _shown(saved)
     assert (shown["kind"], shown["version"]) == ("package", "v2")
     assert shown["unused"].startswith("the baseline of churn is not used: it was made with another model (v1, ")
-    assert shown["unused"].endswith("the private columns differ; make one of now: sandbox drift baseline set --from FILE")
+    assert "the private columns differ; make one of now: sandbox drift baseline set" in shown["unused"]
     assert shown["unused"] in up.err
 
     saved.run("drift", "baseline", "set", "--from", "older.parquet").ok()

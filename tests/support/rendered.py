@@ -45,7 +45,8 @@ def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[st
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
     parts = parts_of(project, engine, ())
     counted = {name: 7310 + index for index, name in enumerate(port_names(list(project.models), parts))}
-    spec = stack_of(project, packages, ports or counted, parts, drift_engines(project, DOCKER))  # whatever Pythons this machine has
+    engines = drift_engines(project, DOCKER)  # whatever Pythons this machine has
+    spec = stack_of(project, packages, ports or counted, parts, engines, baselines={})
     named = replace(spec, services=tuple(_with_named_assets(service) for service in spec.services))
     return Packaged({package.tag: package for package in packages}, named)
 

@@ -30,13 +30,19 @@ def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozen
 
 
 def stack_of(
-    project: Project, packages: Sequence[Package], ports: Mapping[str, int], parts: frozenset[str], engines: DriftEngines
+    project: Project,
+    packages: Sequence[Package],
+    ports: Mapping[str, int],
+    parts: frozenset[str],
+    engines: DriftEngines,
+    *,
+    baselines: Mapping[str, Baseline],
 ) -> StackSpec:
-    """The stack that serves these packages, one per model of the project, at these ports."""
+    """The stack that serves these packages, one per model of the project, at these ports, with the baselines that its models have."""
     inputs = StackInputs(
         project=project.name,
         host=project.stack.host,
-        models=tuple(_model_inputs(project, package) for package in packages),
+        models=tuple(_model_inputs(project, package, baselines.get(package.model)) for package in packages),
         ports=ports,
         parts=parts,
         log_inputs=project.log.inputs,
@@ -55,6 +61,12 @@ def stack_of(
 def baseline_of(project: Project, model: str) -> Baseline | None:
     """What the project keeps for live rows of a model to be compared with, in place of its package's profile."""
     return read_baseline(baseline_folder(project, model))
+
+
+def baselines_of(project: Project) -> Mapping[str, Baseline]:
+    """Those that the project keeps, by model."""
+    found = {name: baseline_of(project, name) for name in project.models}
+    return {name: baseline for name, baseline in found.items() if baseline is not None}
 
 
 def programs_on_path() -> Mapping[str, Path]:
@@ -78,7 +90,7 @@ def registered(project: Project, engine: str, remembered: State) -> Entry:
     return Entry(project.name, str(project.root.resolve()), engine, project.stack.host, remembered.ports)
 
 
-def _model_inputs(project: Project, package: Package) -> ModelInputs:
+def _model_inputs(project: Project, package: Package, baseline: Baseline | None) -> ModelInputs:
     model = project.models[package.model]
     return ModelInputs(
         name=package.model,
@@ -94,13 +106,12 @@ def _model_inputs(project: Project, package: Package) -> ModelInputs:
         has_hashed_columns=bool(model.hashed),
         latency_p95_seconds=model.slo.latency_p95,
         availability=model.slo.availability,
-        profile=_profile(project, package),
+        profile=_profile(project, package, baseline),
     )
 
 
-def _profile(project: Project, package: Package) -> Mapping[str, PackagedFile | ProjectFile]:
+def _profile(project: Project, package: Package, baseline: Baseline | None) -> Mapping[str, PackagedFile | ProjectFile]:
     """The baseline of the project when it was made with this very model, else what was packaged."""
-    baseline = baseline_of(project, package.model)
     if baseline is not None and not baseline.unfit(package):
         return {file.name: ProjectFile(file.relative_to(project.root).as_posix()) for file in baseline.files}
     bento = package.source.relative_to(package.bento_path)

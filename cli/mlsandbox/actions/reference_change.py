@@ -8,7 +8,7 @@ from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.predict import served_package
-from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, stack_of
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines.base import Action, Desired, Observed, Plan, Result
@@ -89,6 +89,6 @@ def _desired(project: Project, sight: Sight) -> Desired | None:
     names = port_names([package.model for package in packages], parts)
     if len(packages) < len(project.models) or not set(names) <= remembered.ports.keys():
         return None
-    spec = stack_of(project, packages, remembered.ports, parts, drift_engines(project, engine))
+    spec = stack_of(project, packages, remembered.ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
     desired = planned(project, engine, packages, spec)
     return desired if isinstance(desired, Desired) else None

@@ -14,7 +14,7 @@ from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.environments_beside import EnvironmentsBeside
 from mlsandbox.actions.materials import supplied
 from mlsandbox.actions.outcomes import Report, UpOptions
-from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
@@ -115,7 +115,8 @@ def leave(project: Project, remembered: State, engine: str, report: Report) -> N
 
 
 def _desired(job: Start, ports: Mapping[str, int]) -> Desired:
-    spec = stack_of(job.project, job.packages, ports, parts_of(job.project, job.engine.name, programs_on_path()), job.drift_engines)
+    parts = parts_of(job.project, job.engine.name, programs_on_path())
+    spec = stack_of(job.project, job.packages, ports, parts, job.drift_engines, baselines=baselines_of(job.project))
     return supplied(job.project, job.engine.name, job.packages, spec, job.report, environments=job.environments)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
-from mlsandbox.actions.project_stack import parts_of, programs_on_path, registered, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Desired
@@ -39,7 +39,8 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
     else:
         parts = parts_of(project, engine, programs_on_path())
         ports = _planned_ports(project, engine, [package.model for package in packages], parts, sight).ports
-        desired = planned(project, engine, packages, stack_of(project, packages, ports, parts, drift_engines(project, engine)))
+        spec = stack_of(project, packages, ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
+        desired = planned(project, engine, packages, spec)
         if isinstance(desired, Desired):
             runner = ENGINES[engine](project.root)
             plan = runner.plan(desired, runner.observe())

@@ -114,7 +114,7 @@ def build_reference(
     profile: Profile | None = None,
     predictions: Any = None,
     scores: Any = None,
-    most_rows: int = 10_000,
+    most_rows: int = ProfileFile.SAMPLE_ROWS,
 ) -> Reference:
     """Make a table of reference rows; of more than `most_rows` a sample, always the same one.
 

@@ -22,12 +22,11 @@ from typing import Any
 
 from mlsandbox_serving.answer_stream import answer_alone
 from mlsandbox_serving.capture import CaptureError
-from mlsandbox_serving.contract import ProfileFile
 from mlsandbox_serving.drift import Kind, Profile, build_profile, save_profile
 from mlsandbox_serving.drift_alibi import build_reference, save_reference
 from mlsandbox_serving.models import ModelSpec, load
 from mlsandbox_serving.profiling.answers import Answers, ask
-from mlsandbox_serving.profiling.rows import read_rows
+from mlsandbox_serving.profiling.rows import most_rows, read_rows
 from mlsandbox_serving.schema import Schema
 from mlsandbox_serving.tabular import TabularError
 
@@ -54,7 +53,7 @@ def profiled(request: Mapping[str, Any]) -> dict[str, Any]:
     if request["events"] is not None:
         from mlsandbox_serving.profiling.logged import read_events  # noqa: PLC0415 - of the drift service, which no file of rows needs
 
-        logged = read_events(Path(request["events"]), most=ProfileFile.MOST_ROWS)
+        logged = read_events(Path(request["events"]), most=most_rows(schema))
         known = {name: values for name, values in logged.columns.items() if name in schema.names}
         profile = _saved(request, schema, known, logged.answers, None)
         return _told(profile, total=profile.rows, refused=0, why="")

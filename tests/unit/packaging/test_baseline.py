@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlsandbox.actions.drift_engines import DriftEngines
-from mlsandbox.actions.project_stack import stack_of
+from mlsandbox.actions.project_stack import baselines_of, stack_of
 from mlsandbox.packaging.baseline import Baseline, answering, baseline_folder, read_baseline
 from mlsandbox.packaging.baseline_folder import has_left, put_files
 from mlsandbox.packaging.package import Package
@@ -161,7 +161,7 @@ def test_it_takes_the_place_of_the_profile_of_the_package(project: Project) -> N
     ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], frozenset({"drift"})))}
 
     def files(package: Package) -> set[object]:
-        spec = stack_of(project, [package], ports, frozenset({"drift"}), DriftEngines(("native",)))
+        spec = stack_of(project, [package], ports, frozenset({"drift"}), DriftEngines(("native",)), baselines=baselines_of(project))
         return set(spec.service("drift").files.values())
 
     kept, packaged = ("baseline.json", "profile.json", "profile.npz"), ("profile.json", "profile.npz")
