@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from mlsandbox.errors import InputUnreadable
+from mlsandbox_serving.contract import GAPS
 
 Row = dict[str, Any]
 _TRUE, _FALSE = frozenset({"true", "True", "TRUE", "1"}), frozenset({"false", "False", "FALSE", "0"})
-_MISSING: Final = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 """Files that need pandas."""
 
@@ -60,7 +60,7 @@ def typed_row(row: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]]) 
 
 def typed(text: str | None, column: Mapping[str, Any]) -> object:
     """One CSV cell as its column's type."""
-    if text is None or (text in _MISSING and text not in map(str, column.get("categories") or ())):
+    if text is None or (text.strip().lower() in GAPS and text not in map(str, column.get("categories") or ())):
         return None
     kind = column["type"]
     if kind == "category":

@@ -20,6 +20,7 @@ __all__ = [
     "ECS_VERSION",
     "ENVELOPES",
     "FIRST_PORT",
+    "GAPS",
     "SCHEMA_VERSION",
     "Action",
     "Dataset",
@@ -344,6 +345,9 @@ class NotReady:
     """Of the log store: its database takes no events; they stay in the spool."""
     STOPPING: Final = "STOPPING"
 
+
+GAPS: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
+"""Words of a CSV cell that stand for a missing value, in small letters; in a column of which one is a category it is that."""
 
 CAPTURE_FILE: Final = "capture.json"
 """What was recorded where a model was trained; beside the model in its project."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlsandbox_serving.contract import GAPS
 from mlsandbox_serving.schema import Column, Schema
 
 CHUNK: Final = 20_000
@@ -26,7 +27,6 @@ _COMPRESSED: Final = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 _ARROW: Final = {".feather", ".arrow", ".ipc"}
 _TRUE: Final = {"true", "1", "1.0", "yes", "t"}
 _FALSE: Final = {"false", "0", "0.0", "no", "f"}
-_GAPS: Final = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"}
 
 
 class TabularError(ValueError):
@@ -83,7 +83,9 @@ def rows(
             return
 
 
-def json_columns(path: Path, frame: Any, columns: Mapping[str, Column | None], start: int) -> dict[str, list[Any]]:
+def json_columns(
+    path: Path, frame: Any, columns: Mapping[str, Column | None], start: int, *, lenient: bool = False
+) -> dict[str, list[Any]]:
     """Columns of a frame that `frames` gave, as the JSON values that /predict takes.
 
     Args:
@@ -91,12 +93,13 @@ def json_columns(path: Path, frame: Any, columns: Mapping[str, Column | None], s
         frame: some rows of it.
         columns: which, in this order; with a definition texts get its type.
         start: position of the first row, for messages.
+        lenient: a text that does not fit stays one, for the schema to refuse its row.
 
     Raises:
         TabularError: a column is missing, or a value does not fit.
     """
     _check_columns(path, frame, list(columns))
-    return {name: _json_values(path, frame[name], column, start) for name, column in columns.items()}
+    return {name: _json_values(path, frame[name], column, start, lenient=lenient) for name, column in columns.items()}
 
 
 def frames(path: Path, *, texts: bool = False) -> Iterator[Any]:
@@ -209,14 +212,14 @@ def _check_columns(path: Path, frame: Any, wanted: Sequence[str]) -> None:
         )
 
 
-def _json_values(path: Path, series: Any, column: Column | None, start: int) -> list[Any]:
+def _json_values(path: Path, series: Any, column: Column | None, start: int, *, lenient: bool) -> list[Any]:
     values = _plain(series)
     if column is not None and column.type == "category" and series.dtype != "category":
         known = _by_text(column)
-        return [_cell(path, column, value, known, start + index) for index, value in enumerate(values)]
+        return [_cell(path, column, value, known, start + index, lenient=lenient) for index, value in enumerate(values)]
     if column is None or column.type == "datetime":
-        return [None if value == "" else value for value in values] if column is not None else values
-    return [_cell(path, column, value, {}, start + index) if isinstance(value, str) else value for index, value in enumerate(values)]
+        return [None if str(value).strip().lower() in GAPS else value for value in values] if column is not None else values
+    return [_cell(path, column, value, {}, start + index, lenient=lenient) for index, value in enumerate(values)]
 
 
 def _by_text(column: Column) -> dict[str, Any]:
@@ -249,11 +252,11 @@ def _json_value(value: Any, name: object) -> Any:
     return str(value)
 
 
-def _cell(path: Path, column: Column, value: Any, known: dict[str, Any], row: int) -> Any:
+def _cell(path: Path, column: Column, value: Any, known: dict[str, Any], row: int, *, lenient: bool) -> Any:
     """A text out of a CSV file as the type of its column; anything else as it is."""
     if not isinstance(value, str):
         return value
-    if column.nullable and value.strip().lower() in _GAPS and value not in known:
+    if value.strip().lower() in GAPS and value not in known:
         return None
     if column.type == "string":
         return value
@@ -262,6 +265,8 @@ def _cell(path: Path, column: Column, value: Any, known: dict[str, Any], row: in
     try:
         return _CONVERT[column.type](value.strip())
     except (ValueError, OverflowError):
+        if lenient:
+            return value
         raise TabularError(
             "VALUE_UNSUPPORTED",
             f"{path.name}, row {row}: column {column.name!r} holds {value[:80]!r}, not a {column.type}",

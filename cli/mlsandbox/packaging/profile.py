@@ -54,6 +54,9 @@ def packaged_profile(
     except ReferenceUnusable as error:
         why = f"{error.what}: {error.why}" if error.why else error.what
         return {"files": {}, "problem": why}
+    if told["rows"] < ProfileFile.LEAST_ROWS:
+        few = f"it has {_counted(told['rows'], 'row')} that the model takes, and needs {ProfileFile.LEAST_ROWS}"
+        return {"files": {}, "problem": f"{few}; {ProfileFile.GOOD_ROWS:,} are better"}
     for line in profile_lines(told):
         report(line)
     return {"files": {f"{PackageFile.PROFILE}/{each}": sha256_of(request.output / each)[0] for each in ProfileFile.ALL}, **told}

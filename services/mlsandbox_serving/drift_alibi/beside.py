@@ -195,6 +195,7 @@ class Beside:
                     return reference
                 few = f"{len(reference.table)} reference rows are fewer than a window of {self._settings.window_rows}"
                 _log.warning("%s/%s: %s; alibi compares with the first live rows instead", *source, few)
+                self._unreadable[source] = few
             except ReferenceUnreadable as error:
                 _log.warning("%s/%s: %s; alibi compares with the first live rows instead", *source, error)
                 self._unreadable[source] = str(error)

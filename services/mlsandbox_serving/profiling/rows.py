@@ -77,7 +77,7 @@ def read_rows(path: Path, schema: Schema, *, target: str | None, most: int | Non
         refused += int((~usable).sum())
         why = why or ("" if usable.all() else "it holds an infinity")
         part = frame[usable]
-        values = json_columns(path, part, wanted, start)
+        values = json_columns(path, part, wanted, start, lenient=True)
         answers = None if own is None else json_columns(path, part, {own: _label_column(own, schema)}, start)[own]
         good, fault = _accepted(schema, values)
         why = why or fault

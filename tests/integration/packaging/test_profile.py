@@ -87,6 +87,18 @@ def test_rows_that_the_model_does_not_take_are_told(tmp_path: Path) -> None:
     verify_package(package)
 
 
+def test_a_handful_of_rows_is_no_reference(packaged: Package) -> None:
+    """Rows of which any other one would be out of range must make no profile, and how many it takes must be kept."""
+    reference = _reference(packaged)
+    reference.write_text("\n".join(reference.read_text().splitlines()[:50]) + "\n")
+
+    package, _ = _packaged(packaged.store.parents[1])
+
+    problem = "it has 49 rows that the model takes, and needs 50; 5,000 are better"
+    assert package.manifest["profile"] == {"files": {}, "problem": problem}
+    verify_package(package)
+
+
 def test_a_broken_program_is_an_error(packaged: Package, tmp_path: Path) -> None:
     """A program that ends without an answer must not be taken for reference rows that cannot be used."""
     request = ProfileRequest({}, {}, tmp_path, None, (), (), tmp_path / "out", reference=_reference(packaged))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_without_reference_rows_live_ones_become_it(reference: Reference, tmp_pa
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(f"wine/v1: there are no reference rows in {tmp_path / 'profile'} (rows.npz is missing)")
     assert said.endswith("alibi compares with the first live rows instead")
+
+
+def test_few_reference_rows_are_none(reference: Reference, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A reference with fewer rows than a window must not be judged by: live rows become it, which is said."""
+    assert reference.table is not None
+    save_reference(replace(reference, table=reference.table[:99]), tmp_path / "profile")
+    beside = _beside(tmp_path / "state")
+    _play(beside, reference, 1, 3, tmp_path / "profile")
+
+    assert _verdict(beside).learning == 5_000 - 90
+    assert "99 reference rows are fewer than a window of 100" in caplog.text
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])

@@ -231,6 +231,19 @@ def test_rows_that_the_endpoint_refuses_are_left_out(tmp_path: Path, suffix: str
     assert (told["rows"], told["refused"], told["why"]) == (597, 3, "it holds an infinity")
 
 
+def test_cells_of_a_csv_file_that_hold_no_value(tmp_path: Path) -> None:
+    """An empty cell must be a missing value, as it is in other files, and a text among numbers must cost its own row alone."""
+    made = _made(tmp_path, people(600), target=None)
+    frame = people(600).astype({"age": object})
+    frame.loc[7, "age"], frame.loc[8, "age"], frame.loc[9, "age"] = "", "NaN", "old"
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+
+    told = profiled({**made.request, "reference": str(tmp_path / "odd.csv")})
+
+    assert (told["rows"], told["refused"]) == (597, 3)
+    assert told["why"].startswith("column 'age': null not allowed")
+
+
 def test_a_reference_of_nothing_but_refused_rows(tmp_path: Path) -> None:
     """A file in which no row is one must be refused, with what is wrong."""
     made = _made(tmp_path, people(600), target=None)
