@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from support.census import AGE, ALERT, alerts, all_arrived, ask_about, people, said
 from support.docker_stack import DockerSandbox
 from support.waiting import wait_for
@@ -25,3 +27,18 @@ def test_drift_must_be_told_while_it_lasts(full: DockerSandbox) -> None:
     wait_for(
         lambda: all(line in full.run("logs", "shipper", "-n", "1000").ok().out for line in told), every=1, what="both lines of the receiver"
     )
+
+
+def test_a_baseline_is_compared_with(full: DockerSandbox) -> None:
+    """Rows of a file must become what the service in its container compares with, it alone be started anew, and a reset undo that."""
+    before = {name: full.inspect(name)["State"]["Pid"] for name in full.containers() if name != "drift"}
+    pd.DataFrame(people(3_000, seed=3)).to_csv(full.root / "older.csv", index=False)
+
+    done = full.run("drift", "baseline", "set", "--from", "older.csv").ok()
+    assert done.out.splitlines()[1].strip() == "the drift service compares with it"
+    assert (said(full)["reference"]["rows"], said(full)["reference"]["baseline"]["source"]) == (3_000, "older.csv")
+    assert f"a baseline of {said(full)['reference']['baseline']['created'][:10]}, from older.csv" in full.run("drift").out
+
+    full.run("drift", "baseline", "reset").ok()
+    assert (said(full)["reference"]["rows"], said(full)["reference"]["baseline"]) == (15_000, None)
+    assert {name: full.inspect(name)["State"]["Pid"] for name in before} == before
