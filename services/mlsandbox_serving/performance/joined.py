@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterable
 from enum import StrEnum
@@ -29,11 +30,13 @@ class Window(StrEnum):
     """All that are kept."""
 
 
+_LONGEST_NAME: Final = 64
+"""Characters of a class that is kept as it is; of a longer one a digest."""
 SECONDS: Final = {Window.HOUR: 3_600, Window.DAY: 86_400}
 
 
 class Joined:
-    """Labelled rows of one version.
+    """Labelled rows of one version; a row without probabilities takes no room for them.
 
     Args:
         kind: of the version's predictions, CLASS or NUMBER.
@@ -44,27 +47,35 @@ class Joined:
     def __init__(self, kind: str, classes: list[Value], rows: Iterable[Row]) -> None:
         self._is_class = kind == CLASS
         self._known = len(classes)
-        self._names: dict[Value, int] = {name: place for place, name in enumerate(classes)}
+        self._names: dict[Value | bytes, int] = {_key(name): place for place, name in enumerate(classes)}
         width = len(classes) * np.dtype(np.float64).itemsize
-        nothing = np.full(len(classes), np.nan).tobytes()
-        times, unusable, scores = array("q"), array("q"), bytearray()
+        times, unusable, scored, scores = array("q"), array("q"), array("q"), bytearray()
         labels: array[Any] = array("i" if self._is_class else "d")
         predictions: array[Any] = array("i" if self._is_class else "d")
         for time, prediction, probabilities, label in rows:
             if prediction is None or not self._comparable(prediction, label):
                 unusable.append(time)
                 continue
+            if self._is_class and probabilities is not None and len(probabilities) == width > 0:
+                scored.append(len(times))
+                scores += probabilities
             times.append(time)
             labels.append(self._number(label))
             predictions.append(self._number(prediction))
-            if self._is_class:
-                scores += probabilities if probabilities is not None and len(probabilities) == width else nothing
         self._times = np.array(times, np.int64)
         self._unusable = np.array(unusable, np.int64)
         kind_of_numbers = np.int32 if self._is_class else np.float64
         self._labels: NDArray[np.int32 | np.float64] = np.array(labels, kind_of_numbers)
         self._predictions: NDArray[np.int32 | np.float64] = np.array(predictions, kind_of_numbers)
-        self._scores: Floats = np.frombuffer(bytes(scores), np.float64).reshape(len(times), self._known if self._is_class else 0)
+        self._scored = np.array(scored, np.int64)
+        """The rows that have probabilities."""
+        self._scores: Floats = np.frombuffer(scores, np.float64).reshape(len(scored), self._known if self._is_class else 0)
+        self._has_all = ~np.isnan(self._scores).any(axis=1)
+
+    @property
+    def size(self) -> int:
+        """Bytes, those of the names of classes not counted."""
+        return sum(each.nbytes for each in (self._times, self._unusable, self._labels, self._predictions, self._scored, self._scores))
 
     def count(self, since: int) -> int:
         """Labelled rows predicted since then."""
@@ -81,14 +92,13 @@ class Joined:
         if not self._is_class:
             return metrics.of_numbers(labels.astype(np.float64), predictions.astype(np.float64))
         truth, predicted = labels.astype(np.int32), predictions.astype(np.int32)
-        return metrics.of_classes(truth, predicted, positive=self._positive(truth, predicted)) | self._probable(truth, self._scores[chosen])
+        return metrics.of_classes(truth, predicted, positive=self._positive(truth, predicted)) | self._probable(chosen)
 
-    def _probable(self, truth: Codes, scores: Floats) -> dict[str, float]:
+    def _probable(self, chosen: NDArray[np.bool_]) -> dict[str, float]:
         """Of the rows that have probabilities, and a label that is one of the model's classes."""
-        if not self._known:
-            return {}
-        chosen = (truth < self._known) & ~np.isnan(scores).any(axis=1)
-        return metrics.of_probabilities(truth[chosen], scores[chosen])
+        truth = self._labels[self._scored].astype(np.int32)
+        usable = chosen[self._scored] & (truth < self._known) & self._has_all
+        return metrics.of_probabilities(truth[usable], self._scores[usable])
 
     def _positive(self, truth: Codes, predicted: Codes) -> int | None:
         """The class that counts as positive: the second of two; of unknown classes 1, when there are only 0 and 1."""
@@ -101,4 +111,9 @@ class Joined:
         return texts[0] == texts[1] and (self._is_class or not texts[0])
 
     def _number(self, value: Value) -> int | float:
-        return self._names.setdefault(value, len(self._names)) if self._is_class else float(value)
+        return self._names.setdefault(_key(value), len(self._names)) if self._is_class else float(value)
+
+
+def _key(name: Value) -> Value | bytes:
+    """What stands for a class: there may be as many as rows."""
+    return hashlib.blake2b(name.encode(), digest_size=16).digest() if isinstance(name, str) and len(name) > _LONGEST_NAME else name

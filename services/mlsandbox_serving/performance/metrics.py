@@ -28,6 +28,8 @@ LOG_LOSS: Final = "log_loss"
 MEAN_ABSOLUTE_ERROR: Final = "mean_absolute_error"
 ROOT_MEAN_SQUARED_ERROR: Final = "root_mean_squared_error"
 
+_CHUNK: Final = 1_000
+"""Rows of which there is a second table at a time."""
 _EPSILON: Final = float(np.finfo(np.float64).eps)
 
 
@@ -106,6 +108,9 @@ def _brier(truth: Codes, probabilities: Floats) -> float:
     rows, classes = probabilities.shape
     if classes == 2:
         return float(np.mean(((truth == 1) - probabilities[:, 1]) ** 2))
-    distances = probabilities.copy()
-    distances[np.arange(rows), truth] -= 1
-    return float(np.mean(np.sum(distances**2, axis=1)))
+    distances = np.empty(rows)
+    for start in range(0, rows, _CHUNK):
+        part = probabilities[start : start + _CHUNK].copy()
+        part[np.arange(len(part)), truth[start : start + _CHUNK]] -= 1
+        distances[start : start + _CHUNK] = np.sum(part**2, axis=1)
+    return float(np.mean(distances))

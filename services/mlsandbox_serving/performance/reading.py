@@ -18,6 +18,10 @@ Value = str | int | float
 CLASS: Final = "class"
 NUMBER: Final = "number"
 _INT64: Final = range(-(2**63), 2**63)
+LONGEST_NAME: Final = 200
+"""Characters of the id of a request, and of the name of a model or version; what has a longer one is not kept."""
+LONGEST_VALUE: Final = 1_024
+"""Characters of a class; a longer one is none."""
 
 
 class Predictions(NamedTuple):
@@ -67,6 +71,8 @@ def read_event(time: int, record: Mapping[str, Any]) -> Predictions | Label | No
     if not all(texts) or time not in _INT64:
         return None
     event, model, request = (text or "" for text in texts)
+    if max(len(model), len(request)) > LONGEST_NAME:
+        return None
     digest = hashlib.blake2b(event.encode(), digest_size=16).digest()
     if dataset == Dataset.PREDICTION:
         return _predictions(digest, time, model, request, record)
@@ -79,7 +85,12 @@ def read_event(time: int, record: Mapping[str, Any]) -> Predictions | Label | No
 
 def _predictions(digest: bytes, time: int, model: str, request: str, record: Mapping[str, Any]) -> Predictions | None:
     version, answered, classes = _text(record.get(Field.VERSION)), record.get(Field.PREDICTIONS), record.get(Field.CLASSES)
-    if version is None or not isinstance(answered, list) or any(isinstance(value, list | dict) for value in answered):
+    if (
+        version is None
+        or len(version) > LONGEST_NAME
+        or not isinstance(answered, list)
+        or any(isinstance(value, list | dict) for value in answered)
+    ):
         return None
     probabilities = record.get(Field.PROBABILITIES)
     is_class = isinstance(classes, list) or probabilities is not None or any(isinstance(value, str | bool) for value in answered)
@@ -112,7 +123,7 @@ def _text(value: object) -> str | None:
 
 def _value(value: object) -> Value | None:
     if isinstance(value, str):
-        return value.encode(errors="replace").decode()
+        return value.encode(errors="replace").decode() if len(value) <= LONGEST_VALUE else None
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return int(value) if isinstance(value, int) and value in _INT64 else None

@@ -22,9 +22,16 @@ from mlsandbox_serving.performance.reading import Label, Predictions, read_event
 _NANOSECONDS: Final = 10**9
 _SEEN: Final = 2
 """Times the bound of predictions: so many events are remembered."""
+_PARTS: Final = 8
+"""Of what is kept, so many parts; one of them goes at a time when the file is too large."""
 _EVICTED: Final = 500
 """Requests that are looked at in one go when there are too many."""
 _DROPPED: Final = "dropped"
+_MOST_BYTES: Final = 1024**3
+_MOST_CELLS: Final = 2_000_000
+"""Probabilities of a version that are compared with labels, those of the newest rows: 16 MB."""
+_JOINED_BYTES: Final = 32 * 1024 * 1024
+"""Of labelled rows that are kept in memory from one summary to the next; what is more is read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +80,26 @@ class PerformanceStore:
         max_predictions: predicted rows that are kept, over all models; past it the oldest requests go with their labels. As many labels
             are kept; past it the oldest without a prediction go.
         max_age: seconds after which predictions and labels go.
+        max_bytes: of the file, about; past it the oldest labels without a prediction go, and then the oldest requests.
         clock: epoch seconds now.
 
     Raises:
         sqlite3.Error, OSError: the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, *, max_predictions: int, max_age: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_predictions: int,
+        max_age: float,
+        max_bytes: int = _MOST_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database(folder)
         self._max_predictions = max_predictions
         self._max_age = max_age
+        self._max_bytes = max_bytes
         self._clock = clock
         self._joined: dict[int, tuple[object, Joined]] = {}
         self._database.opened()
@@ -156,17 +173,18 @@ class PerformanceStore:
         connection.execute("DELETE FROM labels WHERE time < ?", (oldest,))
         while (excess := _counter(connection, KEPT) - self._max_predictions) > 0 and (evicted := _evict(connection, excess)):
             gone += evicted
+        excess = _counter(connection, LABELS) - self._max_predictions
+        dropped = _drop(connection, excess + self._max_predictions // 100) if excess > 0 else 0
+        connection.execute("DELETE FROM seen WHERE number <= (SELECT MAX(number) FROM seen) - ?", (max(_SEEN * self._max_predictions, 1),))
+        while _bytes(connection) > self._max_bytes:
+            without = _drop(connection, _counter(connection, LABELS) // _PARTS + 1)
+            evicted = 0 if without else _evict(connection, _counter(connection, KEPT) // _PARTS + 1)
+            gone, dropped = gone + evicted, dropped + without
+            if not evicted and not without:
+                break
         if gone:
             connection.execute("DELETE FROM sources WHERE NOT EXISTS (SELECT 1 FROM requests WHERE source = sources.id)")
-        connection.execute("DELETE FROM seen WHERE number <= (SELECT MAX(number) FROM seen) - ?", (max(_SEEN * self._max_predictions, 1),))
-        excess = _counter(connection, LABELS) - self._max_predictions
-        if excess <= 0:
-            return 0
-        return connection.execute(
-            "DELETE FROM labels WHERE (request, row, model) IN "  # noqa: S608 - a condition of our own
-            f"(SELECT request, row, model FROM labels WHERE NOT {MATCHED} ORDER BY time, sequence LIMIT ?)",
-            (excess + self._max_predictions // 100,),
-        ).rowcount
+        return dropped
 
     def _summary(self, now: int) -> Iterable[Performance]:
         connection = self._database.opened()
@@ -182,13 +200,20 @@ class PerformanceStore:
                 ).fetchone()
                 labels, unusable = joined.count(start), joined.unusable(start)
                 yield Performance(model, version, window, int(predictions), labels, unusable, joined.scores(start))
+            if sum(each.size for _, each in self._joined.values()) > _JOINED_BYTES:
+                del self._joined[source]
 
     def _join(self, connection: sqlite3.Connection, source: int, model: str, kind: str, classes: str | None) -> Joined:
         """Labelled rows of a version, read anew only when some have changed."""
         state = (self._database.openings, _counter(connection, REVISION), kind, classes)
         if source not in self._joined or self._joined[source][0] != state:
-            rows = connection.execute(_JOIN, (source, model))
-            self._joined[source] = state, Joined(kind, json.loads(classes) if classes else [], rows)
+            names = json.loads(classes) if classes else []
+            most, newest = _MOST_CELLS // max(len(names), 1), None
+            if _counter(connection, LABELS) > most:
+                newest = connection.execute(_NEWEST, (source, model, most)).fetchone()
+            rows = connection.execute(_JOIN, (newest[0] if newest else -(2**63), source, model))
+            self._joined.pop(source, None)
+            self._joined[source] = state, Joined(kind, names, rows)
         return self._joined[source][1]
 
     def _totals(self) -> Totals:
@@ -206,11 +231,34 @@ class PerformanceStore:
 
 # CROSS JOIN keeps the order: labels are the fewest.
 _JOIN: Final = """
-SELECT requests.time, rows.prediction, rows.scores, labels.label FROM labels
+SELECT requests.time, rows.prediction, CASE WHEN requests.time > ? THEN rows.scores END, labels.label FROM labels
 CROSS JOIN requests ON requests.request = labels.request AND requests.source = ?
 CROSS JOIN rows ON rows.request = requests.id AND rows.row = labels.row
 WHERE labels.model = ?
 """
+
+# The time up to which rows are too many.
+_NEWEST: Final = """
+SELECT requests.time FROM labels
+CROSS JOIN requests ON requests.request = labels.request AND requests.source = ?
+CROSS JOIN rows ON rows.request = requests.id AND rows.row = labels.row
+WHERE labels.model = ? ORDER BY requests.time DESC LIMIT 1 OFFSET ?
+"""
+
+
+def _drop(connection: sqlite3.Connection, count: int) -> int:
+    """Delete so many of the oldest labels without a prediction; how many there were."""
+    return connection.execute(
+        "DELETE FROM labels WHERE (request, row, model) IN "  # noqa: S608 - a condition of our own
+        f"(SELECT request, row, model FROM labels WHERE NOT {MATCHED} ORDER BY time, sequence LIMIT ?)",
+        (count,),
+    ).rowcount
+
+
+def _bytes(connection: sqlite3.Connection) -> int:
+    """Of the file, as far as it is used."""
+    (pages,), (free,), (size,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size"))
+    return int(pages - free) * int(size)
 
 
 def _evict(connection: sqlite3.Connection, excess: int) -> int:
