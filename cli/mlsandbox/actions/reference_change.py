@@ -38,7 +38,7 @@ def hand_over(project: Project, looked: Sight, report: Report) -> str:
     sight = look(project.root)
     if not sight.observed.running:
         return f"the stack is not running: {_LATER}"
-    if not _same(looked, sight):
+    if not same_stack(looked, sight):
         return f"the stack was started anew meanwhile: {_LATER}"
     if sight.observed.service(DRIFT) is None:
         return f"this stack does not watch for drift: {_LATER}"
@@ -75,7 +75,7 @@ def other_changes(plan: Plan, observed: Observed) -> str:
     return "; ".join(words)
 
 
-def _same(looked: Sight, now: Sight) -> bool:
+def same_stack(looked: Sight, now: Sight) -> bool:
     """Whether the same versions answer, in the same stack."""
     known = [(each.observed.running, each.observed.stack_id, each.engine.name, dict(each.remembered.served)) for each in (looked, now)]
     return known[0] == known[1]
