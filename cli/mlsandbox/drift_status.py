@@ -89,6 +89,8 @@ class Performance:
     window: str
     predictions: int
     labels: int
+    unusable: int
+    """Of these, labels that the prediction cannot be compared with."""
     metrics: Mapping[str, float | None]
 
 
@@ -103,6 +105,7 @@ class Opinion:
         windows: compared so far.
         window_rows: of each.
         failed_rows: of windows of which something could not be compared.
+        problems: what could not be compared, or be made at all, by name, and why.
     """
 
     engine: str
@@ -111,6 +114,7 @@ class Opinion:
     windows: int
     window_rows: int
     failed_rows: int
+    problems: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,9 @@ def _opinion(entry: Mapping[str, Any] | None) -> Opinion | None:
         windows=int(entry["windows"]),
         window_rows=int(entry["window_rows"]),
         failed_rows=int(entry["failed_rows"]),
+        problems={
+            str(name): str(why) for name, why in {**(entry["window"] or {}).get("problems", {}), **entry["unusable_detectors"]}.items()
+        },
     )
 
 
@@ -304,7 +311,7 @@ def _column(entry: Mapping[str, Any]) -> Column:
 
 def _performance(entry: Mapping[str, Any]) -> Performance:
     metrics = {str(name): _number(value) for name, value in entry["metrics"].items()}
-    return Performance(str(entry["window"]), int(entry["predictions"]), int(entry["labels"]), metrics)
+    return Performance(str(entry["window"]), int(entry["predictions"]), int(entry["labels"]), int(entry["unusable"]), metrics)
 
 
 def _word(value: object) -> str | None:

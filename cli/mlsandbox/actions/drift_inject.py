@@ -19,6 +19,7 @@ from mlsandbox.errors import UsageError
 from mlsandbox.project import Project
 from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.settings import ModelConfig
+from mlsandbox_serving.contract import Origin
 
 _EXAMPLE = "sandbox drift inject --column NAME --shift 1sd"
 
@@ -68,9 +69,10 @@ def inject_drift(
     watched = drift_report(drift_port(sight))
     package = served_package(project, config.name, sight.remembered.served.get(config.name))
     _refuse_while_learning(watched, config.name, package.version)
-    with Endpoint(url, timeout=timeout) as endpoint:
+    with Endpoint(url, timeout=timeout, origin=Origin.INJECTED) as endpoint:
         schema = endpoint.schema()
         column = _column(schema, options.column, config)
+        _refuse_uncompared(watched, config.name, package.version, options.column)
         known = known_rows(config, package, schema, sight.remembered.examples)
         change = change_of(shift, column, known.rows)
         for warning in _warnings(project, config, options.column, few=known.is_few, rows=len(known.rows)):
@@ -117,6 +119,15 @@ def _refuse_while_learning(watched: DriftReport, model: str, version: str) -> No
             f"{model} {version} has no reference yet, and injected rows would become it",
             why=f"{left:,} live rows are still to come before anything is compared.",
             fix="send ordinary rows first: sandbox predict --data FILE",
+        )
+
+
+def _refuse_uncompared(watched: DriftReport, model: str, version: str, column: str) -> None:
+    """Nobody would see the drift of a column that is not compared."""
+    why = next((each.left_out.get(column) for each in watched.models if (each.model, each.version) == (model, version)), None)
+    if why is not None and not why.startswith("hashed"):
+        raise UsageError(
+            f"column {column!r} is not compared, so nobody would see its drift", why=f"{why}.", fix=f"choose another one: {_EXAMPLE}"
         )
 
 

@@ -61,6 +61,8 @@ class Injection:
     source: str
     known: int
     """Rows that were drawn from."""
+    total: int
+    """Rows that there are; more than `known` when these are a sample."""
     planned: int
     sent: int
     """Rows that the endpoint answered."""
@@ -163,6 +165,7 @@ def send(endpoint: Endpoint, known: Known, column: str, change: Change, dose: Do
         shift=shift,
         source=known.source,
         known=len(known.rows),
+        total=known.total,
         planned=dose.rows,
         sent=tally.sent,
         changed=tally.changed,
@@ -174,7 +177,7 @@ def send(endpoint: Endpoint, known: Known, column: str, change: Change, dose: Do
 
 def planned(known: Known, column: str, dose: Dose, *, shift: str, model: str, version: str) -> Injection:
     """What `send` would send."""
-    return Injection(model, version, column, shift, known.source, len(known.rows), dose.rows, 0, 0, 0, {}, 0.0, dry_run=True)
+    return Injection(model, version, column, shift, known.source, len(known.rows), known.total, dose.rows, 0, 0, 0, {}, 0.0, dry_run=True)
 
 
 def _send(endpoint: Endpoint, batch: list[Drawn], tally: _Tally) -> str:

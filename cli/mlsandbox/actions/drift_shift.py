@@ -7,6 +7,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from mlsandbox.data_rows import Row, typed
@@ -14,10 +15,12 @@ from mlsandbox.errors import UsageError
 
 _NUMBER: Final = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _MOVE: Final = re.compile(rf"([+-]?)({_NUMBER})(sd)?")
+_LATER: Final = re.compile(rf"([+-]?{_NUMBER})([dhm])")
+_MINUTES: Final = {"d": 1_440.0, "h": 60.0, "m": 1.0}
 _SCALE: Final = re.compile(rf"[x*]({_NUMBER})")
 _MISSING: Final = re.compile(rf"missing=({_NUMBER})%")
 _CATEGORY: Final = re.compile(rf"category=(.+):({_NUMBER})%", re.DOTALL)
-_FORMS: Final = '"1sd", "+5", "x1.2", "missing=10%" or "category=VALUE:20%"'
+_FORMS: Final = '"1sd", "+5", "x1.2", "30d", "missing=10%" or "category=VALUE:20%"'
 _NUMBERS: Final = frozenset({"float", "integer"})
 
 
@@ -31,6 +34,16 @@ class Move:
 
     def __str__(self) -> str:
         return f"{self.by!r}sd" if self.in_sd else f"{self.by:+}"
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Every date becomes later, or earlier, by so many minutes."""
+
+    minutes: float
+
+    def __str__(self) -> str:
+        return f"{self.minutes!r}m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class Category:
         return f"category={self.value}:{self.percent!r}%"
 
 
-Shift = Move | Scale | Missing | Category
+Shift = Move | Later | Scale | Missing | Category
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ class Change:
         factor: of a number.
         becomes: what other values become; only read when `replaces`.
         replaces: whether the value is replaced rather than computed.
+        minutes: that a date becomes later.
     """
 
     share: float = 1.0
@@ -86,11 +100,14 @@ class Change:
     factor: float = 1.0
     becomes: object = None
     replaces: bool = False
+    minutes: float = 0.0
 
     def of(self, value: object) -> object:
         """What becomes of one value; what is no number stays as it is when numbers are computed."""
         if self.replaces:
             return self.becomes
+        if self.minutes:
+            return _later(value, self.minutes)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
         number = value * self.factor + self.add
@@ -109,6 +126,8 @@ def parse_shift(text: str) -> Shift:
         # A bare number could mean anything: only "5sd", "+5" and "-5" are moves.
         by = float(f"{found[1]}{found[2]}")
         shift = Move(by, in_sd=bool(found[3])) if found[1] or found[3] else None
+    elif found := _LATER.fullmatch(given):
+        shift = Later(float(found[1]) * _MINUTES[found[2]])
     elif found := _SCALE.fullmatch(given):
         shift = Scale(float(found[1]))
     elif found := _MISSING.fullmatch(given):
@@ -145,10 +164,11 @@ def change_of(shift: Shift, column: Mapping[str, Any], rows: Iterable[Row]) -> C
         return Change(shift.percent / 100, becomes=None, replaces=True)
     if isinstance(shift, Category):
         return Change(shift.percent / 100, becomes=_category(shift, column), replaces=True)
-    if kind not in _NUMBERS:
-        raise UsageError(
-            f"column {name!r} holds no numbers but is of the type {kind}", why="It cannot be moved.", fix=_example("category=VALUE:20%")
-        )
+    if isinstance(shift, Later) and kind == "datetime":
+        return Change(minutes=shift.minutes)
+    if kind not in _NUMBERS or isinstance(shift, Later):
+        fitting = "30d" if kind == "datetime" else "1sd" if kind in _NUMBERS else "category=VALUE:20%"
+        raise UsageError(f"column {name!r} is of the type {kind}", why=f"It cannot be changed by {shift}.", fix=_example(fitting))
     whole = kind == "integer"
     if isinstance(shift, Scale):
         return Change(factor=shift.factor, whole=whole)
@@ -163,10 +183,10 @@ def change_of(shift: Shift, column: Mapping[str, Any], rows: Iterable[Row]) -> C
 def _problem(shift: Shift) -> str:
     if isinstance(shift, Missing | Category):
         return "" if 0 < shift.percent <= 100 else "must be of more than 0% and at most 100% of the rows"
-    amount = shift.by if isinstance(shift, Move) else shift.factor
+    amount = shift.by if isinstance(shift, Move) else shift.minutes if isinstance(shift, Later) else shift.factor
     if not math.isfinite(amount):
         return "is beyond all numbers"
-    return "changes nothing" if amount == (0.0 if isinstance(shift, Move) else 1.0) else ""
+    return "changes nothing" if amount == (1.0 if isinstance(shift, Scale) else 0.0) else ""
 
 
 def _category(shift: Category, column: Mapping[str, Any]) -> object:
@@ -187,6 +207,15 @@ def _category(shift: Category, column: Mapping[str, Any]) -> object:
             f"{shift.value!r} is no value of column {column['name']!r}, which is of the type {column['type']}", fix=_example("1sd")
         )
     return value
+
+
+def _later(value: object, minutes: float) -> object:
+    """A date as text, later; what is none, or would be none, stays as it is."""
+    try:
+        moved = datetime.fromisoformat(str(value)) + timedelta(minutes=minutes)
+    except (ValueError, OverflowError):
+        return value
+    return moved.date().isoformat() if len(str(value)) == len("2026-11-26") else moved.isoformat()
 
 
 def _deviation(name: str, rows: Iterable[Row]) -> float:

@@ -41,7 +41,7 @@ def command(
     browse: Annotated[bool, typer.Option("--open", help="report: show it in the browser.")] = False,
     column: Annotated[str | None, typer.Option("--column", metavar="NAME", help="inject: the column to change.")] = None,
     shift: Annotated[
-        str | None, typer.Option("--shift", metavar="CHANGE", help="inject: 1sd, +5, x1.2, missing=10% or category=VALUE:20%.")
+        str | None, typer.Option("--shift", metavar="CHANGE", help="inject: 1sd, +5, x1.2, 30d, missing=10% or category=VALUE:20%.")
     ] = None,
     duration: Annotated[str, typer.Option("--for", metavar="TIME", help="inject: how long.")] = "30s",
     rate: Annotated[int, typer.Option("--rate", metavar="N", help="inject: rows a second.")] = 100,
@@ -49,7 +49,7 @@ def command(
     logs: Annotated[bool, typer.Option("--from-logs", help="baseline set: the newest 20,000 logged requests.")] = False,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help='--from-logs: not older than this, such as "24h".')] = None,
 ) -> Exit:
-    """Evidence of 1x raises an alarm. inject sends changed reference rows to the running model; baseline is what is compared with."""
+    """Evidence of 100% raises an alarm. inject sends changed reference rows to the running model; baseline is what is compared with."""
     said = meant(words or ())
     check_options(
         said,

@@ -33,6 +33,8 @@ def drift_text(result: DriftResult, paint: Paint) -> str:
     if result.former:
         blocks.append(f"not served any more, and not shown: {_counted(result.former, 'version')}; see all: sandbox drift --all")
     blocks += attention
+    if left_out := list(dict.fromkeys(_left_out(each) for each in result.models if each.left_out)):
+        blocks.append("\n".join(line for each in left_out for line in _wrapped(each, "")))
     if result.silent:
         blocks.append("\n".join(f"{paint.warn('attention:')} the engine {name} is off: {why}" for name, why in result.silent.items()))
     checked = f"{result.checked.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -50,7 +52,8 @@ def page_text(page: DriftPage) -> str:
 def injection_text(result: Injection, paint: Paint) -> str:
     """What was sent, what became of it, and where to look."""
     named = f"{result.model} {result.version}".strip()
-    drawn = f"drawn from {result.source} ({result.known:,} rows), column {result.column} changed by {result.shift}"
+    of = f"{result.known:,} of its {result.total:,} rows" if result.known < result.total else _counted(result.total, "row")
+    drawn = f"drawn from {result.source} ({of}), column {result.column} changed by {result.shift}"
     if result.dry_run:
         return f"would send {result.planned:,} rows to {named}, {drawn}; nothing was sent"
     lines = [f"{paint.good('✓')} {result.sent:,} rows were sent to {named} in {span(result.elapsed)}, {drawn}"]
@@ -107,7 +110,8 @@ def _conclusion(result: DriftResult, paint: Paint) -> str:
 
 def _model(model: ModelDrift, paint: Paint) -> Iterator[str]:
     former = "" if model.current else " · not served any more"
-    yield f"{paint.strong(f'{model.model} {model.version}')} · {_coloured(model.state, _STATES.get(model.state, model.state), paint)}{former}"
+    state = _coloured(model.state, _STATES.get(model.state, model.state), paint)
+    yield f"{paint.strong(f'{model.model} {model.version}')} · {state}{former}"
     yield from _wrapped(model.sentence)
     yield from _wrapped(_rows(model))
     for each in _attention(model):
@@ -153,10 +157,12 @@ def _second(opinion: Opinion, paint: Paint) -> Iterator[str]:
     """Its sentence, in the colour of what it says; alerts are the native engine's alone."""
     colour = paint.bad if opinion.state in {"drift", "failed"} else paint.good if opinion.state == "steady" else paint.warn
     yield from map(colour, _wrapped(opinion.sentence, "    "))
+    for name, why in opinion.problems.items():
+        yield from map(paint.warn, _wrapped(f"{name}: {why}", "    "))
 
 
 def _windows(opinion: Opinion) -> str:
-    failed = f", {opinion.failed_rows:,} rows not compared" if opinion.failed_rows else ""
+    failed = f"; of {opinion.failed_rows:,} rows something could not be compared" if opinion.failed_rows else ""
     return f"{opinion.windows:,} windows of {opinion.window_rows:,} rows{failed}"
 
 
@@ -176,10 +182,13 @@ def _attention(model: ModelDrift) -> Iterator[str]:
             yield f"{kind.kind} can raise no alert: {kind.informational}"
     if model.rows_without_inputs:
         yield f"{model.rows_without_inputs:,} rows were logged without inputs: only what the model answered is compared"
-    if model.left_out:
-        named = "; ".join(f"{name}: {why}" for name, why in list(model.left_out.items())[:3])
-        more = f"; and {len(model.left_out) - 3} more" if len(model.left_out) > 3 else ""
-        yield f"not watched: {named}{more}"
+
+
+def _left_out(model: ModelDrift) -> str:
+    """The same for all versions of a model as long as their references leave out the same columns, and then told once."""
+    named = "; ".join(f"{name}: {why}" for name, why in list(model.left_out.items())[:3])
+    more = f"; and {len(model.left_out) - 3} more" if len(model.left_out) > 3 else ""
+    return f"not compared of {model.model}: {named}{more}"
 
 
 def _since(kind: KindVerdict, model: ModelDrift) -> str:
@@ -228,7 +237,8 @@ def _performance(windows: tuple[Performance, ...]) -> Iterator[str]:
         known = [(name, value) for name, value in each.metrics.items() if value is not None]
         told = "  ".join(f"{name} {value:.4g}" for name, value in known[:_METRICS])
         yield ""
-        yield f"with labels ({each.window}): {each.labels:,} of {each.predictions:,} predictions  {told}".rstrip()
+        apart = f"; {_counted(each.unusable, 'label')} cannot be used" if each.unusable else ""
+        yield f"with labels ({each.window}): {each.labels - each.unusable:,} of {each.predictions:,} predictions{apart}  {told}".rstrip()
         return
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlsandbox.actions.drift_rows import Known, sample
 from mlsandbox.actions.drift_send import check_dose, drawn_rows
-from mlsandbox.actions.drift_shift import Category, Change, Missing, Move, Scale, Shift, change_of, parse_shift
+from mlsandbox.actions.drift_shift import Category, Change, Later, Missing, Move, Scale, Shift, change_of, parse_shift
 from mlsandbox.errors import UsageError
 
 FLOAT = {"name": "age", "type": "float", "nullable": False}
@@ -24,6 +24,7 @@ percents = st.floats(0, 100, exclude_min=True)
 shifts = st.one_of(
     st.builds(Move, finite.filter(bool), in_sd=st.booleans()),
     st.builds(Scale, st.floats(0, 1e300).filter(lambda factor: factor != 1.0)),
+    st.builds(Later, finite.filter(bool)),
     st.builds(Missing, percents),
     st.builds(Category, st.text(min_size=1), percents),
 )
@@ -43,6 +44,8 @@ def test_shifts_round_trip(shift: Shift) -> None:
         ("+5", Move(5.0, in_sd=False)),
         ("-.5", Move(-0.5, in_sd=False)),
         ("x1.2", Scale(1.2)),
+        ("30d", Later(43_200.0)),
+        ("-2h", Later(-120.0)),
         ("*2", Scale(2.0)),
         ("missing=10%", Missing(10.0)),
         ("category=a:b=c%:20%", Category("a:b=c%", 20.0)),
@@ -119,7 +122,7 @@ def test_a_constant_column_has_no_deviation() -> None:
 def test_shares() -> None:
     """About the share of the rows must be changed; the rest are rows of the reference, and the reference is left as it was."""
     change = change_of(Category("pro", 20.0), PLAN, ROWS)
-    drawn = list(islice(drawn_rows(Known(ROWS, "here"), "plan", change), 5_000))
+    drawn = list(islice(drawn_rows(Known(ROWS, "here", len(ROWS)), "plan", change), 5_000))
 
     assert sum(changed for _, changed in drawn) / 5_000 == pytest.approx(0.2, abs=0.02)
     assert all(changed == (row["plan"] == "pro") for row, changed in drawn)
@@ -131,26 +134,27 @@ def test_gaps() -> None:
     """Missing values must be JSON's null."""
     change = change_of(Missing(50.0), WHOLE, ROWS)
 
-    assert {row["age"] for row, changed in islice(drawn_rows(Known(ROWS, "here"), "age", change), 100) if changed} == {None}
+    assert {row["age"] for row, changed in islice(drawn_rows(Known(ROWS, "here", len(ROWS)), "age", change), 100) if changed} == {None}
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 20))
 def test_samples(values: list[int], most: int) -> None:
     """A sample must hold rows that are there, as many as it may, and the same ones each time."""
     rows = [{"n": value} for value in values]
-    found = sample(rows, most)
+    found = sample(rows, most).rows
 
     assert len(found) == min(len(rows), most)
     assert all(row in rows for row in found)
-    assert found == sample(rows, most)
+    assert found == sample(rows, most).rows
 
 
 def test_samples_are_of_the_whole_file() -> None:
     """The end of a file must be as likely in a sample as its beginning; what JSON cannot say must not."""
-    found = sample(({"n": number} for number in range(20_000)), 1_000)
+    found, total = sample(({"n": number} for number in range(20_000)), 1_000)
+    assert total == 20_000
 
     assert sum(row["n"] for row in found) / 1_000 == pytest.approx(10_000, rel=0.1)
-    assert sample([{"n": math.inf}, {"n": math.nan}, {}, {"n": 1.0}]) == ({"n": 1.0},)
+    assert sample([{"n": math.inf}, {"n": math.nan}, {}, {"n": 1.0}]) == (({"n": 1.0},), 1)
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(0, 1.0), (100, 0.0), (100_000, 1.0), (1, 1e9), (10_000, 3_600.0)])
@@ -167,3 +171,30 @@ def test_doses(rate: int, seconds: float, size: int) -> None:
 
     assert 1 <= dose.batch <= size
     assert dose.rows >= 1
+
+
+@pytest.mark.parametrize(
+    ("date", "later"),
+    [
+        ("2024-02-28", "2024-03-01"),
+        ("2024-02-28T12:00:00", "2024-03-01T12:00:00"),
+        ("2024-02-28T12:00:00+02:00", "2024-03-01T12:00:00+02:00"),
+        (None, None),
+        ("9999-12-31", "9999-12-31"),
+    ],
+)
+def test_dates_become_later(date: str | None, later: str | None) -> None:
+    """A date must be moved in the form that it has; what is none must stay."""
+    change = change_of(parse_shift("2d"), {"name": "since", "type": "datetime", "nullable": True}, ())
+
+    assert change.of(date) == later
+
+
+def test_numbers_are_not_moved_by_days() -> None:
+    """Days on a number, and numbers on a date, must be refused with what fits."""
+    with pytest.raises(UsageError, match="type float") as refused:
+        change_of(parse_shift("30d"), FLOAT, ())
+    assert "1sd" in (refused.value.fix or "")
+    with pytest.raises(UsageError, match="type datetime") as refused:
+        change_of(parse_shift("1sd"), {"name": "since", "type": "datetime"}, ())
+    assert "30d" in (refused.value.fix or "")

@@ -79,7 +79,7 @@ DRIFTED = model(
 
 def opinion(**facts: Any) -> dict[str, Any]:
     steady = {"state": "steady", "sentence": "No drift: the last window looks like the reference."}
-    return {**steady, "windows": 12, "window_rows": 1_000, "failed_rows": 0, **facts}
+    return {**steady, "windows": 12, "window_rows": 1_000, "failed_rows": 0, "window": None, "unusable_detectors": {}, **facts}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,11 @@ def opinion(**facts: Any) -> dict[str, Any]:
         ({"state": "drift", "sentence": "Other."}, "  second opinion: alibi, 12 windows of 1,000 rows\n    Other.\n"),
         (
             {"state": "failed", "sentence": "Why.", "failed_rows": 2_000},
-            ": alibi, 12 windows of 1,000 rows, 2,000 rows not compared\n    Why.",
+            ": alibi, 12 windows of 1,000 rows; of 2,000 rows something could not be compared\n    Why.",
+        ),
+        (
+            {"unusable_detectors": {"MMDDrift": "it needs PyTorch"}, "window": {"problems": {"age": "its p-value is no number"}}},
+            "looks like the reference.\n    age: its p-value is no number\n    MMDDrift: it needs PyTorch\n",
         ),
     ],
 )
@@ -244,14 +248,15 @@ def test_a_reference_that_cannot_be_used() -> None:
 def test_what_is_not_seen() -> None:
     """Columns that are not watched, rows without inputs, and labels must be told."""
     windows = [
-        {"window": "hour", "predictions": 10, "labels": 5, "metrics": {"accuracy": 0.8, "log_loss": None}},
-        {"window": "all", "predictions": 900, "labels": 0, "metrics": {}},
+        {"window": "hour", "predictions": 10, "labels": 7, "unusable": 2, "metrics": {"accuracy": 0.8, "log_loss": None}},
+        {"window": "all", "predictions": 900, "labels": 0, "unusable": 0, "metrics": {}},
     ]
     text = drift_text(result(model(left_out={"email": "an identifier"}, rows_without_inputs=70, performance=windows)), PLAIN)
 
-    assert "not watched: email: an identifier" in text
+    assert "\nnot compared of churn: email: an identifier\n" in text
+    assert "attention: not" not in text
     assert "70 rows were logged without inputs" in text
-    assert "\n\n  with labels (hour): 5 of 10 predictions  accuracy 0.8\n" in text
+    assert "\n\n  with labels (hour): 5 of 10 predictions; 2 labels cannot be used  accuracy 0.8\n" in text
 
 
 @pytest.mark.parametrize(
@@ -306,11 +311,25 @@ def test_pages() -> None:
 def test_what_was_injected() -> None:
     """What was sent, changed and refused must be told, and where to look."""
     done = Injection(
-        "churn", "v2", "age", "1sd", "the reference train.csv", 9_000, 3_000, 2_950, 2_900, 10, {"too large": 10}, 30.0, "http://g/d"
+        "churn",
+        "v2",
+        "age",
+        "1sd",
+        "the reference train.csv",
+        9_000,
+        12_000,
+        3_000,
+        2_950,
+        2_900,
+        10,
+        {"too large": 10},
+        30.0,
+        "http://g/d",
     )
 
     assert injection_text(done, PLAIN) == (
-        "✓ 2,950 rows were sent to churn v2 in 30s, drawn from the reference train.csv (9,000 rows), column age changed by 1sd\n"
+        "✓ 2,950 rows were sent to churn v2 in 30s, drawn from the reference train.csv (9,000 of its 12,000 rows), "
+        "column age changed by 1sd\n"
         "  in 2,900 of them the value is another one than in the reference\n"
         "  10 rows were refused by the endpoint, and are not compared:\n"
         "    10: too large\n"
