@@ -194,6 +194,8 @@ class DriftState:
     """Why it is not known."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Engines that were asked for and do not work, and why."""
+    failed: tuple[str, ...] = ()
+    """What of the second opinion could not be compared, or be made at all, by name."""
 
 
 @dataclass(frozen=True, slots=True)

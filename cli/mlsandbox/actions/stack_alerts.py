@@ -103,7 +103,8 @@ def _state(report: DriftReport) -> DriftState:
     worst = min(
         (each.state for each in models), key=lambda state: _WORST_FIRST.index(state) if state in _WORST_FIRST else 0, default="waiting"
     )
-    return DriftState(worst, report.time, models, silent=report.silent)
+    failed = dict.fromkeys(name for each in report.models if each.current and each.opinion is not None for name in each.opinion.problems)
+    return DriftState(worst, report.time, models, silent=report.silent, failed=tuple(failed))
 
 
 def _port(sight: Sight, page: Port) -> int | None:

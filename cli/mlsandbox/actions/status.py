@@ -104,7 +104,8 @@ def _drift_unknown(drift: DriftState | None) -> tuple[str, ...]:
     if drift is None:
         return ()
     unknown = (f"whether there is drift is not known: {drift.reason}",) if drift.reason else ()
-    return (*unknown, *(f"the drift engine {name} is off: {why}" for name, why in drift.silent.items()))
+    failed = (f"the drift engine alibi could not compare with {', '.join(drift.failed)}; why: sandbox drift",) if drift.failed else ()
+    return (*unknown, *(f"the drift engine {name} is off: {why}" for name, why in drift.silent.items()), *failed)
 
 
 def _warnings(sight: Sight) -> list[str]:

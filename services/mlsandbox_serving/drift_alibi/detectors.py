@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -26,11 +25,11 @@ _UNFIT: Final[Mapping[str, str]] = {
     "RegressorUncertaintyDrift": "it needs the model that is watched",
 }
 _MODELS: Final = "sklearn."
+_USUAL: Final = f"{_MODELS}linear_model.LogisticRegression"
 _MOST_ONLINE: Final = 1_000
 """Rows of the reference for detectors that simulate how long they stay silent."""
 _BATCH: Final = 64
 _NEEDED: Final[Mapping[str, str]] = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "keops": "KeOps"}
-_EXTRAS: Final[Mapping[str, str]] = {"pytorch": "torch", "tensorflow": "tensorflow", "keops": "keops"}
 
 
 class DetectorUnusable(ValueError):
@@ -130,8 +129,10 @@ def _arguments(made: Any, settings: Detector, p_value: float) -> dict[str, Any]:
     if settings.name == "CVMDriftOnline":
         defaults["batch_size"] = _BATCH
     if "model" in parameters:
-        given["model"] = _model(settings.name, given.get("model", "sklearn.linear_model.LogisticRegression"))
+        given["model"] = _model(settings.name, given.get("model", _USUAL))
     arguments = {name: value for name, value in defaults.items() if name in parameters} | given
+    if "p_val" in parameters and not 0 < arguments["p_val"] < 1:
+        raise DetectorUnusable(f"the p_val of {settings.name} is {arguments['p_val']!r}: a number between 0 and 1")
     if "n_permutations" in parameters:
         least = math.ceil(1.0 / arguments["p_val"])
         arguments.setdefault("n_permutations", least)
@@ -148,13 +149,20 @@ def _backend(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> str:
 
 
 def _model(name: str, path: Any) -> Any:
-    """A model of scikit-learn by its full name."""
+    """A model of scikit-learn by its full name: one of its estimators, which do nothing when they are made."""
     if not isinstance(path, str) or not path.startswith(_MODELS):
-        raise DetectorUnusable(f"the model of {name} is {path!r}: name a class of scikit-learn, as sklearn.linear_model.LogisticRegression")
+        raise DetectorUnusable(f"the model of {name} is {path!r}: name a class of scikit-learn, as {_USUAL}")
     module, _, made = path.rpartition(".")
     try:
-        return getattr(import_module(module), made)()
-    except (ImportError, AttributeError, TypeError) as error:
+        found = getattr(import_module(module), made)
+        estimator = import_module("sklearn.base").BaseEstimator
+    except Exception as error:
+        raise DetectorUnusable(f"the model of {name} cannot be made: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, estimator)):
+        raise DetectorUnusable(f"the model of {name} is {path}, which is no class of a model: name one, as {_USUAL}")
+    try:
+        return found()
+    except TypeError as error:
         raise DetectorUnusable(f"the model of {name} cannot be made: {error}") from error
 
 
@@ -165,10 +173,9 @@ def _made(made: Any, points: Any, arguments: Mapping[str, Any], name: str) -> An
         backend = str(arguments.get("backend"))
         if backend not in _NEEDED or isinstance(error, NotImplementedError):
             raise DetectorUnusable(f"{name} cannot be made: {error}") from error
-        extra = _EXTRAS[backend]
         raise DetectorUnusable(
-            f"{name} needs {_NEEDED[backend]}, which is not in this environment: "
-            f"uv pip install --python {sys.executable} 'alibi-detect[{extra}]', or remove the detector"
+            f"{name} needs {_NEEDED[backend]}, which the environment of the drift service does not have: "
+            "it is not available in this version; remove the detector"
         ) from error
     except Exception as error:
         raise DetectorUnusable(f"{name} cannot be made: {type(error).__name__}: {error}") from error

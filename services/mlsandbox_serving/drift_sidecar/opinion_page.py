@@ -8,6 +8,8 @@ from typing import Any, Final
 
 Json = Mapping[str, Any]
 
+_LEAST: Final = "1e-300"
+"""A p-value that is 0 as a number is one that is too small for numbers."""
 _SHOWN: Final = 10
 """Columns, the most improbable first."""
 _STATES: Final = {
@@ -38,9 +40,10 @@ def _lines(said: Json) -> Iterator[str]:
         f"{said['windows']:,} windows of {said['window_rows']:,} rows compared with {said['reference']['rows']:,} rows of the reference; "
         f"{said['alarms']:,} of them differed. The native engine alone decides about alerts."
     )
-    for count, what in ((said["failed_rows"], "could not be compared"), (said["dropped_rows"], "came faster than they could be compared")):
-        if count:
-            yield f"{count:,} rows {what}."
+    if said["failed_rows"]:
+        yield f"Of {said['failed_rows']:,} rows something could not be compared."
+    if said["dropped_rows"]:
+        yield f"{said['dropped_rows']:,} rows came faster than they could be compared."
     yield from (f"{name} cannot be used: {why}" for name, why in said["unusable_detectors"].items())
 
 
@@ -76,4 +79,4 @@ def _results(window: Json) -> Iterator[tuple[str, str, float | None, float | Non
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
+    return "" if value is None else f"{value:.2g}" if value else f"< {_LEAST}"
