@@ -87,12 +87,13 @@ class Explainer:
             local = np.arange(stream.cells.size)
         grouped, reference = (np.bincount(local, weights=one) for one in (self._of(position, counts), stream.counts))
         rows = int(grouped.sum())
+        shown = [group for group in range(len(grouped)) if not _is_void(stream, group)]
         return Histogram(
             column=stream.name,
             kind=stream.kind,
-            cells=tuple(_group_name(stream, np.flatnonzero(local == group)) for group in range(len(grouped))),
-            reference=tuple((reference / reference.sum()).tolist()),
-            recent=tuple((grouped / max(rows, 1)).tolist()),
+            cells=tuple(_group_name(stream, np.flatnonzero(local == group)) for group in shown),
+            reference=tuple((reference[shown] / reference.sum()).tolist()),
+            recent=tuple((grouped[shown] / max(rows, 1)).tolist()),
             rows=rows,
         )
 
@@ -131,6 +132,11 @@ def _outlier_cell(stream: Stream, recent: Ints) -> Ints:
     cells: Ints = np.array(list(stream.cells.roles.values()), dtype=np.int64)
     rates = recent[cells] / max(recent.sum(), 1) - stream.shares[cells]
     return cells[[np.argmax(rates)]]
+
+
+def _is_void(stream: Stream, cell: int) -> bool:
+    """Whether no value can fall into a cell: that of the rarer categories, when the reference has none."""
+    return isinstance(stream.cells, CategoryCells) and not len(stream.cells.rest) and cell == len(stream.cells.top)
 
 
 def _group_name(stream: Stream, cells: Ints) -> str:

@@ -91,7 +91,6 @@ def _facts(model: Json) -> str:
         ("Last event", last or "none yet"),
         ("Reference", f"{reference['rows']:,} rows, {reference['words']}"),
         ("Engine", model["engine"]),
-        ("Alarms so far", f"{model['alarms']:,}"),
         *(
             (f"Recent rows with a value that is {words}" if key != "any" else "… with any of these", _percent(shares[key]))
             for key, words in _REASONS
@@ -131,7 +130,7 @@ def _performance(windows: Sequence[Json]) -> str:
     if not told:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(each["window"])}</th><td class="n">{each["labels"]:,} of {each["predictions"]:,}</td><td>'
+        f'<tr><th scope="row">{escape(each["window"])}</th><td class="n">{_labels(each)}</td><td>'
         + escape(", ".join(f"{name} {value:.4g}" for name, value in each["metrics"].items() if value is not None) or "not defined")
         + "</td></tr>"
         for each in told
@@ -140,11 +139,16 @@ def _performance(windows: Sequence[Json]) -> str:
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
+def _labels(window: Json) -> str:
+    apart = f"; {window['unusable']:,} cannot be used" if window["unusable"] else ""
+    return f"{window['labels'] - window['unusable']:,} of {window['predictions']:,}{apart}"
+
+
 def _column(column: Json, *, open_first: bool) -> str:
     findings = column["findings"]
     worst = findings[0] if findings else None
     badge = _badge(worst["severity"]) if worst and worst["severity"] else ""
-    said = "".join(f"<p>{escape(_sentence(each))}</p>" for each in findings)
+    said = "".join(f"<p>{escape(_sentence(each))}</p>" for each in findings if _has_something_to_say(each))
     numbers = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="n">{_percent(one)}</td><td class="n">{_percent(other)}</td></tr>'
         for name, one, other in zip(column["cells"], column["reference"], column["recent"], strict=True)
@@ -156,6 +160,10 @@ def _column(column: Json, *, open_first: bool) -> str:
         f"<details{' open' if open_first else ''}><summary>Distribution</summary>{drawing}<details><summary>Numbers</summary>"
         f'<div class="scroll"><table><thead>{head}</thead><tbody>{numbers}</tbody></table></div></details></details></article>'
     )
+
+
+def _has_something_to_say(finding: Json) -> bool:
+    return finding["detected"] or (finding["severity"] or "none") != "none" or (finding["certain"] and finding["severity"] is None)
 
 
 def _sentence(finding: Json) -> str:

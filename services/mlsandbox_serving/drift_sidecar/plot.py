@@ -11,7 +11,7 @@ _LABELS: Final = 220
 _NUMBERS: Final = 110
 _ROW: Final = 24
 _BAR: Final = 8
-_LONGEST: Final = 34
+_LONGEST: Final = 30
 
 
 def plot(column: str, cells: Sequence[str], reference: Sequence[float | None], recent: Sequence[float | None]) -> str:

@@ -197,3 +197,16 @@ def test_performance_is_shown(look: Look) -> None:
 def test_a_page_without_models(look: Look) -> None:
     """Before the first event there must be a page, too."""
     assert "No model has sent an event yet" in _page().text
+
+
+def test_the_page_leaves_out_what_says_nothing(look: Look) -> None:
+    """Columns without a change must have no sentence, and cells that cannot hold a row no line."""
+    shown = page(report(SETTINGS, [look(shift=2.0)], (), ENGINES))
+
+    assert "features: " in shown
+    assert "outliers: missing" not in shown
+    assert "0 rarer values" not in shown
+    assert "Alarms so far" not in shown
+    for histogram in look().histograms:
+        assert sum(histogram.reference) == pytest.approx(1)
+        assert len(set(histogram.cells)) == len(histogram.cells)
