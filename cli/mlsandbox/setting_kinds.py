@@ -51,8 +51,8 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(count: int) -> str:
-    """The shortest exact spelling in powers of ten: 10000000 -> "10MB"."""
-    for unit in ("GB", "MB", "kB"):
+    """The shortest exact spelling, in powers of ten if it has one: 10000000 -> "10MB", 4294967296 -> "4GiB"."""
+    for unit in ("GB", "MB", "kB", "GiB", "MiB", "KiB"):
         if count >= _BYTES[unit] and count % _BYTES[unit] == 0:
             return f"{count // _BYTES[unit]}{unit}"
     return f"{count}B"

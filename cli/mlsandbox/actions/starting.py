@@ -131,8 +131,9 @@ def _ports(job: Start, remembered: State, observed: Observed) -> Mapping[str, in
         error.why = f"It is pinned by {pinned_by}, so another port was not chosen."
         raise
     for moved in allocation.moved:
-        # Nobody but the stack itself asks at its other ports.
-        tell = report.warn if moved.name == Port.API or moved.name.startswith(f"{Port.API}-") else report.note
+        # Nobody but the stack itself asks at its other ports, and nobody yet at those of a stack that never had any.
+        is_asked = bool(entry.ports) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
+        tell = report.warn if is_asked else report.note
         tell(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
     return allocation.ports
 
