@@ -216,8 +216,9 @@ class Engine:
         columns = len(self._layout.streams)
         named = np.arange(len(statistics)) < columns
         blamed = statistics >= _BLAME * self._budget
-        of_column: list[bool] = blamed[:, [KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)]].any(axis=1).tolist()
-        for position in (np.flatnonzero(blamed[columns:, KINDS.index(Kind.FEATURES)]) + columns).tolist():
+        features, outliers = KINDS.index(Kind.FEATURES), KINDS.index(Kind.OUTLIERS)
+        of_column: NDArray[np.bool_] = np.logical_or(blamed[:, features], blamed[:, outliers])
+        for position in (np.flatnonzero(blamed[columns:, features]) + columns).tolist():
             pair, start = self._layout.pairs[position - columns], int(self._layout.starts[position])
             if of_column[pair.first] or of_column[pair.second]:
                 continue
