@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from prometheus_client import CollectorRegistry
 
 from mlsandbox_serving.contract import Env, NotReady
+from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
 from mlsandbox_serving.lifetime import end_with_parent
@@ -105,6 +106,10 @@ class ForwardedService(ABC):
         """What is shown to people, by its path."""
         return {}
 
+    def left_out(self, count: int) -> None:
+        """Tell of events that were not taken, as they hold too many values."""
+        _log.warning("left out %d events of more than %d values", count, MOST_VALUES)
+
     @abstractmethod
     async def tend(self) -> None:
         """What is to be done now and then."""
@@ -153,7 +158,7 @@ async def _serve(make: Callable[[], ForwardedService]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = make()
     at = service.listening
-    server = ForwardServer(service.take)
+    server = ForwardServer(service.take, left_out=service.left_out)
     probes = ProbeServer(at.host, at.probe_port, readiness=service.readiness, registry=service.registry, pages=service.pages())
     try:
         if service.tends_first:

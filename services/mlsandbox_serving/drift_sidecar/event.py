@@ -11,11 +11,13 @@ import msgpack
 
 from mlsandbox_serving.contract import Dataset, Field
 from mlsandbox_serving.drift_sidecar.settings import Source
+from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.performance.adding import Match
 from mlsandbox_serving.performance.reading import Value
 
 _LONGEST_NAME: Final = 200
+_MOST_ROWS: Final = 100_000
 
 
 class Result(StrEnum):
@@ -106,9 +108,10 @@ def _rows(time: int, record: Mapping[str, Any]) -> Rows | None:
         return None
     if columns is not None and not _are_columns(columns):
         return None
+    columns = {_shown(name): values for name, values in (columns or {}).items()}
     key = hashlib.blake2b(name.encode(), digest_size=16).digest()
     rows = Rows(Source(model, version), key, time, columns or None, predictions, scores if isinstance(scores, list) else None)
-    if not rows.length:
+    if not 0 < rows.length <= _MOST_ROWS or rows.length * len(columns or ()) > MOST_VALUES:  # once short columns are filled up
         return None
     try:
         body = msgpack.packb([time, rows.columns, predictions, rows.scores], unicode_errors="surrogateescape")
@@ -123,4 +126,8 @@ def _are_columns(columns: object) -> bool:
 
 def _name(value: object) -> str | None:
     """A text that can be stored and shown."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+    return _shown(value) if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+
+
+def _shown(name: str) -> str:
+    return name.encode(errors="replace").decode()

@@ -64,7 +64,7 @@ class Exported(Collector):
             for metric, labels, value in [*_of_check(check, self._interval), *_of_columns(check.seen)]:
                 _family(samples, metric).add_metric(labels, value)
         for metric, labels, value in beside:
-            _family(samples, metric).add_metric(labels, value)
+            _family(samples, metric).add_metric(list(map(_encodable, labels)), value)
         for each in performance:
             if Source(each.model, each.version) in checks:
                 for metric, labels, value in _of_performance(each):
@@ -142,7 +142,7 @@ def _of_columns(seen: Seen) -> Iterator[Sample]:
     columns = {kind.kind: detected(verdict, kind) for kind in verdict.kinds}
     told: set[tuple[str, str]] = set()
     for kind, finding in worst_columns(verdict):
-        name = finding.column[:_LONGEST_LABEL]
+        name = _encodable(finding.column[:_LONGEST_LABEL])
         if (kind.kind.value, name) in told:
             continue  # two long names that begin alike
         told.add((kind.kind.value, name))
@@ -161,6 +161,11 @@ def _of_performance(each: Performance) -> Iterator[Sample]:
     yield Metrics.PERFORMANCE_LABELS, labels, each.labels
     for name, value in each.metrics.items():
         yield Metrics.PERFORMANCE, [*labels, name], value
+
+
+def _encodable(name: str) -> str:
+    """A name that UTF-8 can tell: one that it cannot would end all of /metrics."""
+    return name.encode(errors="replace").decode()
 
 
 def _size(finding: ColumnFinding) -> float:

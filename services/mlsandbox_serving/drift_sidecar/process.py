@@ -79,6 +79,11 @@ class Drift(ForwardedService):
             Route.REPORT_PAGE: lambda: (_HTML, page(self._shown(report)).encode("utf-8", "backslashreplace")),
         }
 
+    def left_out(self, count: int) -> None:
+        """Tell of events that were not taken, and count them."""
+        super().left_out(count)
+        self._events.labels(Result.MALFORMED.value).inc(count)
+
     def _store(self, _tag: str, events: list[Event]) -> None:
         self._telling.rows(events, self._watches.reference)
         for result, count in self._watches.take(events).items():

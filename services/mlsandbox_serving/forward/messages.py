@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from mlsandbox_serving.forward.framing import MOST_VALUES, holds_too_much
+
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """Largest message that is received, and largest content of a compressed one; twice the largest record of a spool."""
-_MAX_ITEMS: Final = 4 * 1024 * 1024
-"""Longest array or map: the sizes in a header are believed before the items arrive, and memory is taken for them."""
 _EVENT_TIME_TYPE: Final = 0
 _EVENT_TIME: Final = struct.Struct(">II")
 _GZIP: Final = 31  # window bits of zlib that mean the gzip format
@@ -42,6 +42,8 @@ class Message(NamedTuple):
     tag: str
     events: list[Event]
     chunk: str | None
+    left_out: int = 0
+    """Events that hold too many values to be decoded; sent again, they would be no smaller."""
 
 
 def unpacker(limit: int = MAX_MESSAGE_BYTES) -> msgpack.Unpacker:
@@ -51,8 +53,8 @@ def unpacker(limit: int = MAX_MESSAGE_BYTES) -> msgpack.Unpacker:
         unicode_errors="surrogateescape",  # bytes that are no UTF-8 survive: old senders pack entries as a string
         strict_map_key=False,
         max_buffer_size=limit,
-        max_array_len=min(limit, _MAX_ITEMS),
-        max_map_len=min(limit, _MAX_ITEMS),
+        max_array_len=min(limit, MOST_VALUES),  # a header is believed before the items arrive, and memory is taken for them
+        max_map_len=min(limit, MOST_VALUES),
     )
 
 
@@ -77,7 +79,10 @@ def decode(message: object, *, limit: int = MAX_MESSAGE_BYTES) -> Message:
     if isinstance(entries, (bytes, str)):  # "Server MUST accept both formats of bin and str"
         option = _option(message, 2)
         packed = entries if isinstance(entries, bytes) else entries.encode(errors="surrogateescape")
-        return Message(tag, _unpack(_decompress(packed, option, limit), limit), _chunk(option))
+        content = _decompress(packed, option, limit)
+        if _is_too_much(content, limit):
+            return Message(tag, [], _chunk(option), left_out=1)
+        return Message(tag, _unpack(content, limit), _chunk(option))
     if len(message) < 3:
         raise ProtocolError("no record")
     return Message(tag, [_event([entries, message[2]])], _chunk(_option(message, 3)))
@@ -135,6 +140,25 @@ def _nanoseconds(value: object) -> int:
     else:
         raise ProtocolError(f"{value!r:.80} is neither an EventTime nor epoch seconds")
     return found or time.time_ns()
+
+
+def _is_too_much(packed: bytes, limit: int) -> bool:
+    """Whether this is a single event with too many values.
+
+    Raises:
+        ProtocolError: so many are in several events, which can be sent one by one.
+    """
+    finder = unpacker(max(limit, 1))
+    try:
+        if not holds_too_much(packed):
+            return False
+        finder.feed(packed)
+        finder.skip()
+    except Exception as error:  # the decoder has no common base for its errors
+        raise ProtocolError(f"the entries are not MessagePack: {type(error).__name__} {error}") from error
+    if finder.tell() < len(packed):
+        raise ProtocolError(f"more than {MOST_VALUES:,} values in one message")
+    return True
 
 
 def _unpack(packed: bytes, limit: int) -> list[Event]:

@@ -11,8 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-import msgpack
-
+from mlsandbox_serving.forward.framing import Framing
 from mlsandbox_serving.forward.messages import MAX_MESSAGE_BYTES, Event, ProtocolError, decode, encode_ack, unpacker
 
 _log = logging.getLogger(__name__)
@@ -36,10 +35,19 @@ class ForwardServer:
         handler: see `Handler`.
         max_message_bytes: bound of one message, and of what a compressed one holds.
         max_connections: connections at a time; one more is closed at once.
+        left_out: told how many events were acknowledged and not taken, as they hold too many values.
     """
 
-    def __init__(self, handler: Handler, *, max_message_bytes: int = MAX_MESSAGE_BYTES, max_connections: int = 32) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_connections: int = 32,
+        left_out: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._handler = handler
+        self._left_out = left_out
         self._limit = max_message_bytes
         self._max_connections = max_connections
         self._connections: set[asyncio.Task[None]] = set()
@@ -93,7 +101,7 @@ class ForwardServer:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
-        stream = unpacker(self._limit)
+        stream = Framing(self._limit)
         while not self._closing and (received := await reader.read(_READ_BYTES)):
             self._busy.add(task)
             try:
@@ -104,16 +112,20 @@ class ForwardServer:
                 self._busy.discard(task)
 
     async def _take(self, message: object, writer: asyncio.StreamWriter) -> None:
-        tag, events, chunk = decode(message, limit=self._limit)
+        tag, events, chunk, left_out = decode(message, limit=self._limit)
+        if left_out:
+            self._left_out(left_out)
         await self._handler(tag, events)
         if chunk is not None:
             writer.write(encode_ack(chunk))
             await writer.drain()
 
 
-def _whole_messages(stream: msgpack.Unpacker, received: bytes) -> Iterator[object]:
+def _whole_messages(stream: Framing, received: bytes) -> Iterator[object]:
     try:
-        stream.feed(received)
-        yield from stream
+        for message in stream.feed(received):
+            whole = unpacker(len(message))
+            whole.feed(message)
+            yield whole.unpack()
     except Exception as error:  # the decoder has no common base for its errors
         raise ProtocolError(f"not MessagePack, or too big: {type(error).__name__} {error}") from error

@@ -47,6 +47,14 @@ def test_a_prediction_without_inputs_is_used() -> None:
     assert (rows.columns, rows.length) == (None, 3)
 
 
+def test_column_names_can_be_shown() -> None:
+    """A name that no text may hold must not end what shows it."""
+    rows = _read(INPUTS={"\udce9t\ud800": [1, 2, 3]})
+
+    assert isinstance(rows, Rows)
+    assert rows.columns == {"?t?": [1, 2, 3]}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -59,10 +67,12 @@ def test_a_prediction_without_inputs_is_used() -> None:
         {"INPUTS": {"age": 3}},
         {"INPUTS": {5: [3]}},
         {"PREDICTIONS": "yes"},
+        {"PREDICTIONS": ["yes"] * 100_001},
+        {"INPUTS": {f"column {number}": [1] * (1 if number else 10_000) for number in range(105)}},
         {"PREDICTIONS": [], "INPUTS": None},
         {"PREDICTIONS": [], "INPUTS": {"age": []}},
     ],
-    ids=repr,
+    ids=lambda changes: repr(changes)[:60],
 )
 def test_what_holds_no_rows_is_malformed(changes: dict[str, Any]) -> None:
     """A prediction that cannot be used must be told apart from what is none."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from mlsandbox_serving.contract import all_metrics
+from mlsandbox_serving.contract import Metrics, all_metrics
 from mlsandbox_serving.drift import Kind
 from mlsandbox_serving.drift_sidecar.exported import MOST_COLUMNS, Check, Exported
 from mlsandbox_serving.drift_sidecar.settings import Source
@@ -133,3 +134,18 @@ def test_a_young_alarm_is_being_measured(look: Look) -> None:
     assert measuring(look(100, shift=2.0))["features"] == 1
     assert measuring(look(100))["features"] == 0
     assert measuring(look(400, shift=2.0))["features"] == 0
+
+
+def test_a_name_that_no_text_may_hold_ends_nothing(look: Look) -> None:
+    """A column's name of half a character must be shown as far as it can be, by each engine."""
+    seen = look()
+    kind = seen.verdict.kinds[0]
+    renamed = replace(kind, worst=(replace(kind.worst[0], column="h\ud800"),))
+    exported, registry = Exported(10.0), CollectorRegistry()
+    registry.register(exported)
+    beside = (Metrics.DRIFT_P_VALUE, ["churn", "v1", "alibi", "features", "s\udcff"], 0.5)
+    exported.show({seen.source: Check(seen._replace(verdict=replace(seen.verdict, kinds=(renamed,))), 5.0, 0.25)}, (), [beside])
+
+    told = generate_latest(registry)
+    assert b'column="h?"' in told
+    assert b'column="s?"' in told
