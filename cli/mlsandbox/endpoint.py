@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from mlsandbox.errors import FeedbackRefused, NotRunning, PredictionFailed
-from mlsandbox_serving.contract import ENVELOPES, Route
+from mlsandbox_serving.contract import ENVELOPES, Header, Route
 
 TIMEOUT_SECONDS: Final = 60.0
 _JSON: Final = {"content-type": "application/json"}
@@ -33,9 +33,10 @@ class Answer:
 class Endpoint:
     """One service at one address."""
 
-    def __init__(self, url: str, *, timeout: float | None = None) -> None:
-        """Args: url: "http://127.0.0.1:7310"; timeout: seconds for one answer, None: TIMEOUT_SECONDS."""
+    def __init__(self, url: str, *, timeout: float | None = None, origin: str | None = None) -> None:
+        """Args: url: "http://127.0.0.1:7310"; timeout: seconds for one answer, None: TIMEOUT_SECONDS; origin: of its rows, when nobody means them."""
         self.url = url
+        self._headers = _JSON if origin is None else {**_JSON, Header.ORIGIN: origin}
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout or TIMEOUT_SECONDS)
 
@@ -89,7 +90,7 @@ class Endpoint:
         began = time.perf_counter()
         self._forget_closed()
         try:
-            self._connection.request(method, path, None if text is None else text.encode(), _JSON if text is not None else {})
+            self._connection.request(method, path, None if text is None else text.encode(), self._headers if text is not None else {})
             response = self._connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:

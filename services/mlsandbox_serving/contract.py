@@ -36,6 +36,7 @@ __all__ = [
     "Metrics",
     "ModelKind",
     "NotReady",
+    "Origin",
     "PackageFile",
     "Port",
     "ProfileFile",
@@ -144,6 +145,18 @@ class Header:
     REQUEST_ID: Final = "x-request-id"
     MODEL_VERSION: Final = "x-model-version"
     TRACEPARENT: Final = "traceparent"
+    ORIGIN: Final = "x-sandbox-origin"
+    """`Origin`, of requests that `sandbox` made itself."""
+
+
+class Origin:
+    """Values of `sandbox.origin`: requests that nobody meant; no baseline is made of them."""
+
+    INJECTED: Final = "inject"
+    """Drift made on purpose."""
+    EXAMPLE: Final = "example"
+    """The row that shows that the model answers."""
+    ALL: Final = frozenset({INJECTED, EXAMPLE})
 
 
 class Port(StrEnum):
@@ -225,6 +238,8 @@ class Field:
     MODEL: Final = "sandbox.model"
     VERSION: Final = "sandbox.version"
     DIGEST: Final = "sandbox.package_digest"
+    ORIGIN: Final = "sandbox.origin"
+    """`Origin`; not there when the request came from elsewhere."""
     ROWS: Final = "sandbox.rows"
     INPUTS: Final = "sandbox.inputs"
     PREDICTIONS: Final = "sandbox.predictions"

@@ -46,6 +46,7 @@ class Facts:
         trace_id: of the client's W3C traceparent; None without one.
         started: time.perf_counter_ns() at its first byte.
         timestamp: epoch seconds at its first byte.
+        origin: `contract.Origin` of a request that `sandbox` made itself; None of any other.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Facts:
     trace_id: str | None = None
     started: int = field(default_factory=time.perf_counter_ns)
     timestamp: float = field(default_factory=time.time)
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,4 +234,6 @@ def _common(identity: Identity, facts: Facts, dataset: str, outcome: str, status
     }
     if facts.trace_id is not None:
         event[Field.TRACE_ID] = facts.trace_id
+    if facts.origin is not None:
+        event[Field.ORIGIN] = facts.origin
     return event

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +25,12 @@ from mlsandbox.packaging.profile import profile_lines
 from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
-from mlsandbox_serving.contract import Dataset, Field, ProfileFile
+from mlsandbox_serving.contract import Dataset, Field, Origin, ProfileFile
 
 MOST_EVENTS: Final = 20_000
 """Logged requests that a baseline is made of: the newest."""
 _LOCK: Final = "sandbox drift baseline"
+_UNMEANT: Final = {Origin.INJECTED: "injected", Origin.EXAMPLE: "example"}
 _LOGGED: Final = f"{ProfileFile.ROWS} holds up to {ProfileFile.SAMPLE_ROWS:,} logged requests: commit it only where these may be read"
 
 
@@ -109,15 +111,18 @@ def set_baseline(project: Project, model: str | None, options: BaselineOptions, 
         admit(package, config)
         interpreter = ensure_package_environment(package, report=report.note)
         report.step(f"Making the baseline of {package.model} {package.version}")
+        unmeant: Counter[str] = Counter()
         if options.file is not None:
             rows = Rows(source=options.file.name, file=options.file.absolute(), target=config.target)
         else:
-            rows = Rows(source="logs", events=_logged(project.root, package, options.since))
+            rows = Rows(source="logs", events=_logged(project.root, package, options.since, unmeant))
         made = make_baseline(project, package, rows, interpreter=interpreter)
         profile = made.baseline.profile
         report.done(f"Made the baseline of {package.model} {package.version}", profile_lines(profile)[0])
         for line in profile_lines(profile)[1:]:
             report.warn(line)
+        if unmeant:
+            report.note(f"left out of the baseline: {unmeant_text(unmeant)}")
         shown = replace(_of_baseline(project, package, made.baseline), change="set", dry_run=dry_run)
         if options.file is None:
             shown = replace(shown, attention=_LOGGED)
@@ -204,21 +209,40 @@ def _of_package(package: Package) -> ReferenceInUse:
     return ReferenceInUse(package.model, package.version, "package", f"the reference of {package.version}", told)
 
 
-def _logged(root: Path, package: Package, since: float | None) -> Iterator[dict[str, Any]]:
-    """The newest logged predictions of a package, newest first.
+def meant_events(found: Iterable[dict[str, Any]], unmeant: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The predictions among events, without those that `sandbox` asked for itself; how many rows these have is added to `unmeant`."""
+    for event in found:
+        if event.get(Field.EVENT_DATASET) != Dataset.PREDICTION:
+            continue
+        origin = event.get(Field.ORIGIN)
+        if origin is None:
+            yield event
+        else:
+            unmeant[str(origin)] += int(event[Field.ROWS])
+
+
+def unmeant_text(rows: Mapping[str, int]) -> str:
+    """How many rows nobody meant, by their origin."""
+    return ", ".join(f"{count:,} {_UNMEANT.get(origin, origin)} rows" for origin, count in sorted(rows.items(), reverse=True))
+
+
+def _logged(root: Path, package: Package, since: float | None, unmeant: Counter[str]) -> Iterator[dict[str, Any]]:
+    """The newest logged predictions of a package, newest first, without those that `sandbox` asked for itself, whose rows are counted.
 
     Raises:
         ReferenceUnusable: there is none.
     """
-    found = 0
+    found = False
     wanted = EventFilter(requests=True, since=since, model=package.model, version=package.version)
-    for event in events(root, wanted, lines=MOST_EVENTS, rows=ProfileFile.MOST_ROWS):
-        if event.get(Field.EVENT_DATASET) == Dataset.PREDICTION:
-            found += 1
-            yield event
+    for event in meant_events(events(root, wanted, lines=MOST_EVENTS, rows=ProfileFile.MOST_ROWS), unmeant):
+        found = True
+        yield event
     if not found:
+        why = "Rows that another version answered are none of its reference." if since is None else "Nothing was asked since then."
+        if unmeant:
+            why = f"It was asked about nothing but {unmeant_text(unmeant)}."
         raise ReferenceUnusable(
             f"no request to {package.model} {package.version} is logged",
-            why="Rows that another version answered are none of its reference." if since is None else "Nothing was asked since then.",
+            why=why,
             fix="ask it something: sandbox predict --data FILE   or name rows: sandbox drift baseline set --from FILE",
         )

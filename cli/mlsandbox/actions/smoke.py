@@ -11,7 +11,7 @@ from mlsandbox.actions.outcomes import SmokePrediction
 from mlsandbox.endpoint import Endpoint, request_of
 from mlsandbox.errors import ExampleMissing, PredictionFailed, SmokeFailed
 from mlsandbox.packaging.package import Package
-from mlsandbox_serving.contract import PackageFile
+from mlsandbox_serving.contract import Origin, PackageFile
 
 _FORMS: Final = {"float": 0.0, "integer": 0, "boolean": False, "datetime": "2024-05-31T12:00:00"}
 
@@ -63,7 +63,7 @@ def smoke_prediction(url: str, row: Mapping[str, object]) -> SmokePrediction:
         SmokeFailed: the endpoint refused the row or failed.
         NotRunning: nobody answers.
     """
-    with Endpoint(url) as endpoint:
+    with Endpoint(url, origin=Origin.EXAMPLE) as endpoint:
         try:
             answer = endpoint.predict(request_of(row))
         except PredictionFailed as error:

@@ -17,6 +17,7 @@ from mlsandbox.endpoint import Endpoint, curl_line, request_of
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
 from mlsandbox.views.predict import prediction_text, row_text
+from mlsandbox_serving.contract import Origin
 
 EXAMPLES = """\
 $ sandbox predict --example
@@ -45,7 +46,7 @@ def command(
     url = endpoint_of(sight, model)
     config = project.models[model or next(iter(project.models))]
     package = None if request is not None else action.served_package(project, config.name, sight.remembered.served.get(config.name))
-    with Endpoint(url, timeout=session.options.timeout) as endpoint:
+    with Endpoint(url, timeout=session.options.timeout, origin=Origin.EXAMPLE if example else None) as endpoint:
         if data is not None and package is not None:
             _file(session, action.predict_file(package, endpoint, data, max_rows=config.serving.max_rows))
             return

@@ -147,6 +147,7 @@ def make_baseline(project: Project, package: Package, rows: Rows, *, interpreter
             reference=rows.file,
             target=rows.target,
             events=events if rows.file is None else None,
+            left_out=(package.manifest.get("profile") or {}).get("left_out", {}),
         )
         told = make_profile(request, name=package.model, interpreter=interpreter, served=package.source)
         if told["rows"] < ProfileFile.FEWEST_ROWS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ class ProfileRequest:
     reference: Path | None = None
     target: str | None = None
     events: Path | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are not to be compared, and why, whatever these rows say."""
 
 
 def packaged_profile(

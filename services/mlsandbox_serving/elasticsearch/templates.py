@@ -48,6 +48,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.MODEL: _KEYWORD,
     Field.VERSION: _KEYWORD,
     Field.DIGEST: _KEYWORD,
+    Field.ORIGIN: _KEYWORD,
     Field.ROWS: _LONG,
     Field.INPUTS: {"type": "flattened", "ignore_above": 1024},  # one field, however many columns
     Field.PREDICTIONS: _KEPT,

@@ -2,7 +2,7 @@
 
 In:  {"schema": schema.json, "load": as in package.json, "model": the model's file or folder, "code": folder of its own modules or null,
       "reference": file or null, "target": column of labels or null, "events": file of logged events, the newest first, or null,
-      "private": [column, …], "hashed": [column, …], "output": folder}
+      "private": [column, …], "hashed": [column, …], "left_out": {column that is not to be compared: why}, "output": folder}
 Out: {"rows": rows that the profile was made of, "total": rows of the file, "refused": rows that the endpoint would not take,
       "why": what is wrong with the first of them, "columns": how many are compared, "labels": bool,
       "left_out": {column: reason}, "unsteady": {kind: [column, …]}}
@@ -88,6 +88,7 @@ def _saved(
         labels=labels,
         private=request["private"],
         hashed=request["hashed"],
+        left_out=request["left_out"],
     )
     save_profile(profile, folder)
     rows = build_reference(columns, profile=profile, predictions=answers.predictions, scores=answers.probabilities)

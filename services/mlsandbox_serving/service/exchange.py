@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mlsandbox_serving.contract import Header
+from mlsandbox_serving.contract import Header, Origin
 from mlsandbox_serving.record import Facts
 
 Message = MutableMapping[str, Any]
@@ -61,6 +61,7 @@ def facts_of(scope: Message, headers: Mapping[str, str]) -> Facts:
         path=scope["path"],
         request_id=sent if is_request_id(sent) else uuid.uuid4().hex,
         trace_id=trace_id_of(headers.get(Header.TRACEPARENT, "")),
+        origin=headers.get(Header.ORIGIN) if headers.get(Header.ORIGIN) in Origin.ALL else None,
     )
 
 

@@ -81,6 +81,14 @@ def test_what_differs_in_every_row_by_chance_is_no_identifier(values: Any) -> No
     assert build_profile({"x": values}).names(Kind.FEATURES) == ("x",)
 
 
+def test_columns_that_are_not_to_be_compared() -> None:
+    """A column that another reference showed to be an identifier must be left out, whatever these rows look like."""
+    profile = build_profile({"id": [1, 2] * 300, "age": [30, 40] * 300}, left_out={"id": "an identifier: 9 of 9"})
+
+    assert profile.left_out == {"id": "an identifier: 9 of 9"}
+    assert profile.names(Kind.FEATURES) == ("age",)
+
+
 def test_private_and_hashed_columns_leave_no_trace() -> None:
     """Nothing of a private or hashed column may be in a profile, but that it was left out."""
     table: dict[str, Any] = rows(np.random.default_rng(3), 1_000)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlsandbox.actions.drift_baseline import meant_events, unmeant_text
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.project_stack import baselines_of, stack_of
 from mlsandbox.packaging.baseline import Baseline, answering, baseline_folder, read_baseline
@@ -18,7 +20,7 @@ from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
 from mlsandbox.stack.build import port_names
 from mlsandbox.stack.spec import PackagedFile, ProjectFile
-from mlsandbox_serving.contract import PackageFile, ProfileFile
+from mlsandbox_serving.contract import Dataset, Field, Origin, PackageFile, ProfileFile
 
 MODEL: Mapping[str, Any] = {
     "files": [{"path": "model.joblib", "sha256": "1"}],
@@ -49,6 +51,21 @@ def project(tmp_path: Path) -> Project:
     text = "".join(f'[models.{name}]\npath = "{path}"\n' for name, path in models.items())
     (tmp_path / "sandbox.toml").write_text(f'name = "shop"\n{text}', encoding="utf-8")
     return load_project(tmp_path)
+
+
+def test_rows_that_nobody_meant() -> None:
+    """Drift made on purpose and example rows must be no part of a baseline of logged rows, and be counted."""
+    prediction = {Field.EVENT_DATASET: Dataset.PREDICTION, Field.ROWS: 10}
+    logged = [
+        prediction,
+        {Field.EVENT_DATASET: Dataset.ERROR},
+        *[{**prediction, Field.ORIGIN: Origin.INJECTED}] * 300,
+        {**prediction, Field.ROWS: 1, Field.ORIGIN: Origin.EXAMPLE},
+    ]
+    unmeant: Counter[str] = Counter()
+
+    assert list(meant_events(logged, unmeant)) == [prediction]
+    assert unmeant_text(unmeant) == "3,000 injected rows, 1 example rows"
 
 
 def _files(package: Package) -> dict[str, bytes]:

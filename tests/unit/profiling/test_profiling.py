@@ -86,6 +86,7 @@ def _made(folder: Path, frame: pd.DataFrame, *, suffix: str = ".parquet", model:
         "events": None,
         "private": sorted(PRIVACY.private),
         "hashed": sorted(PRIVACY.hashed),
+        "left_out": {},
         "output": str(folder / "profile"),
     }
     return Made(laid.root, laid.model, request, profiled(request))

@@ -9,17 +9,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsandbox_serving.contract import Dataset, Field
+from mlsandbox_serving.contract import Dataset, Field, Header, Origin
 from mlsandbox_serving.record import (
     Facts,
     Failure,
     Identity,
+    Label,
     Privacy,
     described,
     error_event,
+    feedback_events,
     prediction_event,
     stack_trace,
 )
+from mlsandbox_serving.service.exchange import facts_of
 
 IDENTITY = Identity("churn", "v3", "sha256:abc")
 FACTS = Facts("POST", "/predict", "request-1", "0af7651916cd43dd8448eb211c80319c", timestamp=1_700_000_000.25)
@@ -39,6 +42,15 @@ def event_of(columns: dict[str, list[Any]], privacy: Privacy, *, max_rows: int =
         privacy=privacy,
         max_rows=max_rows,
     )
+
+
+def test_requests_of_sandbox_itself_are_marked() -> None:
+    """Rows that nobody meant must be told apart by their event, whatever else a client sends as an origin."""
+    scope = {"method": "POST", "path": "/predict"}
+    for sent, kept in ((Origin.INJECTED, {Field.ORIGIN: "inject"}), ("mine", {}), (None, {})):
+        facts = facts_of(scope, {} if sent is None else {Header.ORIGIN: sent})
+        (event,) = feedback_events(IDENTITY, facts, [Label("request-1", 0, 1.0)])
+        assert {name: value for name, value in event.items() if name == Field.ORIGIN} == kept
 
 
 def test_a_prediction_is_recorded_with_the_standard_names() -> None:

@@ -53,6 +53,7 @@ def build_profile(
     labels: Any = None,
     private: Collection[str] = (),
     hashed: Collection[str] = (),
+    left_out: Mapping[str, str] = MappingProxyType({}),
 ) -> Profile:
     """Describe reference rows.
 
@@ -64,12 +65,13 @@ def build_profile(
         labels: what was right, of the same rows.
         private: columns that no event holds and that are left out here.
         hashed: columns of which events hold a hash, with a key that is known only where they are written; left out as well.
+        left_out: other columns that are not to be compared, and why.
 
     Raises:
         ValueError: there are no rows.
     """
     types, answers = value_types(schema), answer_type(schema)
-    guarded = dict.fromkeys(hashed, HASHED) | dict.fromkeys(private, PRIVATE)
+    guarded = dict(left_out) | dict.fromkeys(hashed, HASHED) | dict.fromkeys(private, PRIVATE)
     return profile_of(columns, types, answers, predictions=predictions, scores=scores, labels=labels, guarded=guarded)
 
 
