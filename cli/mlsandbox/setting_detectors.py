@@ -19,6 +19,8 @@ KNOWN: Final = (
 """Those that need nothing but rows."""
 _FEWEST_ROWS: Final = 50
 _USUAL_ROWS: Final = 1_000
+_COUNTS: Final = ("batch_size", "epochs", "n_bootstraps", "n_diffs", "n_folds", "n_permutations", "window_size")
+"""Arguments that are whole numbers, whichever detector has them."""
 _FIELDS: Final = ("name", "arguments", "reference_rows")
 
 
@@ -113,6 +115,13 @@ def _arguments(raw: object) -> Mapping[str, object]:
         json.dumps(raw, allow_nan=False)
     except (TypeError, ValueError):
         raise ValueError(f"must have arguments that are texts, numbers, lists and tables, not {dict(raw)!r}") from None
+    p_value = raw.get("p_val", 0.5)
+    if isinstance(p_value, bool) or not isinstance(p_value, int | float) or not 0 < p_value < 1:
+        raise ValueError(f"must have a p_val between 0 and 1, not {p_value!r}")
+    for name in _COUNTS:
+        value = raw.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"must have a whole number of at least 1 as {name}, not {value!r}")
     return MappingProxyType(dict(raw))
 
 

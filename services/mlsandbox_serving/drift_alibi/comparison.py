@@ -94,6 +94,8 @@ class Comparison:
                 found.append(NamedDetector(library.cd, each, self._embedding, table, settings.p_value))
             except DetectorUnusable as error:
                 self.problems[each.name] = str(error)
+            except Exception as error:  # noqa: BLE001 - an argument may be anything; the others are made all the same
+                self.problems[each.name] = f"{each.name} cannot be made of its arguments: {_described(error)}"
         return found
 
 

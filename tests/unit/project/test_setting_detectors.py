@@ -63,6 +63,9 @@ def test_detectors_in_the_environment() -> None:
         (CVM + "arguments = [1]\n", "arguments as a table"),
         (CVM + "arguments = { when = 2026-01-01 }\n", "texts, numbers, lists and tables"),
         (CVM + "reference_rows = 10\n", "at least 50"),
+        (CVM + "arguments = { p_val = 0 }\n", "p_val between 0 and 1, not 0"),
+        (CVM + 'arguments = { p_val = "0.1" }\n', "p_val between 0 and 1, not '0.1'"),
+        ('[[drift.detectors]]\nname = "LSDDDrift"\narguments = { n_permutations = "many" }\n', "at least 1 as n_permutations, not 'many'"),
     ],
 )
 def test_mistakes_are_found_early(text: str, problem: str) -> None:
