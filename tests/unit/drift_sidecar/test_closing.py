@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def test_what_was_learned_must_be_saved_before_the_last_events_are_delivered(tmp
 
 def test_delivery_must_end_before_the_service_is_killed() -> None:
     """It goes on beside all else that is closed."""
-    given = ServiceSpec.__dataclass_fields__["stop_grace"].default
+    (given,) = (each.default for each in fields(ServiceSpec) if each.name == "stop_grace")
+    assert isinstance(given, float)
     assert given > telling.CLOSE_SECONDS
 
 

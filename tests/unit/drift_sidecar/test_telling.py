@@ -127,10 +127,10 @@ def test_alerts_of_what_is_no_longer_served_must_end(look: Look, settings: Setti
 def test_profiles_of_what_is_no_longer_served_must_be_let_go(tell: Callable[[], Telling]) -> None:
     """What rows are looked at with holds a profile: it must not be kept for ever."""
     telling = tell()
-    reference = profile()
-    kept = weakref.ref(reference)
-    telling.rows(_predictions(), lambda _, given=reference: given)
-    del reference
+    known = {CHURN: profile()}
+    kept = weakref.ref(known[CHURN])
+    telling.rows(_predictions(), known.get)
+    del known[CHURN]
     assert kept() is not None
     telling.alerts([], lambda _: False)
     gc.collect()
