@@ -73,7 +73,7 @@ def _asked(request: Mapping[str, Any], schema: Schema, columns: Any) -> Answers:
         raise CaptureError(
             "LOAD_FAILED", "the model does not load", why=f"{type(error).__name__}: {error}", fix="see why: sandbox logs api"
         ) from error
-    return ask(predictor, schema, columns)
+    return ask(predictor, schema, columns, guarded=bool(request["private"] or request["hashed"]))
 
 
 def _saved(

@@ -27,8 +27,14 @@ class Answers:
     probabilities: list[Any] | None
 
 
-def ask(predictor: Predictor, schema: Schema, columns: Columns) -> Answers:
+def ask(predictor: Predictor, schema: Schema, columns: Columns, *, guarded: bool) -> Answers:
     """Predict rows in batches.
+
+    Args:
+        predictor: the model.
+        schema: of it.
+        columns: the rows.
+        guarded: whether a column is private or hashed; what the model says of a row that it fails on may quote a value, and is not told.
 
     Raises:
         CaptureError: the model fails on them, or does not answer row by row.
@@ -44,7 +50,9 @@ def ask(predictor: Predictor, schema: Schema, columns: Columns) -> Answers:
             raise CaptureError(
                 "MODEL_FAILED",
                 f"the model fails on rows {start} to {start + batch.rows - 1} of its reference",
-                why=f"{type(error).__name__}: {error}",
+                why=f"{type(error).__name__} (its text may hold a value of a guarded column)"
+                if guarded
+                else f"{type(error).__name__}: {error}",
                 fix="name reference rows that model.predict() takes",
             ) from error
         if answer.labels.ndim == 0 or len(answer.labels) != batch.rows:

@@ -264,15 +264,23 @@ def test_a_file_without_a_column_is_refused(tmp_path: Path) -> None:
         profiled({**made.request, "reference": str(tmp_path / "other.parquet")})
 
 
-def test_a_model_that_fails_on_its_reference(tmp_path: Path) -> None:
-    """What the model says of rows that it cannot predict must be told."""
+@pytest.mark.parametrize(
+    ("guards", "said"),
+    [
+        ({}, "ValueError: no"),
+        ({"private": ["age"]}, "ValueError (its text may hold a value of a guarded column)"),
+        ({"hashed": ["age"]}, "ValueError (its text may hold a value of a guarded column)"),
+    ],
+)
+def test_a_model_that_fails_on_its_reference(tmp_path: Path, guards: dict[str, list[str]], said: str) -> None:
+    """What the model says of rows that it cannot predict must be told, unless it may quote what nobody is to see."""
     made = _made(tmp_path, people(600), target=None)
-    request = {**made.request, "load": {**made.request["load"]}}
+    request = {**made.request, "load": {**made.request["load"]}, "private": [], "hashed": [], **guards}
     joblib.dump(_Failing(), made.model / "model.joblib")
 
     with pytest.raises(CaptureError, match="fails on rows 0 to 599") as failed:
         profiled(request)
-    assert failed.value.why == "ValueError: no"
+    assert failed.value.why == said
 
 
 def test_a_large_file_is_thinned_out_in_runs(tmp_path: Path) -> None:
