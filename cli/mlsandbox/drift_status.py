@@ -59,7 +59,7 @@ class KindVerdict:
         page: certain and large enough to matter, until it is over.
         informational: why it never pages; None when it may.
         evidence: as a part of what raises an alarm; None when it is beyond numbers.
-        since_row: where it began; None when there is nothing.
+        since_row: the last row of the block in which it became certain: it began in that block or before; None when there is nothing.
         worst: its worst columns, the worst first.
     """
 

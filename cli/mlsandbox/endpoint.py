@@ -34,7 +34,13 @@ class Endpoint:
     """One service at one address."""
 
     def __init__(self, url: str, *, timeout: float | None = None, origin: str | None = None) -> None:
-        """Args: url: "http://127.0.0.1:7310"; timeout: seconds for one answer, None: TIMEOUT_SECONDS; origin: of its rows, when nobody means them."""
+        """Connect at the first request.
+
+        Args:
+            url: "http://127.0.0.1:7310".
+            timeout: seconds for one answer; None: TIMEOUT_SECONDS.
+            origin: `contract.Origin` of the rows, when nobody means them.
+        """
         self.url = url
         self._headers = _JSON if origin is None else {**_JSON, Header.ORIGIN: origin}
         parts = urlsplit(url)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -127,13 +127,20 @@ def read_project(root: Path, text: str, *, overrides: Sequence[Override] = (), e
         reader.fault((), "has no model; add a table [models.<name>] with the model's path")
     if reader.faults:
         count = len(reader.faults)
-        flags = all(fault.source.startswith("--") for fault in reader.faults)
         raise ConfigInvalid(
             f"the configuration has {count} mistake{'s' if count > 1 else ''}",
             why="\n".join(fault.text for fault in reader.faults),
-            fix="see how it is written: sandbox up --help"
-            if flags
-            else f"edit {root / FILE_NAME} and check it with: sandbox config validate",
+            fix=_fix(root, {fault.source for fault in reader.faults}),
             details={"file": str(root / FILE_NAME), "faults": [fault.facts for fault in reader.faults]},
         )
     return Project(root, settings, reader.origins, tuple(reader.reserved))
+
+
+def _fix(root: Path, sources: Collection[str]) -> str:
+    """Where the mistakes are to be mended."""
+    if all(source.startswith("--") for source in sources):
+        return "see how it is written: sandbox up --help"
+    variables = sorted(source for source in sources if source.startswith("SANDBOX_"))
+    places = [f"set {', '.join(variables)} otherwise, or unset it"] if variables else []
+    places += [f"edit {root / FILE_NAME}"] if any(not source.startswith(("--", "SANDBOX_")) for source in sources) else []
+    return f"{', and '.join(places)}; then check it with: sandbox config validate"

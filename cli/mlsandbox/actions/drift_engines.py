@@ -30,6 +30,14 @@ class DriftEngines:
         return tuple(f"the drift engine {name} is left out: {why}" for name, why in self.off.items())
 
 
+def idle_detectors(project: Project) -> tuple[str, ...]:
+    """A sentence when detectors are set and the engine that they belong to was not asked for."""
+    if not project.drift.detectors or DriftEngine.ALIBI in project.drift.engines:
+        return ()
+    names = ", ".join(each.name for each in project.drift.detectors)
+    return (f"drift.detectors ({names}) has no effect: these are of alibi-detect, and drift.engines leaves {DriftEngine.ALIBI} out",)
+
+
 def drift_engines(project: Project, engine: str) -> DriftEngines:
     """The engines that a project's stack has on an engine that runs it; images bring their Python along, child processes need one."""
     wanted = dict.fromkeys((DriftEngine.NATIVE, *project.drift.engines))

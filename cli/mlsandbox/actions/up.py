@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, licence_notes, with_licence_told
+from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, idle_detectors, licence_notes, with_licence_told
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
@@ -75,7 +75,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         with environments_beside(project, engine, engines, report) as environments:
             told = Interleaved(report, environments)
             packages = [packaged(model, project.root, told) for model in models]
-            for warning in reference_warnings(project, packages) if _has_drift(project, engine) else ():
+            warnings = (*idle_detectors(project), *reference_warnings(project, packages)) if _has_drift(project, engine) else ()
+            for warning in warnings:
                 told.warn(warning)
             rows = examples_of(packages, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in packages if own_example(package) is None}

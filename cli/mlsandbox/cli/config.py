@@ -40,6 +40,8 @@ def command(
     if what is What.PATH:
         session.output.result("ConfigPath", {"file": result.file}, str(result.file))
         return
+    for warning in result.warnings if what is What.VALIDATE else ():
+        session.output.warning(warning)
     session.output.result("Config", result, _validated(result) if what is What.VALIDATE else _shown(result, origin=origin))
 
 

@@ -210,7 +210,8 @@ def _sha256(path: Path) -> str | None:
 def _refuse_few(rows: int, source: str) -> NoReturn:
     raise ReferenceUnusable(
         f"{rows:,} rows are too few to compare with",
-        why=f"There are no more from {source}; with fewer than {ProfileFile.FEWEST_ROWS} only missing, unseen and out-of-range values could be told.",
+        why=f"There are no more from {source}; "
+        f"with fewer than {ProfileFile.FEWEST_ROWS} only missing, unseen and out-of-range values could be told.",
         fix="give more rows: sandbox drift baseline set --from FILE",
         details={"rows": rows},
     )

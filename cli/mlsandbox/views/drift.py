@@ -141,7 +141,7 @@ def _wrapped(text: str, indent: str = "  ") -> list[str]:
 
 def _kinds(model: ModelDrift) -> str:
     rows = [(each.kind, _told(each), _severity(each), _since(each, model), evidence_text(each)) for each in model.kinds]
-    header = ("about", "verdict", "severity", "since row", "evidence")
+    header = ("about", "verdict", "severity", "alarm at row", "evidence")
     if not any(each.certain for each in model.kinds):
         return table((*header[:3], header[4]), [(*row[:3], row[4]) for row in rows])
     return table(header, rows)

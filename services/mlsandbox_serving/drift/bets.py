@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from mlsandbox_serving.drift.cells import CategoryCells, Ints
 from mlsandbox_serving.contract import ProfileFile
+from mlsandbox_serving.drift.cells import CategoryCells, Ints
 from mlsandbox_serving.drift.streams import FEWEST_ROWS, GROUPS, Kind, Pair, Stream
 from mlsandbox_serving.drift.values import Floats
 
@@ -76,7 +76,7 @@ def stream_bets(stream: Stream) -> list[Bet]:
         return rates
     missing = stream.cells.roles["missing"]
     if isinstance(stream.cells, CategoryCells):
-        shapes = _category_tables(stream.shares, range(stream.cells.size - 2))
+        shapes = _category_tables(stream.shares, range(len(stream.cells.top) + 1))
     else:
         heavy = [cell for cell in range(1, stream.cells.size - 2) if stream.shares[cell] >= _HEAVY]
         shapes = [*_number_tables(stream), *_category_tables(stream.shares, heavy)]

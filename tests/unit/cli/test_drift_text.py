@@ -127,7 +127,7 @@ def test_drift() -> None:
         "  Drift: inputs differ from the reference, more than chance explains and enough to matter.\n"
         "  12,400 rows compared with 10,000 of the reference, given with the model\n"
         "\n"
-        "  about       verdict  severity  since row              evidence\n"
+        "  about       verdict  severity  alarm at row           evidence\n"
         "  features    drift    high      12,040 (360 rows ago)  alarm raised\n"
         "  prediction  steady   none                             0.4% of an alarm\n"
         "\n"

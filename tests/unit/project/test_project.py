@@ -187,3 +187,16 @@ def test_a_broken_file_still_has_a_name(tmp_path: Path) -> None:
     assert name_in(tmp_path) == "churn"
     (tmp_path / "sandbox.toml").write_text("name = [")
     assert name_in(tmp_path) == tmp_path.name
+
+
+def test_the_fix_names_where_the_mistake_is() -> None:
+    """A mistake in a variable must not send anybody into sandbox.toml, and one in the file must."""
+    with pytest.raises(ConfigInvalid) as variable:
+        read(SANDBOX_DRIFT_ENGINES="foo")
+    assert variable.value.fix == "set SANDBOX_DRIFT_ENGINES otherwise, or unset it; then check it with: sandbox config validate"
+    with pytest.raises(ConfigInvalid) as both:
+        read(MINIMAL + "[drift]\nflag_rows = 3\n", SANDBOX_DRIFT_ENGINES="foo")
+    assert "set SANDBOX_DRIFT_ENGINES otherwise, or unset it, and edit " in both.value.fix
+    with pytest.raises(ConfigInvalid) as file:
+        read(MINIMAL + "[drift]\nflag_rows = 3\n")
+    assert file.value.fix == f"edit {ROOT / 'sandbox.toml'}; then check it with: sandbox config validate"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mlsandbox.actions.config import config
+from mlsandbox.actions.drift_engines import idle_detectors
 from mlsandbox.errors import ConfigInvalid
 from mlsandbox.project import read_project
 from mlsandbox.setting_detectors import KNOWN, Detector, Detectors
@@ -41,6 +43,17 @@ def test_detectors_with_arguments() -> None:
     ]
     assert [each.name for each in Settings.read({"detectors": documents}).detectors] == ["CVMDrift", "ClassifierDrift"]
     assert Detectors().plain(found, ROOT) == documents
+
+
+def test_detectors_without_their_engine() -> None:
+    """Detectors of an engine that was not asked for must be told of, as they do nothing."""
+    native = '[drift]\nengines = ["native"]\n'
+
+    (told,) = idle_detectors(read_project(ROOT, MINIMAL + native + CVM, environ={}))
+    assert told == "drift.detectors (CVMDrift) has no effect: these are of alibi-detect, and drift.engines leaves alibi out"
+    assert config(read_project(ROOT, MINIMAL + native + CVM, environ={})).warnings == (told,)
+    assert idle_detectors(read_project(ROOT, MINIMAL + CVM, environ={})) == ()
+    assert idle_detectors(read_project(ROOT, MINIMAL + native, environ={})) == ()
 
 
 def test_detectors_in_the_environment() -> None:
