@@ -1,8 +1,9 @@
-"""Looks at a monitor, as the service has them."""
+"""Looks at a monitor, as the service has them, and a folder of its watches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlsandbox_serving.drift import Monitor, build_profile
 from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.drift_sidecar.watches import Seen
 from support.drift_service import answers, columns, profile
+from support.watched import CHURN, Place
 
 Look = Callable[..., Seen]
 
@@ -31,3 +33,11 @@ def look() -> Look:
         return Seen(Source(name, "v1"), True, monitor.verdict(everything=True), monitor.histograms(), problem, 1_800_000_000 * 10**9)
 
     return make
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder of watches, with a profile of churn/v1."""
+    made = Place(tmp_path)
+    made.reference(CHURN)
+    return made
