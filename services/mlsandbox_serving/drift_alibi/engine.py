@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +31,6 @@ from mlsandbox_serving.drift_alibi.worker import Worker
 
 Failed = Callable[[int], None]
 """Told of rows (how many) of which something could not be compared; called in the worker's thread, or where rows are added."""
-_MOST_WAITING: Final = 32 * 1024 * 1024
-"""Bytes of windows that wait."""
 
 
 class AlibiEngine:
@@ -182,8 +180,7 @@ class AlibiEngine:
         return table[missing:]
 
     def _put(self, last_row: int, window: Floats) -> None:
-        waiting = len(self._waiting)
-        if waiting >= self._settings.waiting_windows or waiting * window.nbytes > _MOST_WAITING:
+        if len(self._waiting) >= self._settings.waiting_windows or not self._worker.hold(window.nbytes):
             self._progress.dropped += len(window)
             self._failed(len(window))
             return
@@ -204,6 +201,7 @@ class AlibiEngine:
                 self._progress.failed += failed
                 if result is not None:
                     self._progress.add(result)
+            self._worker.let_go(table.nbytes)
             if failed:
                 self._failed(failed)
 

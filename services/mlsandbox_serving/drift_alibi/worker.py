@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 Job = Callable[[Library | None], None]
 """Called in the thread, with None when alibi-detect is not there."""
+MOST_WAITING: Final = 32 * 1024 * 1024
+"""Bytes of windows that wait, of all engines."""
 _NEED: Final = "Python 3.11 or 3.12 with what services/requirements/drift-alibi.txt locks"
 
 
@@ -44,6 +46,7 @@ class Worker:
         self._load = load
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._waiting = 0
+        self._held = 0
         self._idle = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="alibi", daemon=True)
         self._started = self._closed = False
@@ -69,6 +72,19 @@ class Worker:
         with self._idle:
             self._waiting += 1
         self._jobs.put(job)
+
+    def hold(self, size: int) -> bool:
+        """Take room for a window that waits; whether there is some. There is for one window, however large."""
+        with self._idle:
+            if self._held and self._held + size > MOST_WAITING:
+                return False
+            self._held += size
+            return True
+
+    def let_go(self, size: int) -> None:
+        """Give room back."""
+        with self._idle:
+            self._held -= size
 
     def wait(self, seconds: float) -> bool:
         """Wait until all is done; whether it is."""

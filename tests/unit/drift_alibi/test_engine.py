@@ -11,6 +11,8 @@ import pytest
 from mlsandbox_serving.contract import Metrics
 from mlsandbox_serving.drift import StateUnreadable
 from mlsandbox_serving.drift_alibi import AlibiEngine, Reference, Settings, Status, Verdict, Worker, build_reference, samples
+from mlsandbox_serving.drift_alibi import worker as module
+from mlsandbox_serving.drift_alibi.reference import Coder
 from support.drift_rows import rows
 
 SECONDS = 30.0
@@ -47,6 +49,22 @@ def test_rows_wait_while_it_loads(reference: Reference, worker: Worker) -> None:
     assert (verdict.status, verdict.problem, verdict.window) == (Status.LOADING, None, None)
     assert (verdict.rows, verdict.waiting, verdict.dropped, verdict.windows) == (530, 3, 200, 0)
     assert (verdict.reference_rows, verdict.learning) == (3_000, 0)
+
+
+def test_windows_of_all_engines_share_one_bound(reference: Reference, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits must not grow with the number of models; once it was taken from the queue there is room again."""
+    window = 100 * len(Coder(reference.profile).streams) * 8
+    monkeypatch.setattr(module, "MOST_WAITING", 3 * window)
+    engines = [AlibiEngine(reference, Settings(window_rows=100), worker=worker) for _ in range(3)]
+    for engine in engines:
+        engine.update(_columns(200))
+
+    assert [(engine.verdict().waiting, engine.verdict().dropped) for engine in engines] == [(2, 0), (1, 100), (0, 200)]
+    engines[0].load()
+    assert engines[0].wait(SECONDS)
+    engines[2].update(_columns(100))
+    assert engines[2].wait(SECONDS)
+    assert (engines[2].verdict().dropped, engines[2].verdict().failed) == (200, 100)
 
 
 def test_a_missing_library_is_an_error_and_not_the_end(reference: Reference, worker: Worker) -> None:
