@@ -223,7 +223,8 @@ def meant_events(found: Iterable[dict[str, Any]], unmeant: Counter[str]) -> Iter
 
 def unmeant_text(rows: Mapping[str, int]) -> str:
     """How many rows nobody meant, by their origin."""
-    return ", ".join(f"{count:,} {_UNMEANT.get(origin, origin)} rows" for origin, count in sorted(rows.items(), reverse=True))
+    found = sorted(rows.items(), reverse=True)
+    return ", ".join(f"{count:,} {_UNMEANT.get(origin, origin)} row{'' if count == 1 else 's'}" for origin, count in found)
 
 
 def _logged(root: Path, package: Package, since: float | None, unmeant: Counter[str]) -> Iterator[dict[str, Any]]:

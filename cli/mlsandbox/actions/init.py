@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Final
 
 from mlsandbox.actions.outcomes import InitResult
 from mlsandbox.atomic import write_atomic
+from mlsandbox.data_rows import open_text
 from mlsandbox.errors import InputUnreadable, ProjectExists, UsageError
 from mlsandbox.packaging.inspect import ModelInfo, check_trust, inspect_model
 from mlsandbox.project import FILE_NAME, Override, Project, load_project, read_project
@@ -115,9 +117,35 @@ def _inspected(options: InitOptions) -> ModelInfo:
     for each in (path, options.reference, options.requirements, options.python, *options.code):
         if each is not None and not each.exists():
             raise InputUnreadable(f"there is no file {each}", fix=f"check the path: {each.absolute()}")
+    if options.reference is not None:
+        _check_header(options.reference, options.target)
     info = inspect_model(path.absolute(), entry=entry)
     check_trust(info, code=[each.absolute() for each in options.code], trust=options.trust)
     return info
+
+
+def _check_header(reference: Path, target: str | None) -> None:
+    """Find a file without rows, or without the labels' column, before anything is written; which columns the model takes is not known here.
+
+    Raises:
+        InputUnreadable: it is one.
+    """
+    if not reference.name.lower().removesuffix(".gz").endswith(".csv"):
+        return
+    try:
+        with open_text(reference) as file:
+            rows = csv.reader(file)
+            header, first = next(rows, None), next(rows, None)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputUnreadable(f"{reference} cannot be read", why=str(error), fix=f"repair the file: {reference}") from error
+    if not header or first is None:
+        raise InputUnreadable(f"{reference} has no rows", fix=f"name a file of rows as the model takes them: {reference.absolute()}")
+    if target is not None and target not in header:
+        raise InputUnreadable(
+            f"{reference} has no column {target!r}",
+            why=f"its columns are {', '.join(header[:20])}",
+            fix="name one of them: sandbox init --target COLUMN",
+        )
 
 
 def _warnings(options: InitOptions) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def project(tmp_path: Path) -> Project:
 def test_rows_that_nobody_meant() -> None:
     """Drift made on purpose and example rows must be no part of a baseline of logged rows, and be counted."""
     prediction = {Field.EVENT_DATASET: Dataset.PREDICTION, Field.ROWS: 10}
-    logged = [
+    logged: list[dict[str, Any]] = [
         prediction,
         {Field.EVENT_DATASET: Dataset.ERROR},
         *[{**prediction, Field.ORIGIN: Origin.INJECTED}] * 300,
@@ -65,7 +65,7 @@ def test_rows_that_nobody_meant() -> None:
     unmeant: Counter[str] = Counter()
 
     assert list(meant_events(logged, unmeant)) == [prediction]
-    assert unmeant_text(unmeant) == "3,000 injected rows, 1 example rows"
+    assert unmeant_text(unmeant) == "3,000 injected rows, 1 example row"
 
 
 def _files(package: Package) -> dict[str, bytes]:

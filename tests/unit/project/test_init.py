@@ -91,6 +91,19 @@ def test_missing_files_are_named(folder: Path, options: InitOptions) -> None:
     assert not (folder / "sandbox.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("", "has no rows"), ("a,b\n", "has no rows"), ("a,c\n1,2\n", "has no column 'b'"), ("\x00\xff", "cannot be read")],
+)
+def test_a_reference_that_cannot_be_one(folder: Path, text: str, problem: str) -> None:
+    """A CSV file without rows, or without the labels, must be refused before anything is written."""
+    (folder / "odd.csv").write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(InputUnreadable, match=problem):
+        init(folder, InitOptions("serve.py:Predictor", reference=Path("odd.csv"), target="b"))
+    assert not (folder / "sandbox.toml").exists()
+
+
 def test_a_wrong_name_is_refused(folder: Path) -> None:
     """A name that no project can have must be refused before anything is written."""
     with pytest.raises(ConfigInvalid):
