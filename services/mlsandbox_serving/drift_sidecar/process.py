@@ -56,6 +56,8 @@ class Drift(ForwardedService):
         for result in Result:
             self._events.labels(result.value)
         self._last: dict[Source, Check] = {}
+        self._has_checked = False
+        """The first check is done before anybody is answered, and leaves out what takes long."""
         self._second: SecondOpinion | None = None
         if ALIBI in settings.engines:
             self._second = SecondOpinion(settings.folder, settings.alibi, failed=lambda source, rows: self._failed(source, rows, ALIBI))
@@ -119,7 +121,8 @@ class Drift(ForwardedService):
                 self._errors.labels(*source, engine)
         self._last = checks
         beside = [] if self._second is None else [sample for source in checks for sample in self._second.samples(source)]
-        self._exported.show(checks, self._performance(), beside)
+        self._exported.show(checks, self._performance() if self._has_checked else (), beside)
+        self._has_checked = True
         corruptions = self._watches.corruptions + self._telling.moved_aside
         self._corruptions.inc(corruptions - self._corruptions_told)
         self._corruptions_told = corruptions
