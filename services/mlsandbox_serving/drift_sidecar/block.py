@@ -1,6 +1,7 @@
 """Blocks: an update of a monitor costs as much for one row as for a hundred, so rows of small events wait for each other.
 
-Where a block ends follows from the events and their order alone: neither from how they were delivered nor from when.
+Where a block ends follows from the events and their order alone: neither from how they were delivered nor from when. The one exception is
+a block whose rows change an alert and wait for others to come: its end is written into the journal.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from mlsandbox_serving.drift_sidecar.event import Labelled, Rows
 
 BLOCK_ROWS: Final = 100
 """Rows that a block has, or a few more: events stay whole."""
+BLOCK_BYTES: Final = 4 * 1024 * 1024
+"""Of the events of a block, as the journal has them; large ones make a block of fewer rows."""
 
 
 class Block(NamedTuple):
@@ -35,6 +38,7 @@ class Pending:
     def __init__(self) -> None:
         self.rows = 0
         """How many rows they have."""
+        self._bytes = 0
         self._events: list[Rows] = []
         self._labels: list[Labelled] = []
         self._shape: object = None
@@ -52,8 +56,19 @@ class Pending:
         else:
             self._labels.append(event)
             self._last = place
-            if len(self._labels) >= BLOCK_ROWS:
+            self._bytes += len(event.body)
+            if len(self._labels) >= BLOCK_ROWS or self._bytes >= BLOCK_BYTES:
                 yield self._take()
+
+    def end(self, place: int) -> Iterator[Block]:
+        """Take out what is waiting as if it were whole.
+
+        Args:
+            place: of the end in the journal.
+        """
+        if self._events or self._labels:
+            self._last = place
+            yield self._take()
 
     def unfinished(self) -> Block | None:
         """What is waiting, which stays; None when nothing is."""
@@ -67,12 +82,13 @@ class Pending:
         self._events.append(rows)
         self._last = place
         self.rows += rows.length
-        if self.rows >= BLOCK_ROWS:
+        self._bytes += len(rows.body)
+        if self.rows >= BLOCK_ROWS or self._bytes >= BLOCK_BYTES:
             yield self._take()
 
     def _take(self) -> Block:
         block = self._block()
-        self._events, self._labels, self.rows = [], [], 0
+        self._events, self._labels, self.rows, self._bytes = [], [], 0, 0
         return block
 
     def _block(self) -> Block:

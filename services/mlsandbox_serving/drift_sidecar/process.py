@@ -55,6 +55,8 @@ class Drift(ForwardedService):
         self.registry.register(self._exported)
         for result in Result:
             self._events.labels(result.value)
+        self._counted: set[Source] = set()
+        """Those that counters have labels of."""
         self._last: dict[Source, Check] = {}
         self._has_checked = False
         """The first check is done before anybody is answered, and leaves out what takes long."""
@@ -104,8 +106,10 @@ class Drift(ForwardedService):
 
     def _check(self) -> None:
         checks: dict[Source, Check] = {}
+        self._forget_counted(self._counted - set(self._watches.sources()))
         for source in filter(self._watches.is_current, self._watches.sources()):
             started = time.perf_counter()
+            self._counted.add(source)
             try:
                 seen = self._watches.look_at(source)
             except Exception:  # noqa: BLE001 - one model's failure is not that of the others
@@ -131,6 +135,15 @@ class Drift(ForwardedService):
             self._watches.keep_house()
         except (sqlite3.Error, OSError) as error:
             _log.warning("cannot save to %s: %s", self._settings.folder, error)
+
+    def _forget_counted(self, sources: set[Source]) -> None:
+        """Leave out of the counters what is not watched any more."""
+        for source in sources:
+            for engine in (NATIVE, ALIBI):
+                self._errors.remove(*source, engine)
+            for result in ("ok", "error"):
+                self._checks.remove(*source, NATIVE, result)
+        self._counted -= sources
 
     def _shown(self, made: Callable[[Settings, list[Seen], tuple[Performance, ...], list[Json]], Json]) -> Json:
         """Something made of what is known now; the watches are looked at in their own thread."""
@@ -162,6 +175,7 @@ class Drift(ForwardedService):
         return [known.get(name) or {"name": name, "on": False, "status": "off", "reason": why} for name, why in named.items()]
 
     def _failed(self, source: Source, rows: int, engine: str = NATIVE) -> None:
+        self._counted.add(source)
         self._errors.labels(*source, engine).inc(rows)
 
 

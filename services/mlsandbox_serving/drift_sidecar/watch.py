@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from mlsandbox_serving.drift_sidecar.settings import Source
 from mlsandbox_serving.drift_sidecar.state import Saved, Snapshot
 
 _log = logging.getLogger(__name__)
+
+_NANOSECONDS: Final = 10**9
 
 Failed = Callable[[Source, int], None]
 """Told of rows (how many) that the engine failed on."""
@@ -31,6 +34,7 @@ class Watch:
         failed: see `Failed`.
         saved: where to go on from.
         second: that gets the same rows beside the monitor; None when there is none.
+        clock: epoch seconds; no event is newer than now, whatever it says.
     """
 
     def __init__(
@@ -42,13 +46,15 @@ class Watch:
         *,
         saved: Saved | None = None,
         second: SecondOpinion | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.source: Final = source
         self.problem: str | None = None
         """Why live rows become the reference although a profile was named."""
         self.changed = False
         """Whether there is something to save."""
-        self.last_event = saved.last_event if saved is not None else 0
+        self._clock = clock
+        self.last_event = self._past(saved.last_event) if saved is not None else 0
         """Epoch nanoseconds of the newest event."""
         self._failed = failed
         self._failure: str | None = None
@@ -69,6 +75,16 @@ class Watch:
         return self._monitor.rows + self._pending.rows
 
     @property
+    def applied(self) -> int:
+        """Place of the last event of a whole block."""
+        return self._applied
+
+    @property
+    def monitor(self) -> Monitor:
+        """As it is with whole blocks alone."""
+        return self._monitor
+
+    @property
     def reference(self) -> Profile | None:
         """What rows are compared with; None while it is being learned."""
         return self._monitor.profile
@@ -79,16 +95,16 @@ class Watch:
         profile = self._monitor.profile
         return profile is not None and bool(profile.names(Kind.PERFORMANCE))
 
-    def add(self, place: int, event: Rows | Labelled) -> None:
+    def add(self, place: int, event: Rows | Labelled | None) -> None:
         """Add an event.
 
         Args:
             place: of it in the journal.
-            event: of this source.
+            event: of this source; None ends the block.
         """
         if isinstance(event, Rows):
-            self.last_event = max(self.last_event, event.time)
-        for block in self._pending.add(place, event):
+            self.last_event = max(self.last_event, self._past(event.time))
+        for block in self._pending.end(place) if event is None else self._pending.add(place, event):
             self._update(block)
             self._applied, self.changed = block.last, True
 
@@ -107,6 +123,9 @@ class Watch:
     def snapshot(self) -> Snapshot:
         """What is to be saved."""
         return Snapshot(self.source, self._monitor.state(), self._applied, self.last_event)
+
+    def _past(self, at: int) -> int:
+        return min(at, int(self._clock() * _NANOSECONDS))
 
     def _update(self, block: Block) -> None:
         try:

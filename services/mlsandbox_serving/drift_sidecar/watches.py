@@ -17,7 +17,7 @@ from mlsandbox_serving.drift_sidecar.copies import Copies
 from mlsandbox_serving.drift_sidecar.event import Labelled, Result, Rows, labelled, read
 from mlsandbox_serving.drift_sidecar.second import SecondOpinion
 from mlsandbox_serving.drift_sidecar.settings import Settings, Source
-from mlsandbox_serving.drift_sidecar.state import StateStore
+from mlsandbox_serving.drift_sidecar.state import Saved, StateStore
 from mlsandbox_serving.drift_sidecar.watch import Failed, Watch
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.performance import Performance, PerformanceStore
@@ -114,7 +114,7 @@ class Watches:
         taken: list[Rows | Labelled] = []
         for place, each in enumerate(found):
             if isinstance(each, Rows):
-                if self._has_room(each.source):
+                if self._has_room(each.source, taken):
                     taken.append(each)
                 else:
                     results[Result.REFUSED] += 1
@@ -223,9 +223,12 @@ class Watches:
 
     def _resume(self) -> None:
         saved = {each.source: each for each in self._state.sources()}
+        others = sorted(set(saved) - set(self._settings.profiles), key=lambda source: saved[source].last_event)
+        for source in others[: max(len(others) + len(self._settings.profiles) - MOST_SOURCES, 0)]:
+            self._forget(source)
+            del saved[source]
         for source in dict.fromkeys([*self._settings.profiles, *saved]):
-            watch = Watch(source, self._folder(source), self._settings.monitor, self._failed, saved=saved.get(source), second=self._second)
-            self._watches[source] = watch
+            watch = self._watches[source] = self._watch(source, self._folder(source), saved.get(source))
             if source in saved:
                 for place, event in self._state.journal(source):
                     watch.add(place, event)
@@ -258,23 +261,36 @@ class Watches:
 
     def _watched(self, source: Source) -> Watch:
         if source not in self._watches:
-            self._watches[source] = Watch(source, None, self._settings.monitor, self._failed, second=self._second)
+            self._watches[source] = self._watch(source, None)
         return self._watches[source]
 
-    def _has_room(self, source: Source) -> bool:
-        """Whether a source is watched, or may be, if need be in the place of the one that was silent for longest."""
+    def _watch(self, source: Source, folder: Path | None, saved: Saved | None = None) -> Watch:
+        return Watch(source, folder, self._settings.monitor, self._failed, saved=saved, second=self._second, clock=self._clock)
+
+    def _has_room(self, source: Source, taken: Sequence[Rows | Labelled]) -> bool:
+        """Whether a source is watched, or may be, if need be in the place of the one that was silent for longest.
+
+        Args:
+            source: of an event.
+            taken: what is about to be written, whose sources are not silent.
+        """
         if source in self._watches:
             return True
         if len(self._watches) >= MOST_SOURCES:
-            silent = [watch for watch in self._watches.values() if not self.is_current(watch.source)]
-            if not silent:
-                return False
-            oldest = min(silent, key=lambda watch: watch.last_event).source
-            self._state.forget(oldest)
-            self._copies.drop(oldest)
-            if self._second is not None:
-                self._second.forget(oldest)
-            del self._watches[oldest]
-            _log.warning("%s/%s is forgotten: more than %d versions sent events", *oldest, MOST_SOURCES)
+            busy = {each.source for each in taken}
+            silent = [watch for watch in self._watches.values() if watch.source not in busy and not self.is_current(watch.source)]
+            silent.sort(key=lambda watch: watch.last_event)
+            while silent and len(self._watches) >= MOST_SOURCES:
+                self._forget(silent.pop(0).source)
+        if len(self._watches) >= MOST_SOURCES:
+            return False
         self._watched(source)
         return True
+
+    def _forget(self, source: Source) -> None:
+        self._state.forget(source)
+        self._copies.drop(source)
+        if self._second is not None:
+            self._second.forget(source)
+        self._watches.pop(source, None)
+        _log.warning("%s/%s is forgotten: more than %d versions sent events", *source, MOST_SOURCES)

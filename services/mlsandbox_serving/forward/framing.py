@@ -15,7 +15,7 @@ _DEEPEST: Final = 1_000
 """Values within each other; the decoder gives up at about as many."""
 _SIZES: Final = {0xC0: 1, 0xC2: 1, 0xC3: 1, 0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
 _KNOWN: Final = {
-    **{kind: (1, 0) for kind in (*range(0x80), *range(0xE0, 0x100))},  # small integers
+    **dict.fromkeys((*range(0x80), *range(0xE0, 0x100)), (1, 0)),  # small integers
     **{0x80 + items: (1, 2 * items) for items in range(16)},
     **{0x90 + items: (1, items) for items in range(16)},
     **{0xA0 + length: (1 + length, 0) for length in range(32)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsandbox_serving.drift_sidecar.block import BLOCK_ROWS, Block, Pending
+from mlsandbox_serving.drift_sidecar.block import BLOCK_BYTES, BLOCK_ROWS, Block, Pending
 from mlsandbox_serving.drift_sidecar.event import Rows
 from mlsandbox_serving.drift_sidecar.settings import Source
 
@@ -30,6 +30,16 @@ def test_blocks_follow_from_the_order_of_events_alone(lengths: list[int], data: 
 def _all_blocks(events: list[tuple[int, int]]) -> tuple[list[Block], Pending]:
     pending = Pending()
     return [block for place, length in events for block in pending.add(place, _rows(length))], pending
+
+
+def test_large_events_make_blocks_of_fewer_rows() -> None:
+    """What waits must be bounded in memory, too."""
+    pending = Pending()
+    large = _rows(1)._replace(body=bytes(BLOCK_BYTES // 3 + 1))
+    found = [block for place in range(7) for block in pending.add(place, large)]
+
+    assert [(block.rows, block.last) for block in found] == [(3, 2), (3, 5)]
+    assert pending.rows == 1
 
 
 def test_events_with_other_columns_begin_a_new_block() -> None:

@@ -116,6 +116,34 @@ def test_no_more_versions_than_there_is_room_for(place: Place, monkeypatch: pyte
     again.close()
 
 
+@pytest.mark.parametrize("at", [NOW, NOW - 10**6, NOW + 10**8])
+def test_one_message_makes_no_more_versions_than_there_is_room_for(place: Place, monkeypatch: pytest.MonkeyPatch, at: float) -> None:
+    """Versions that come together must not take each other's place, nor stay behind, whatever time they claim to be of."""
+    monkeypatch.setattr(module, "MOST_SOURCES", 3)
+    watches = place.open()
+    records = [record(np.random.default_rng(1), f"{number}", version=f"w{number % 30}") for number in range(60)]
+
+    assert take(watches, records, at=at) == Counter({Result.USED: 4, Result.REFUSED: 56})
+    assert {source.version for source in watches.sources()} == {"v1", "w0", "w1"}
+    place.clock.now += module.CURRENT_SECONDS + 10
+    assert take(watches, asked(3, seed=5, version="v5"), at=place.clock.now) == Counter({Result.USED: 3})
+    watches.close()
+
+
+def test_more_versions_than_there_is_room_for_are_not_taken_up_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that an earlier state has, the newest must be kept, and those that are served now."""
+    watches = place.open()
+    for number in range(5):
+        take(watches, [record(np.random.default_rng(1), f"{number}", 100, version=f"w{number}")], at=NOW - number)
+    watches.close()
+    monkeypatch.setattr(module, "MOST_SOURCES", 3)
+
+    for _ in range(2):
+        again = place.open()
+        assert {source.version for source in again.sources()} == {"v1", "w0", "w1"}
+        again.close()
+
+
 def test_what_an_engine_fails_on_is_counted_and_passed_over(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of an engine must cost the block that it failed on, and nothing else."""
     update = Monitor.update
