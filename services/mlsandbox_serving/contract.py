@@ -398,7 +398,7 @@ class ProfileFile:
     MOST_ROWS: Final = 200_000
     """Rows that one is made of at most."""
     MOST_CELLS: Final = 4_000_000
-    """Values of columns and answers in these rows at most: they are held in memory, with up to 120 bytes each."""
+    """Values of columns and answers in these rows at most: they are held in memory, with about 150 bytes each."""
     FEWEST_ROWS: Final = 500
     """With fewer only missing, unseen and out-of-range values are told; a baseline needs as many."""
     LEAST_ROWS: Final = 50

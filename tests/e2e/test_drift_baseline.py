@@ -66,6 +66,13 @@ def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
     assert _reference(saved) == 2_000
     assert re.search(r"rows compared with 2,000 of the reference, a baseline of 2\d{3}-\d\d-\d\d, from logs", saved.run("drift").ok().out)
 
+    saved.run("drift", "inject", "--column", "age", "--shift", "1sd", "--for", "1s").ok()
+    again = ("drift", "baseline", "set", "--from-logs", "--dry-run")
+    wait_for(
+        lambda: "100 injected rows, 1 example row" in saved.run(*again).ok().err, every=0.5, what="injected rows left out of a baseline"
+    )
+    assert "2,000 rows from logs" in saved.run(*again).ok().out
+
     reset = saved.run("drift", "baseline", "reset").ok()
     assert reset.out.splitlines()[1].strip() == "the drift service compares with it"
     assert (_shown(saved)["kind"], _reference(saved)) == ("package", 400)
@@ -170,3 +177,20 @@ def _meanwhile(sandbox: Sandbox, other: str, *command: str) -> Result:
         waiting.send_signal(signal.SIGCONT)
     out, err = waiting.communicate(timeout=HANG_SECONDS)
     return Result(waiting.returncode, out, line + err).ok()
+
+
+def test_a_reference_that_cannot_be_used_is_told_of(saved: Sandbox) -> None:
+    """Every `up`, `status` and `drift` must warn of a reference that was given on purpose and is none; a check of drift must not pass."""
+    saved.extra = {**saved.extra, **DRIFT}
+    (reference,) = (saved.root / "churn").glob("reference.*")
+    saved.script(
+        f'import pandas as pd\npd.read_parquet("churn/{reference.name}").drop(columns="age").to_parquet("churn/{reference.name}")\n'
+    )
+    warning = f"the reference of churn cannot be compared with, so the first live rows become it: {reference.name} has no column 'age'"
+
+    assert warning in saved.run("up").ok().err
+    assert warning in saved.run("up").ok().err
+    assert f"attention: {warning}" in saved.run("status").ok().out
+    assert f"attention: {warning}" in saved.run("drift").ok().out
+    checked = saved.run("drift", "--fail-on-drift", "-o", "json")
+    assert (checked.code, checked.error["code"]) == (1, "NOTHING_COMPARED")
