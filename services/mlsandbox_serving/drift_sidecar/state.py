@@ -73,13 +73,14 @@ class StateStore:
     def __init__(self, folder: Path, *, most_ids: int = MOST_IDS) -> None:
         self._database = Database(folder / FILE, Tables(lambda connection: check_version(connection, _VERSION), self._make, _LOSS))
         self.unsaved_bytes = 0
-        """Of the journal since monitors were last saved."""
+        """Of what the journal has."""
         self._most_ids = most_ids
         self._ids: dict[Source, int] = {}
         self._last = 0
         """The last place of the journal that was given away; a file begun anew goes on from there, so that no place is used twice."""
         self._identity = b""
         self._database.recovered(lambda: self._database.opened().execute("PRAGMA quick_check(1)").fetchone())
+        self.unsaved_bytes = self._database.recovered(self._journal_bytes)
 
     @property
     def corruptions(self) -> int:
@@ -160,6 +161,9 @@ class StateStore:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._database.close()
+
+    def _journal_bytes(self) -> int:
+        return int(self._database.opened().execute("SELECT TOTAL(LENGTH(body)) FROM journal").fetchone()[0])
 
     def _sources(self) -> list[Saved]:
         found = self._database.opened().execute("SELECT model, version, monitor, last_event FROM sources ORDER BY id")

@@ -88,3 +88,20 @@ def test_the_journal_is_bounded_all_the_same(place: Place, monkeypatch: pytest.M
     again, second = place.open()
     assert _rows(second, again) == (400, 400)
     again.close()
+
+
+def test_the_bound_holds_over_restarts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is killed again and again while alibi cannot save must not make its journal longer each time."""
+    watches, _ = place.open()
+    obstacle = place.obstruct()
+    _take(watches, "a")
+    monkeypatch.setattr(module, "_MOST_JOURNAL_BYTES", watches._state.unsaved_bytes + 1)
+    watches.save()
+    assert len(list(watches._state.journal(CHURN))) == 4  # and killed
+
+    again, _ = place.open()
+    _take(again, "b")
+    again.save()
+    assert list(again._state.journal(CHURN)) == []
+    obstacle.unlink()
+    again.close()
