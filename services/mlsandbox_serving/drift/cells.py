@@ -25,6 +25,8 @@ CATEGORIES: Final = 20
 FEW: Final = 20
 """A column of numbers with at most so many different values is one of categories."""
 _LONGEST_EXAMPLE: Final = 40
+_ENDS: Final[tuple[Role, ...]] = ("below", "above")
+_ORDERED: Final = frozenset({"number", "date"})
 _MISSING: Final[dict[CategoryKind, str]] = {"number": "missing or not a number", "date": "missing or not a date"}
 
 
@@ -67,6 +69,10 @@ class NumberCells:
         cells[np.isnan(found)] = self.size - 1
         return cells
 
+    def end(self, role: Role) -> str:
+        """The reference's minimum for what is below it, its maximum for what is above."""
+        return self.text(self.minimum if role == "below" else self.maximum)
+
     def example(self, role: Role, values: list[Any]) -> str:
         """The farthest of some values outside of the reference's range."""
         found = self.numbers(values)
@@ -88,17 +94,19 @@ class NumberCells:
 
 @dataclass(frozen=True, eq=False)
 class CategoryCells:
-    """The most frequent categories, the other known ones, unseen ones, missing: in this order.
+    """The most frequent categories, the other known ones, [below and above them all,] unseen ones, missing: in this order.
 
     Args:
         top: keys of the most frequent categories, the most frequent first.
         rest: digests of the other categories of the reference, ascending.
         of: what the categories are; of numbers and dates there are only a few different ones.
+        ranged: whether they have an order, so that values can be below or above all of them.
     """
 
     top: tuple[str, ...]
     rest: NDArray[np.uint64]
     of: CategoryKind = "text"
+    ranged: bool = False
 
     def __post_init__(self) -> None:
         known: dict[Any, int] = {}
@@ -109,16 +117,21 @@ class CategoryCells:
                 known[number] = cell  # also finds 1.0 and True
         object.__setattr__(self, "_known", known)
         object.__setattr__(self, "_rest", frozenset(self.rest.tolist()))
+        held = [float(number) for name in self.top if (number := _number_of(name)) is not None] if self.ranged else []
+        if self.ranged and (len(held) != len(self.top) or not held):
+            raise ValueError("categories that have no order")
+        object.__setattr__(self, "_range", (min(held), max(held)) if held else None)
 
     @property
     def size(self) -> int:
         """How many cells there are."""
-        return len(self.top) + 3
+        return len(self.top) + (5 if self.ranged else 3)
 
     @property
     def roles(self) -> dict[Role, int]:
         """The cells of values that a model was not trained for."""
-        return {"unseen": self.size - 2, "missing": self.size - 1}
+        ends: dict[Role, int] = {"below": self.size - 4, "above": self.size - 3} if self.ranged else {}
+        return {**ends, "unseen": self.size - 2, "missing": self.size - 1}
 
     def read(self, values: Values) -> Ints:
         """One cell per value."""
@@ -139,11 +152,19 @@ class CategoryCells:
         found = self._known.get(name)  # type: ignore[attr-defined]
         if found is not None:
             return int(found)
+        if self.ranged:
+            low, high = self._range  # type: ignore[attr-defined]
+            number = float(numbers([value])[0])
+            return self.size - 4 if number < low else self.size - 3 if number > high else self.size - 2
         return len(self.top) if digest(name) in self._rest else self.size - 2  # type: ignore[attr-defined]
 
-    def example(self, role: Role, values: list[Any]) -> str:  # noqa: ARG002  # the same for both kinds of cells
-        """One of some values that the reference does not have."""
+    def example(self, role: Role, values: list[Any]) -> str:
+        """One of some values that the reference does not have: outside of its range the farthest one."""
         last = values[-1:]
+        if role in {"below", "above"}:
+            found = instants(values) if self.of == "date" else numbers(values)
+            place = int(np.nanargmin(found) if role == "below" else np.nanargmax(found))
+            last = values[place : place + 1]
         return self.text(key(instants(last)[0] if self.of == "date" else last[0]) or "")
 
     def text(self, name: str) -> str:
@@ -158,7 +179,13 @@ class CategoryCells:
     def names(self) -> tuple[str, ...]:
         """What each cell holds."""
         missing = _MISSING.get(self.of, "missing")
-        return (*map(self.text, self.top), f"{len(self.rest)} rarer values", "values that the reference does not have", missing)
+        ends = [f"{role} {self.end(role)}" for role in _ENDS] if self.ranged else []
+        return (*map(self.text, self.top), f"{len(self.rest)} rarer values", *ends, "values that the reference does not have", missing)
+
+    def end(self, role: Role) -> str:
+        """The reference's minimum for what is below it, its maximum for what is above."""
+        low, high = self._range  # type: ignore[attr-defined]
+        return self.text(key(low if role == "below" else high) or "")
 
 
 Cells = NumberCells | CategoryCells
@@ -184,10 +211,11 @@ def number_cells(reference: Floats, *, dates: bool = False) -> NumberCells | Non
     return NumberCells(edges, float(distinct[0]), float(distinct[-1]), dates)
 
 
-def category_cells(frequency: Mapping[str, int], of: CategoryKind = "text") -> CategoryCells:
-    """Cells of a column of categories, by how often each occurs."""
+def category_cells(frequency: Mapping[str, int], of: CategoryKind = "text", *, ranged: bool = False) -> CategoryCells:
+    """Cells of a column of categories, by how often each occurs; `ranged` only holds for few numbers and dates."""
     ordered = sorted(frequency, key=lambda name: (-frequency[name], name))
-    return CategoryCells(tuple(ordered[:CATEGORIES]), digests(ordered[CATEGORIES:]), of)
+    is_few = 0 < len(ordered) <= CATEGORIES and all(_number_of(name) is not None for name in ordered)
+    return CategoryCells(tuple(ordered[:CATEGORIES]), digests(ordered[CATEGORIES:]), of, ranged and is_few and of in _ORDERED)
 
 
 def _date_text(seconds: float) -> str:

@@ -149,8 +149,7 @@ def _group_name(stream: Stream, cells: Ints) -> str:
 
 def _example_text(stream: Stream, role: Role, example: str) -> str:
     cells = stream.cells
-    if isinstance(cells, CategoryCells):
-        return f"{example} is not among the reference's {len(cells.top) + len(cells.rest)} values"
-    if role == "below":
-        return f"{example} is below the reference minimum {cells.text(cells.minimum)}"
-    return f"{example} is above the reference maximum {cells.text(cells.maximum)}"
+    if role in {"below", "above"}:
+        return f"{example} is {role} the reference {'minimum' if role == 'below' else 'maximum'} {cells.end(role)}"
+    known = len(cells.top) + len(cells.rest) if isinstance(cells, CategoryCells) else 0
+    return f"{example} is not among the reference's {known} values"

@@ -160,7 +160,8 @@ def _groups(stream: Stream) -> Ints:
     if not isinstance(stream.cells, NumberCells):
         own = int(np.count_nonzero(stream.shares[: len(stream.cells.top)][:_GROUPS] >= _OWN_GROUP))
         groups = np.minimum(np.arange(stream.cells.size), own)
-        groups[-2:] = [own + 1, own + 2]
+        special = stream.cells.size - len(stream.cells.top) - 1
+        groups[-special:] = own + 1 + np.arange(special)
         return groups
     inner = stream.shares[1:-2]
     middle = (np.cumsum(inner) - inner / 2) / inner.sum()

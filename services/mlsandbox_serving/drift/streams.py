@@ -83,8 +83,10 @@ class Stream:
             given: Floats = counts / counts.sum()
             return given
         unseen = min(bound(float(self.singletons)) / (self.rows + 1.0), _MOST_UNSEEN)
-        counts[-3] -= min(counts[-3], self.singletons)
+        rest = len(self.cells.top)
+        counts[rest] -= min(counts[rest], self.singletons)
         counts[:-1] += 0.5
+        counts[rest + 1 : -2] = bound(0.0)
         counts[-2] = 0.0
         shares: Floats = counts / counts.sum() * (1.0 - unseen)
         shares[-2] = unseen

@@ -165,8 +165,8 @@ def test_odd_values_are_counted_as_what_they_are(with_constant: Profile) -> None
 
     verdict = monitor.verdict()
     assert verdict.outliers.missing == 0.1
-    assert verdict.outliers.unseen == 0.06
-    assert verdict.outliers.out_of_range == 0.04
+    assert verdict.outliers.unseen == 0.05
+    assert verdict.outliers.out_of_range == 0.05
     assert verdict.outliers.any == 0.15
     assert verdict.extra_columns == {"extra": 100}
 

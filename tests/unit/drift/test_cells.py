@@ -48,7 +48,9 @@ def test_few_different_numbers_are_categories() -> None:
     stream = stream_of("rooms", Kind.FEATURES, [1, 2, 2.0, 3, None], "number")
     assert isinstance(stream.cells, CategoryCells)
     assert stream.cells.top == ("2", "1", "3")
-    assert stream.cells.read([2, 2.0, "x", 9, math.nan, None, True]).tolist() == [0, 0, 5, 4, 5, 5, 1]
+    assert stream.cells.read([2, 2.0, "x", 9, 0, 1.5, math.nan, None, True]).tolist() == [0, 0, 7, 5, 4, 6, 7, 7, 1]
+    assert stream.cells.names()[4:6] == ("below 1", "above 3")
+    assert stream.cells.example("above", [9, 12, 4]) == "12"
 
 
 def test_categories_are_the_most_frequent_the_rest_unseen_and_missing() -> None:
@@ -114,4 +116,7 @@ def test_few_dates_are_categories_with_readable_names() -> None:
     stream = stream_of("day", Kind.FEATURES, np.array(["2024-05-31", "2024-06-30", "2024-06-30"], dtype="datetime64[D]"), "date")
 
     assert stream.cells.names()[0] == "2024-06-30T00:00:00"
-    assert stream.cells.read(["2024-06-30", "2024-05-31T00:00:00", "2024-07-31", "soon", None]).tolist() == [0, 1, 3, 4, 4]
+    assert stream.cells.read(["2024-06-30", "2024-05-31T00:00:00", "2024-07-31", "2024-06-15", "2024-01-01", "soon", None]).tolist() == [
+        *[0, 1, 4, 5, 3, 6, 6],
+    ]
+    assert stream.cells.names()[4] == "above 2024-06-30T00:00:00"

@@ -22,6 +22,7 @@ def profile() -> Profile:
         {
             "age": [20.0, 70.0, *dice.uniform(20, 70, REFERENCE - 2).tolist()],
             "city": dice.choice(["Bern", "Oslo"], REFERENCE).tolist(),
+            "rooms": dice.choice([1, 2, 3, 5], REFERENCE).tolist(),
             "phone": [None if number % 4 == 0 else float(number % 201) for number in range(REFERENCE)],
             "name": [f"person {number}" for number in range(REFERENCE)],
         }
@@ -29,7 +30,7 @@ def profile() -> Profile:
 
 
 def _one(**changed: Any) -> dict[str, list[Any]]:
-    return {name: [value] for name, value in {"age": 30.0, "city": "Bern", "phone": 10.0, "name": "nobody", **changed}.items()}
+    return {name: [value] for name, value in {"age": 30.0, "city": "Bern", "rooms": 3, "phone": 10.0, "name": "nobody", **changed}.items()}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,10 @@ def _one(**changed: Any) -> dict[str, list[Any]]:
         ({"city": "Rome"}, {"city": Reason.UNSEEN}),
         ({"city": None}, {"city": Reason.MISSING}),
         ({"city": ["Bern"]}, {"city": Reason.UNSEEN}),
+        ({"rooms": 6}, {"rooms": Reason.OUT_OF_RANGE}),
+        ({"rooms": 0}, {"rooms": Reason.OUT_OF_RANGE}),
+        ({"rooms": 4}, {"rooms": Reason.UNSEEN}),
+        ({"rooms": "many"}, {"rooms": Reason.MISSING}),
         ({"phone": None}, {}),
         ({"phone": -1.0}, {"phone": Reason.OUT_OF_RANGE}),
         ({"name": "never seen"}, {}),
@@ -63,10 +68,10 @@ def test_rows_must_be_told_by_their_index(profile: Profile) -> None:
     """Only rows that stand apart must be there; what the reference does not have, as it is private, is not looked at; what is not there
     of what it has is missing.
     """
-    columns = {"age": [30.0, 200.0, 30.0], "city": ["Bern", "Oslo"], "extra": [1, 2, 3]}
+    columns = {"age": [30.0, 200.0, 30.0], "city": ["Bern", "Oslo"], "rooms": [1, 2, 3], "extra": [1, 2, 3]}
     found = OutlierMask(profile.streams).outlying(columns)
     assert found == {1: {"age": Reason.OUT_OF_RANGE}, 2: {"city": Reason.MISSING}}
-    assert OutlierMask(profile.streams).outlying({"city": ["Bern"]}) == {0: {"age": Reason.MISSING}}
+    assert OutlierMask(profile.streams).outlying({"city": ["Bern"], "rooms": [1]}) == {0: {"age": Reason.MISSING}}
 
 
 @pytest.mark.parametrize("columns", [{}, {"age": []}, {"age": 3}, {"age": "text"}])

@@ -13,9 +13,20 @@ import numpy as np
 import psutil
 import pytest
 
-from mlsandbox_serving.drift import Kind, Monitor, Profile, ProfileUnreadable, build_profile, load_profile, save_profile
+from mlsandbox_serving.drift import (
+    Kind,
+    Monitor,
+    OutlierMask,
+    Profile,
+    ProfileUnreadable,
+    Reason,
+    build_profile,
+    load_profile,
+    save_profile,
+)
 from mlsandbox_serving.drift.cells import CategoryCells, NumberCells
 from mlsandbox_serving.drift.profile.build import HASHED, PRIVATE
+from mlsandbox_serving.drift.profile.store import decode, encode
 from mlsandbox_serving.schema import Column, Output, Schema
 from support.drift_rows import Change, rows
 from support.repository import ROOT, imports, syntax
@@ -111,7 +122,7 @@ def test_a_constant_column_is_watched() -> None:
 
     found = monitor.verdict().of(Kind.OUTLIERS)
     assert found.certain
-    assert found.worst[0].explanation.startswith("2.5 is not among the reference's 1 values: ")
+    assert found.worst[0].explanation.startswith("2.5 is above the reference maximum 1.5: ")
 
 
 def test_types_come_from_the_schema() -> None:
@@ -178,9 +189,9 @@ def test_a_later_version_is_refused(tmp_path: Path, profile: Profile) -> None:
     """A profile of a later version must be refused with what to do, not misread."""
     save_profile(profile, tmp_path)
     document = json.loads((tmp_path / "profile.json").read_text())
-    (tmp_path / "profile.json").write_text(json.dumps(document | {"version": 2}))
+    (tmp_path / "profile.json").write_text(json.dumps(document | {"version": 3}))
 
-    with pytest.raises(ProfileUnreadable, match=r"has format version 2, and this program reads up to 1: run the version that wrote it"):
+    with pytest.raises(ProfileUnreadable, match=r"has format version 3, and this program reads up to 2: run the version that wrote it"):
         load_profile(tmp_path)
 
 
@@ -228,3 +239,15 @@ def test_a_profile_without_columns_watches_what_is_left() -> None:
 def _schema(types: dict[str, Any], output: Any = "number") -> Schema:
     columns = tuple(Column(name, of, "object") for name, of in types.items())
     return Schema(input="frame", columns=columns, output=Output(output))
+
+
+def test_a_profile_of_the_first_version_is_read_as_it_was() -> None:
+    """Few numbers had no cells below and above them then; such a profile must load, and tell values beyond them as unseen."""
+    made = build_profile({"rooms": [1, 2, 3, 4] * 500})
+    document, arrays = encode(made)
+    (stream,) = document["streams"]
+    assert stream["cells"].pop("ranged")
+    former = decode(document | {"version": 1}, {**arrays, "counts": np.delete(arrays["counts"], [5, 6])})
+
+    assert OutlierMask(former.streams).outlying({"rooms": [2, 9]}) == {1: {"rooms": Reason.UNSEEN}}
+    assert OutlierMask(made.streams).outlying({"rooms": [2, 9]}) == {1: {"rooms": Reason.OUT_OF_RANGE}}

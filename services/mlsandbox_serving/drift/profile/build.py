@@ -151,7 +151,7 @@ def stream_of(name: str, kind: Kind, values: Values, of: ValueType) -> Stream:
     sd, singletons = 0.0, 0
     if cells is None:
         frequency = frequencies(values if found is None else found)
-        cells = category_cells(frequency, of)
+        cells = category_cells(frequency, of, ranged=kind is Kind.FEATURES)
         singletons = sum(count == 1 for count in frequency.values())
     elif found is not None:
         sd = _deviation(found[np.isfinite(found)])

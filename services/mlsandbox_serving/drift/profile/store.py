@@ -20,7 +20,8 @@ from mlsandbox_serving.drift.profile.dependence import LONGEST_STRIDE
 from mlsandbox_serving.drift.streams import PAIR_CELLS, Kind, Pair, Stream
 
 FORMAT: Final = "mlsandbox drift profile"
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 had no cells below and above few numbers; it is read as it is."""
 _AGAIN: Final = "build it again from the reference data"
 _TYPES: Final = {"counts": "<i8", "edges": "<f8", "rest": "<u8", "pair_counts": "<i8"}
 """The arrays, and what they hold."""
@@ -181,7 +182,7 @@ def _stream_document(stream: Stream) -> dict[str, Any]:
     if isinstance(cells, NumberCells):
         described = {"type": "number", "minimum": cells.minimum, "maximum": cells.maximum, "dates": cells.dates, "edges": len(cells.edges)}
     else:
-        described = {"type": "category", "of": cells.of, "top": list(cells.top), "rest": len(cells.rest)}
+        described = {"type": "category", "of": cells.of, "top": list(cells.top), "rest": len(cells.rest), "ranged": cells.ranged}
     plain = {"name": stream.name, "kind": stream.kind.value, "singletons": stream.singletons, "sd": stream.sd, "stride": stream.stride}
     return plain | {"cells": described}
 
@@ -193,7 +194,9 @@ def _cells(entry: Mapping[str, Any], take: _Taker) -> Cells:
         _expect(-math.inf < minimum <= maximum < math.inf, "a minimum above the maximum")
         return NumberCells(edges, minimum, maximum, bool(entry["dates"]))
     _expect(entry["type"] == "category" and entry["of"] in get_args(CategoryKind), "cells of a type that is not known")
-    return CategoryCells(_unique(entry["top"], "categories"), take.next("rest", int(entry["rest"])), entry["of"])
+    return CategoryCells(
+        _unique(entry["top"], "categories"), take.next("rest", int(entry["rest"])), entry["of"], bool(entry.get("ranged", False))
+    )
 
 
 def _text(value: Any) -> str:
