@@ -193,4 +193,4 @@ def test_a_reference_that_cannot_be_used_is_told_of(saved: Sandbox) -> None:
     assert f"attention: {warning}" in saved.run("status").ok().out
     assert f"attention: {warning}" in saved.run("drift").ok().out
     checked = saved.run("drift", "--fail-on-drift", "-o", "json")
-    assert (checked.code, checked.error["code"]) == (1, "NOTHING_COMPARED")
+    assert (checked.code, checked.json["error"]["code"]) == (1, "NOTHING_COMPARED")

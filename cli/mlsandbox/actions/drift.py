@@ -61,6 +61,7 @@ class DriftResult:
             "nothing was compared with a reference yet",
             why="\n".join(f"{each.model} {each.version}: {each.sentence}" for each in self.waiting) or "No row of what is served has come.",
             fix="send rows, then check again: sandbox predict --data FILE",
+            details={"models": [{"model": each.model, "version": each.version, "state": each.state} for each in self.waiting]},
         )
 
 

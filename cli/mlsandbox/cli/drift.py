@@ -73,9 +73,9 @@ def command(
     if said.what == INJECT:
         return injection(session, project, sight, InjectOptions(said.model, column or "", shift or "", duration, rate))
     result = drift(project, sight, said.model, every=every)
+    if fail:
+        result.refuse_unless_compared()
     session.output.result("Drift", result.document, drift_text(result, session.output.out))
     for text in gate_texts(result) if fail else ():
         session.output.warning(text)
-    if fail:
-        result.refuse_unless_compared()
     return Exit.BAD_FINDING if fail and result.drifted else Exit.OK
