@@ -72,7 +72,7 @@ def inject_drift(
     with Endpoint(url, timeout=timeout, origin=Origin.INJECTED) as endpoint:
         schema = endpoint.schema()
         column = _column(schema, options.column, config)
-        _refuse_uncompared(watched, config.name, package.version, options.column)
+        refuse_uncompared(watched, config.name, package.version, options.column)
         known = known_rows(config, package, schema, sight.remembered.examples)
         change = change_of(shift, column, known.rows)
         for warning in _warnings(project, config, options.column, few=known.is_few, rows=len(known.rows)):
@@ -122,8 +122,12 @@ def _refuse_while_learning(watched: DriftReport, model: str, version: str) -> No
         )
 
 
-def _refuse_uncompared(watched: DriftReport, model: str, version: str, column: str) -> None:
-    """Nobody would see the drift of a column that is not compared."""
+def refuse_uncompared(watched: DriftReport, model: str, version: str, column: str) -> None:
+    """Refuse a column that is not compared (pure); a hashed one is another matter, which is warned of.
+
+    Raises:
+        UsageError: nobody would see its drift; says why.
+    """
     why = next((each.left_out.get(column) for each in watched.models if (each.model, each.version) == (model, version)), None)
     if why is not None and not why.startswith("hashed"):
         raise UsageError(

@@ -25,7 +25,7 @@ from mlsandbox.project import Project
 from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import port_names
-from mlsandbox.stack.ports import this_machine
+from mlsandbox.stack.ports import Moved, this_machine
 from mlsandbox.state import State, save_state
 from mlsandbox.supervise.transition import State as ServicePhase
 from mlsandbox_serving.contract import Port
@@ -131,11 +131,14 @@ def _ports(job: Start, remembered: State, observed: Observed) -> Mapping[str, in
         error.why = f"It is pinned by {pinned_by}, so another port was not chosen."
         raise
     for moved in allocation.moved:
-        # Nobody but the stack itself asks at its other ports, and nobody yet at those of a stack that never had any.
-        is_asked = bool(entry.ports) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
-        tell = report.warn if is_asked else report.note
+        tell = report.warn if is_asked_at(moved, entry.ports) else report.note
         tell(f"port {moved.wanted} for {moved.name} became {moved.number}: {moved.why}")
     return allocation.ports
+
+
+def is_asked_at(moved: Moved, before: Mapping[str, int]) -> bool:
+    """Whether somebody may ask at the port of before: nobody but the stack does at ports of others than models, nor if it had none."""
+    return bool(before) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
 
 
 def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:

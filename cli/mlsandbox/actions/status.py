@@ -62,7 +62,7 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *_drift_unknown(drift), *_reference(project, sight)),
+        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *drift_warnings(drift), *_reference(project, sight)),
         links=sight.links,
         drift=drift,
         alerts=asked.alerts if asked else (),
@@ -100,7 +100,8 @@ def _reference(project: Project, sight: Sight) -> tuple[str, ...]:
     return reference_problems(project, sight)
 
 
-def _drift_unknown(drift: DriftState | None) -> tuple[str, ...]:
+def drift_warnings(drift: DriftState | None) -> tuple[str, ...]:
+    """What of drift is not known or not compared, one sentence each (pure)."""
     if drift is None:
         return ()
     unknown = (f"whether there is drift is not known: {drift.reason}",) if drift.reason else ()

@@ -115,14 +115,14 @@ def make_profile(request: ProfileRequest, *, name: str, interpreter: Path, serve
 def profile_lines(told: Mapping[str, Any]) -> list[str]:
     """What was made, in a line; and in others what is to be known of its rows."""
     rows, total = told["rows"], told["total"]
-    of = f" of {total:,}" if total > rows + told["refused"] else ""
     left_out = ", ".join(f"{name} ({why.partition(':')[0]})" for name, why in told["left_out"].items())
     parts = [
         _counted(told["columns"], "column"),
         *([] if told["labels"] else ["no labels"]),
         *([f"left out: {left_out}"] if left_out else []),
     ]
-    lines = [f"reference of {rows:,}{of} rows: {', '.join(parts)}"]
+    counted = f"{rows:,} of {total:,} rows" if total > rows + told["refused"] else _counted(rows, "row")
+    lines = [f"reference of {counted}: {', '.join(parts)}"]
     if told["refused"]:
         lines.append(
             f"left out of the reference: {_counted(told['refused'], 'row')} that the endpoint would refuse; the first: {told['why']}"

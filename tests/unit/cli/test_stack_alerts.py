@@ -9,7 +9,7 @@ import yaml
 
 from mlsandbox.actions.outcomes import DriftState, ModelDriftState, StatusResult
 from mlsandbox.actions.stack_alerts import MINOR, PAGES, drift_alerts
-from mlsandbox.actions.status import alert_warnings
+from mlsandbox.actions.status import alert_warnings, drift_warnings
 from mlsandbox.alerts import ActiveAlerts, parse_firing
 from mlsandbox.assets import asset_path
 from mlsandbox.output import Paint
@@ -111,3 +111,11 @@ def test_status_says_how_drift_is() -> None:
         "",
         "  attention: look",
     ]
+
+
+def test_a_detector_that_cannot_be_used_is_named_in_a_line() -> None:
+    """`status` must name it and where the reason is; what compares nothing wrong must not be named."""
+    told = DriftState("steady", None, (), failed=("MMDDrift", "CVMDrift"))
+
+    assert drift_warnings(told) == ("the drift engine alibi could not compare with MMDDrift, CVMDrift; why: sandbox drift",)
+    assert drift_warnings(DriftState("steady", None)) == ()

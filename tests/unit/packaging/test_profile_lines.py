@@ -24,6 +24,7 @@ USUAL: dict[str, Any] = {
     ("facts", "lines"),
     [
         ({}, ["reference of 12,034 rows: 14 columns"]),
+        ({"rows": 1, "total": 1}, ["reference of 1 row: 14 columns"]),
         ({"columns": 1, "labels": False}, ["reference of 12,034 rows: 1 column, no labels"]),
         (
             {"left_out": {"id": "an identifier: 9 of 9", "email": "private"}},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from mlsandbox.actions.starting import is_asked_at
 from mlsandbox.errors import Exit, PortForbidden, PortInUse
 from mlsandbox.stack.ports import Allocation, Availability, Machine, Moved, Owner, allocate
 
@@ -115,3 +116,12 @@ def test_pinned_twice_is_never_shared() -> None:
     ports = _allocate(pinned={"api": 7319}).ports
 
     assert len(set(ports.values())) == len(ports)
+
+
+def test_only_a_port_that_somebody_asks_at_is_warned_of() -> None:
+    """A model's port that moved must be warned of; that of a new stack, or one that only the stack asks at, is but a note."""
+    api, other = Moved("api", 7310, 7340, "taken"), Moved("drift", 7318, 7348, "taken")
+
+    assert is_asked_at(api, {"api": 7310})
+    assert not is_asked_at(api, {})
+    assert not is_asked_at(other, {"api": 7310})
