@@ -111,7 +111,7 @@ class Drift(ForwardedService):
             started = time.perf_counter()
             self._counted.add(source)
             try:
-                seen = self._watches.look_at(source)
+                seen = self._watches.check(source)
             except Exception:  # noqa: BLE001 - one model's failure is not that of the others
                 _log.exception("%s/%s: the check failed", *source)
                 self._checks.labels(*source, NATIVE, "error").inc()

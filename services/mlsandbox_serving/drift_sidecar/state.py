@@ -100,8 +100,8 @@ class StateStore:
         """
         return self._database.recovered(self._sources)
 
-    def journal(self, source: Source) -> Iterator[tuple[int, Rows | Labelled]]:
-        """What a source's saved monitor has not seen, with the place of each event, in their order.
+    def journal(self, source: Source) -> Iterator[tuple[int, Rows | Labelled | None]]:
+        """What a source's saved monitor has not seen, with the place of each event, in their order; None where a block was ended.
 
         Raises:
             sqlite3.Error: it cannot be read.
@@ -109,7 +109,7 @@ class StateStore:
         connection, number = self._database.opened(), self._number(source)
         found = connection.execute("SELECT place, event, body FROM journal WHERE source = ? ORDER BY place", (number,))
         for place, key, body in found:
-            yield place, unpacked(source, key, body)
+            yield place, unpacked(source, key, body) if body else None
 
     def append(self, events: Iterable[Rows | Labelled]) -> list[tuple[int, Rows | Labelled] | None]:
         """Write events whose id is new into the journal; when this returns they are on disk.
@@ -124,6 +124,17 @@ class StateStore:
         if not given:
             return []
         return self._database.recovered(lambda: self._append(given))
+
+    def end_block(self, source: Source) -> int:
+        """Write into the journal that a source's block ends here, so that it does whenever the journal is read; the place.
+
+        Raises:
+            sqlite3.Error: nothing was written.
+        """
+        with self._transaction() as connection:
+            values = (self._number(source), b"", b"")
+            self._last = connection.execute("INSERT INTO journal (source, event, body) VALUES (?, ?, ?)", values).lastrowid or 0
+        return self._last
 
     def save(self, snapshots: Sequence[Snapshot]) -> None:
         """Save monitors, and forget the part of the journal that they have seen.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mlsandbox_serving.drift import Histogram, Kind, Profile, Verdict
+from mlsandbox_serving.drift import Histogram, Kind, Monitor, Profile, Verdict
 from mlsandbox_serving.drift_alibi import Verdict as Opinion
 from mlsandbox_serving.drift_sidecar.baseline import Baseline
 from mlsandbox_serving.drift_sidecar.copies import Copies
@@ -29,6 +29,8 @@ MOST_SOURCES: Final = 32
 """Versions of models that are watched at a time, over all models; those that are served now always are."""
 CURRENT_SECONDS: Final = 900.0
 """So long after its last event a version that is not served any more is still told about."""
+UNDECIDED_SECONDS: Final = 5.0
+"""So long rows that change an alert wait for those that make them a whole block."""
 _JOURNAL_BYTES: Final = 8 * 1024 * 1024
 _MOST_JOURNAL_BYTES: Final = 8 * _JOURNAL_BYTES
 """While the engine beside cannot save, the journal keeps its rows until there are so many bytes of them."""
@@ -90,6 +92,7 @@ class Watches:
             settings.folder, max_predictions=settings.max_predictions, max_age=settings.max_age_seconds, clock=clock
         )
         self._watches: dict[Source, Watch] = {}
+        self._undecided: dict[Source, tuple[int, float]] = {}
         self._saved_at = clock()
         self._save_at_bytes = _JOURNAL_BYTES
         self._performed: tuple[Performance, ...] = ()
@@ -145,9 +148,32 @@ class Watches:
         return None if watch is None else watch.reference
 
     def look_at(self, source: Source) -> Seen:
-        """What is to be said of one source."""
+        """What is to be shown of one source, with the rows that are no whole block yet."""
         watch = self._watches[source]
-        monitor = watch.look()
+        return self._seen(watch, watch.look())
+
+    def check(self, source: Source) -> Seen:
+        """What is to be told of one source: no alert that only rows change which are no whole block yet.
+
+        The whole block may not change it. When the other rows do not come for a while, those that are there are made one.
+
+        Raises:
+            sqlite3.Error: their end cannot be written.
+        """
+        watch = self._watches[source]
+        ahead = watch.look()
+        if ahead is watch.monitor or _alerts(ahead) == _alerts(watch.monitor):
+            self._undecided.pop(source, None)
+            return self._seen(watch, ahead)
+        applied, since = self._undecided.get(source, (None, 0.0))
+        if applied != watch.applied:
+            self._undecided[source] = watch.applied, self._clock()
+        elif self._clock() - since >= UNDECIDED_SECONDS:
+            watch.add(self._state.end_block(source), None)
+        return self._seen(watch, watch.monitor)
+
+    def _seen(self, watch: Watch, monitor: Monitor) -> Seen:
+        source = watch.source
         return Seen(
             source,
             self.is_current(source),
@@ -290,7 +316,12 @@ class Watches:
     def _forget(self, source: Source) -> None:
         self._state.forget(source)
         self._copies.drop(source)
+        self._undecided.pop(source, None)
         if self._second is not None:
             self._second.forget(source)
         self._watches.pop(source, None)
         _log.warning("%s/%s is forgotten: more than %d versions sent events", *source, MOST_SOURCES)
+
+
+def _alerts(monitor: Monitor) -> list[tuple[Kind, int | None, bool]]:
+    return [(kind.kind, kind.since, kind.page) for kind in monitor.verdict().kinds]

@@ -302,3 +302,36 @@ def test_labels_without_use_are_left_out(place: Place) -> None:
     assert found == Counter({Result.FEEDBACK: 3})
     assert [source.model for source in watches.sources()] == ["churn"]
     watches.close()
+
+
+def test_rows_that_are_no_whole_block_raise_no_alert(place: Place) -> None:
+    """The page may look ahead; an alert is told when the block is whole."""
+    watches = place.open()
+    _drifting(watches, 90)
+    assert said_of(watches).verdict.of(Kind.FEATURES).certain
+    assert not watches.check(CHURN).verdict.of(Kind.FEATURES).certain
+    _drifting(watches, 10)
+    assert watches.check(CHURN).verdict.of(Kind.FEATURES).certain
+    watches.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_alert_does_not_wait_for_rows_that_do_not_come(place: Place, killed: bool) -> None:  # noqa: FBT001 - a case
+    """After some seconds the rows must be a whole block, and stay one over a death."""
+    watches = place.open()
+    _drifting(watches, 90)
+    watches.check(CHURN)
+    place.clock.now += module.UNDECIDED_SECONDS
+    told = watches.check(CHURN).verdict
+    assert told.of(Kind.FEATURES).certain
+    if killed:
+        watches = place.open()
+    _drifting(watches, 10)
+    again = watches.check(CHURN).verdict
+    assert again.of(Kind.FEATURES).since == told.of(Kind.FEATURES).since
+    assert again.rows == 100
+    watches.close()
+
+
+def _drifting(watches: Watches, rows: int) -> None:
+    take(watches, [record(np.random.default_rng(rows), f"drifting-{rows}", rows, shift=3.0)])
