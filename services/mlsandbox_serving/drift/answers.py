@@ -15,7 +15,8 @@ LOSS: Final = "loss"
 """Distance of a predicted number from the label."""
 ERROR: Final = "error"
 """Whether a predicted class is not the label."""
-_MOST_OUTPUTS: Final = 20
+MOST_OUTPUTS: Final = 20
+"""Of a model with several, that are watched."""
 
 
 def prediction_columns(predictions: Any, names: tuple[str, ...] | None = None) -> dict[str, Values]:
@@ -31,7 +32,7 @@ def prediction_columns(predictions: Any, names: tuple[str, ...] | None = None) -
     if names is None:
         outputs = [_outputs(value) for value in values if value is not None]
         width = max((len(output) for output in outputs if output is not None), default=0)
-        names = tuple(f"{PREDICTION}[{index}]" for index in range(min(width, _MOST_OUTPUTS))) or (PREDICTION,)
+        names = tuple(f"{PREDICTION}[{index}]" for index in range(min(width, MOST_OUTPUTS))) or (PREDICTION,)
     if names == (PREDICTION,):
         return {PREDICTION: values}
     rows = [_outputs(value) for value in values]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from mlsandbox_serving.drift.answers import MOST_OUTPUTS, prediction_columns, score_column
 from mlsandbox_serving.drift.profile.build import profile_of
 from mlsandbox_serving.drift.profile.definition import Profile, ValueType
-from mlsandbox_serving.drift.values import Values, padded
+from mlsandbox_serving.drift.values import Values, key, padded
 
+MOST_VALUES: Final = 500_000
+"""That are kept: of more than a hundred columns fewer rows than are wanted become the reference."""
 _Batch = dict[str, Any]
 
 
@@ -28,25 +31,32 @@ class Learner:
         self._types = dict(types)
         self._of_answers = of_answers
         self._batches: list[_Batch] = []
+        self._names: set[str] = set()
         self.rows = 0
 
     @property
     def missing(self) -> int:
         """Rows still to come."""
-        return self._wanted - self.rows
+        return max(self._wanted - self.rows, 0)
 
-    def add(self, columns: Mapping[str, Values], predictions: Values | None, scores: Values | None, rows: int) -> None:
-        """Keep at most as many rows as are missing."""
+    def add(self, columns: Mapping[str, Values], predictions: Values | None, scores: Values | None, rows: int) -> int:
+        """Keep at most as many rows as are missing; how many these are."""
+        self._names.update(columns)
+        self._wanted = min(self._wanted, max(MOST_VALUES // (len(self._names) + len(prediction_columns(predictions)) + 1), 1))
         taken = min(rows, self.missing)
+        if not taken:
+            return 0
+        score = score_column(scores)
         self._batches.append(
             {
                 "rows": taken,
                 "columns": {name: _plain(values[:taken]) for name, values in columns.items()},
-                "predictions": None if predictions is None else _plain(predictions[:taken]),
-                "scores": None if scores is None else _plain(scores[:taken]),
+                "predictions": None if predictions is None else [_answer(value) for value in predictions[:taken]],
+                "scores": None if score is None else _plain(score[:taken]),
             }
         )
         self.rows += taken
+        return taken
 
     def profile(self) -> Profile:
         """The profile of the rows."""
@@ -65,6 +75,7 @@ class Learner:
         """The learner that gave this state."""
         learner = cls(int(state["wanted"]), state["types"], state["of_answers"])
         learner._batches = list(state["batches"])
+        learner._names.update(name for batch in learner._batches for name in batch["columns"])
         learner.rows = sum(batch["rows"] for batch in learner._batches)
         return learner
 
@@ -75,18 +86,17 @@ class Learner:
         return [value for batch in self._batches for value in padded(part(batch), batch["rows"])]
 
 
-def _plain(values: Values) -> list[Any]:
+def _plain(values: Values | tuple[Any, ...]) -> list[Any]:
     """As JSON would have it, so that a learner that was stopped in between learns the same."""
-    return [_json_value(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
+    return [_short(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
 
 
-def _json_value(value: Any) -> Any:
+def _answer(value: Any) -> Any:
+    return _plain(value[:MOST_OUTPUTS]) if isinstance(value, list | tuple | np.ndarray) else _short(value)
+
+
+def _short(value: Any) -> Any:
+    """A number, or the short text by which a category is known: what is to be counted is the same, however long the value is."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_json_value(one) for one in value]
-    if isinstance(value, Mapping):
-        return {str(name): _json_value(one) for name, one in value.items()}
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return value if value is None or isinstance(value, int | float) else key(value)

@@ -76,8 +76,7 @@ class Monitor:
         given = {name: padded(values, rows) for name, values in held.items()}
         start = 0
         if self._learner is not None:
-            start = min(rows, self._learner.missing)
-            self._learner.add(given, *answers, rows)
+            start = self._learner.add(given, *answers, rows)
             if self._learner.missing:
                 return
             self._watch(self._learner.profile())
