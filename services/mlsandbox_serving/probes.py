@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -29,6 +31,20 @@ Page = Callable[[], tuple[str, bytes]]
 _POLL_SECONDS: Final = 0.5
 _LONGEST_LENGTH: Final = 15
 """Digits of a body's length; a number of thousands of them Python does not even read."""
+
+
+def is_named_here(host: str) -> bool:
+    """Whether a Host header names this machine or a service of its network: an address, or a name without a domain.
+
+    A page of another site could have its own name lead to this machine, and then read what is shown here as its own.
+    """
+    try:
+        name = (urlsplit(f"//{host.strip()}").hostname or "").rstrip(".")
+        if "." not in name and ":" not in name:
+            return True
+        return name.endswith(".localhost") or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
 class ProbeServer:
@@ -110,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, "application/json", json.dumps(body).encode())
         elif path == Route.METRICS:
             self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.metrics_registry))
+        elif path in self.shown and not is_named_here(self.headers.get("Host", "")):
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
         elif path in self.shown:
             try:
                 content_type, page = self.shown[path]()
@@ -146,6 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
