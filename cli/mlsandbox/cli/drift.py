@@ -60,10 +60,9 @@ def command(
             f"{BASELINE} {SET}": {"--from": file, "--from-logs": logs, "--since": since},
         },
     )
-    project = session.project()
     if said.what == BASELINE:
-        return baseline(session, project, said, file=file, logs=logs, since=since)
-    sight = look(session.root())
+        return baseline(session, session.project(), said, file=file, logs=logs, since=since)
+    project, sight = session.project(), look(session.root())
     if said.what == REPORT:
         page = write_page(sight, html, dry_run=session.options.dry_run)
         session.output.result("DriftPage", page, page_text(page))
