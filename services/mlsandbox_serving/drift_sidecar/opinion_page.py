@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Any, Final
+
+from mlsandbox_serving.drift_sidecar.shown import isolated, shown
 
 Json = Mapping[str, Any]
 
@@ -28,10 +29,10 @@ def opinion_section(said: Json | None) -> str:
     """The section; nothing when the engine does not watch this source."""
     if said is None:
         return ""
-    lines = "".join(f"<p>{escape(each)}</p>" for each in _lines(said))
+    lines = "".join(f"<p>{shown(each)}</p>" for each in _lines(said))
     return (
         f'<section><h3>Second opinion: alibi</h3><p class="verdict {_COLOURS.get(said["state"], "learning")}">'
-        f"{_STATES[said['state']]}. {escape(said['sentence'])}</p>{lines}{_window(said['window'])}</section>"
+        f"{_STATES[said['state']]}. {shown(said['sentence'])}</p>{lines}{_window(said['window'])}</section>"
     )
 
 
@@ -54,9 +55,9 @@ def _window(window: Json | None) -> str:
     apart = (
         "" if outliers is None else f"<p>{outliers['any']:.1%} of its rows are outliers; of the reference, {outliers['expected']:.1%}.</p>"
     )
-    problems = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in window["problems"].items())
+    problems = "".join(f"<li>{isolated(name)}: {shown(why)}</li>" for name, why in window["problems"].items())
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(how)}</td><td class="n">{_number(p_value)}</td>'
+        f'<tr><th scope="row">{isolated(name)}</th><td>{shown(how)}</td><td class="n">{_number(p_value)}</td>'
         f'<td class="n">{_number(threshold)}</td><td>{"yes" if drifted else "no"}</td></tr>'
         for name, how, p_value, threshold, drifted in _results(window)
     )
@@ -64,7 +65,7 @@ def _window(window: Json | None) -> str:
         '<tr><th scope="col">What</th><th scope="col">Test</th><th scope="col" class="n">p-value</th>'
         '<th scope="col" class="n">Threshold</th><th scope="col">Differs</th></tr>'
     )
-    caption = f'<caption class="soft">The window that ended with row {window["last_row"]:,}, at {escape(window["ended"])}.</caption>'
+    caption = f'<caption class="soft">The window that ended with row {window["last_row"]:,}, at {shown(window["ended"])}.</caption>'
     return (
         f'<div class="scroll"><table>{caption}<thead>{head}</thead><tbody>{rows}</tbody></table></div>{apart}'
         f"{f'<p>Not compared:</p><ul>{problems}</ul>' if problems else ''}"

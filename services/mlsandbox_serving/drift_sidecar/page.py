@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, Final
 
 from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
 from mlsandbox_serving.drift_sidecar.plot import plot
+from mlsandbox_serving.drift_sidecar.shown import isolated, shown
 
 Json = Mapping[str, Any]
 
@@ -45,14 +45,12 @@ svg{display:block;width:100%;height:auto;margin:.75rem 0}svg text{fill:var(--tex
 def page(report: Json) -> str:
     """The whole page."""
     models = "".join(map(_model, report["models"])) or "<p>No model has sent an event yet, and none is known.</p>"
-    engines = "".join(
-        f"<li>{escape(each['name'])}: {'on' if each['on'] else escape(str(each['reason']))}</li>" for each in report["engines"]
-    )
+    engines = "".join(f"<li>{shown(each['name'])}: {'on' if each['on'] else shown(str(each['reason']))}</li>" for each in report["engines"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>Drift report</title><style>{_STYLE}</style></head><body><main><h1>Drift report</h1>"
-        f'<p class="soft">Made at {escape(str(report["time"]))}; load the page again for a newer one. One false alarm is expected in '
+        f'<p class="soft">Made at {shown(str(report["time"]))}; load the page again for a newer one. One false alarm is expected in '
         f"{report['rows_between_false_alarms']:,.0f} rows or more.</p>{models}"
         f"<h2>Engines</h2><ul>{engines}</ul></main></body></html>\n"
     )
@@ -67,9 +65,9 @@ def _model(model: Json) -> str:
     )
     drawn = "".join(_column(each, open_first=place < 5) for place, each in enumerate(columns[:_SHOWN]))
     return (
-        f"<section><h2>{escape(model['model'])} {escape(model['version'])}"
+        f"<section><h2>{isolated(model['model'])} {isolated(model['version'])}"
         f"{'' if model['current'] else ' <span class=soft>(not served any more)</span>'}</h2>"
-        f'<p class="verdict {escape(model["state"])}">{_STATES[model["state"]]}. {escape(model["sentence"])}</p>'
+        f'<p class="verdict {shown(model["state"])}">{_STATES[model["state"]]}. {shown(model["sentence"])}</p>'
         f"{_problem(model)}{_facts(model)}{_kinds(model['kinds'])}{opinion_section(model['alibi'])}{_performance(model['performance'])}"
         f"{legend + drawn if columns else ''}{f'<p>{more} more columns are in the report as JSON.</p>' if more > 0 else ''}"
         f"{_left_out(model['left_out'])}</section>"
@@ -78,7 +76,7 @@ def _model(model: Json) -> str:
 
 def _problem(model: Json) -> str:
     problem = model["reference"]["problem"]
-    return f"<p>The reference profile could not be used: {escape(problem)}.</p>" if problem else ""
+    return f"<p>The reference profile could not be used: {shown(problem)}.</p>" if problem else ""
 
 
 def _facts(model: Json) -> str:
@@ -100,7 +98,7 @@ def _facts(model: Json) -> str:
         facts.append(("Rows whose inputs were not logged", f"{model['rows_without_inputs']:,}"))
     if model["extra_columns"]:
         facts.append(("Columns that the reference does not have", ", ".join(model["extra_columns"])))
-    rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td class="n">{escape(value)}</td></tr>' for name, value in facts)
+    rows = "".join(f'<tr><th scope="row">{shown(name)}</th><td class="n">{shown(value)}</td></tr>' for name, value in facts)
     return f'<div class="scroll"><table>{rows}</table></div>'
 
 
@@ -108,10 +106,10 @@ def _kinds(kinds: Sequence[Json]) -> str:
     if not kinds:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(kind["kind"])}</th><td>{_size(kind)}</td>'
+        f'<tr><th scope="row">{shown(kind["kind"])}</th><td>{_size(kind)}</td>'
         f"<td>{'yes' if kind['certain'] else 'no'}</td><td>{'yes' if kind['page'] else 'no'}</td>"
-        f'<td class="n">{_evidence(kind)}</td><td>{escape(", ".join(one["column"] for one in kind["worst"]) or "none")}'
-        f"{'<br>' + escape(kind['informational']) if kind['informational'] else ''}</td></tr>"
+        f'<td class="n">{_evidence(kind)}</td><td>{", ".join(isolated(one["column"]) for one in kind["worst"]) or "none"}'
+        f"{'<br>' + shown(kind['informational']) if kind['informational'] else ''}</td></tr>"
         for kind in kinds
     )
     head = (
@@ -130,8 +128,8 @@ def _performance(windows: Sequence[Json]) -> str:
     if not told:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(each["window"])}</th><td class="n">{_labels(each)}</td><td>'
-        + escape(", ".join(f"{name} {value:.4g}" for name, value in each["metrics"].items() if value is not None) or "not defined")
+        f'<tr><th scope="row">{shown(each["window"])}</th><td class="n">{_labels(each)}</td><td>'
+        + shown(", ".join(f"{name} {value:.4g}" for name, value in each["metrics"].items() if value is not None) or "not defined")
         + "</td></tr>"
         for each in told
     )
@@ -148,15 +146,15 @@ def _column(column: Json, *, open_first: bool) -> str:
     findings = column["findings"]
     worst = findings[0] if findings else None
     badge = _badge(worst["severity"]) if worst and worst["severity"] else ""
-    said = "".join(f"<p>{escape(_sentence(each))}</p>" for each in findings if _has_something_to_say(each))
+    said = "".join(f"<p>{shown(_sentence(each))}</p>" for each in findings if _has_something_to_say(each))
     numbers = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td class="n">{_percent(one)}</td><td class="n">{_percent(other)}</td></tr>'
+        f'<tr><th scope="row">{isolated(name)}</th><td class="n">{_percent(one)}</td><td class="n">{_percent(other)}</td></tr>'
         for name, one, other in zip(column["cells"], column["reference"], column["recent"], strict=True)
     )
     head = '<tr><th scope="col">Values</th><th scope="col" class="n">Reference</th><th scope="col" class="n">Recent</th></tr>'
     drawing = plot(column["column"], column["cells"], column["reference"], column["recent"])
     return (
-        f'<article><h3>{escape(column["column"])} <span class="soft">{escape(column["kind"])}</span> {badge}</h3>{said}'
+        f'<article><h3>{isolated(column["column"])} <span class="soft">{shown(column["kind"])}</span> {badge}</h3>{said}'
         f"<details{' open' if open_first else ''}><summary>Distribution</summary>{drawing}<details><summary>Numbers</summary>"
         f'<div class="scroll"><table><thead>{head}</thead><tbody>{numbers}</tbody></table></div></details></details></article>'
     )
@@ -176,7 +174,7 @@ def _sentence(finding: Json) -> str:
 def _left_out(columns: Json) -> str:
     if not columns:
         return ""
-    items = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in columns.items())
+    items = "".join(f"<li>{isolated(name)}: {shown(reason)}</li>" for name, reason in columns.items())
     return f"<details><summary>Columns that are not watched ({len(columns)})</summary><ul>{items}</ul></details>"
 
 
@@ -192,7 +190,7 @@ def _evidence(kind: Json) -> str:
 
 
 def _badge(severity: str) -> str:
-    return f'<span class="badge {escape(severity)}">{escape(severity)}</span>'
+    return f'<span class="badge {shown(severity)}">{shown(severity)}</span>'
 
 
 def _percent(share: float | None) -> str:

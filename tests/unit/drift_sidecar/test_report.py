@@ -210,3 +210,19 @@ def test_the_page_leaves_out_what_says_nothing(look: Look) -> None:
     for histogram in look().histograms:
         assert sum(histogram.reference) == pytest.approx(1)
         assert len(set(histogram.cells)) == len(histogram.cells)
+
+
+def test_names_and_values_cannot_turn_or_hide_what_stands_beside_them(look: Look) -> None:
+    """Characters that are not seen must be spelled out, and a name be written in its own direction."""
+    odd = "a\u202eb\u2066\x1b[31m\x00\ud800\u2028"
+    spelled = r"a\u202eb\u2066\x1b[31m\x00\ud800\u2028"
+    seen = look(shift=2.0, name=odd, **{odd: ["x"] * 100})
+    histograms = tuple(replace(each, column=odd, cells=tuple(odd for _ in each.cells)) for each in seen.histograms)
+    text = page(report(SETTINGS, [seen._replace(histograms=histograms, problem=odd)], [], ENGINES))
+
+    assert not (set(odd) - set(spelled)) & set(text)
+    assert f"<h2><bdi>{spelled}</bdi>" in text
+    assert f"<h3><bdi>{spelled}</bdi>" in text
+    assert f'<th scope="row"><bdi>{spelled}</bdi></th>' in text
+    assert f"could not be used: {spelled}." in text
+    _Page(text)
