@@ -159,7 +159,7 @@ class CategoryCells:
         return len(self.top) if digest(name) in self._rest else self.size - 2  # type: ignore[attr-defined]
 
     def example(self, role: Role, values: list[Any]) -> str:
-        """One of some values that the reference does not have: outside of its range the farthest one."""
+        """One of some values not in the reference: outside of its range the farthest one."""
         last = values[-1:]
         if role in {"below", "above"}:
             found = instants(values) if self.of == "date" else numbers(values)
@@ -180,7 +180,7 @@ class CategoryCells:
         """What each cell holds."""
         missing = _MISSING.get(self.of, "missing")
         ends = [f"{role} {self.end(role)}" for role in _ENDS] if self.ranged else []
-        return (*map(self.text, self.top), f"{len(self.rest)} rarer values", *ends, "values that the reference does not have", missing)
+        return (*map(self.text, self.top), f"{len(self.rest)} rarer values", *ends, "values not in the reference", missing)
 
     def end(self, role: Role) -> str:
         """The reference's minimum for what is below it, its maximum for what is above."""

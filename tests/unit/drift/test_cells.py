@@ -59,7 +59,7 @@ def test_categories_are_the_most_frequent_the_rest_unseen_and_missing() -> None:
 
     assert cells.top == tuple(f"c{number:02}" for number in range(20))
     assert cells.read(["c00", "c19", "c20", "c24", "c25", None, math.nan]).tolist() == [0, 19, 20, 20, 21, 22, 22]
-    assert cells.names()[-3:] == ("5 rarer values", "values that the reference does not have", "missing")
+    assert cells.names()[-3:] == ("5 rarer values", "values not in the reference", "missing")
 
 
 def test_true_and_false_are_told_as_such() -> None:
