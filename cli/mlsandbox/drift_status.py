@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -213,6 +213,23 @@ def _report(port: int, body: bytes) -> DriftReport:
             why=f"{type(error).__name__}: {error}",
             fix="look at it: sandbox status",
         ) from error
+
+
+def as_served(report: DriftReport, served: Mapping[str, str]) -> DriftReport:
+    """The report with what is served now alone as current (pure).
+
+    The service itself takes a version for current as long as its last row is not old.
+
+    Args:
+        report: of the service.
+        served: versions by model; without any it stays as it is.
+    """
+    if not served:
+        return report
+    now = [served.get(each.model) == each.version for each in report.models]
+    models = tuple(replace(each, current=current) for each, current in zip(report.models, now, strict=True))
+    entries = [{**entry, "current": current} for entry, current in zip(report.document["models"], now, strict=True)]
+    return replace(report, models=models, document={**report.document, "models": entries})
 
 
 def drift_page(port: int) -> str:

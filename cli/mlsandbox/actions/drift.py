@@ -11,7 +11,7 @@ from typing import Any
 from mlsandbox.actions.reference_warnings import reference_problems
 from mlsandbox.actions.sight import Sight
 from mlsandbox.atomic import write_atomic
-from mlsandbox.drift_status import DriftReport, ModelDrift, drift_page, drift_report, page_address
+from mlsandbox.drift_status import DriftReport, ModelDrift, as_served, drift_page, drift_report, page_address
 from mlsandbox.errors import NothingCompared, NotRunning, UsageError
 from mlsandbox.project import Project
 from mlsandbox.supervise.transition import State
@@ -31,6 +31,8 @@ class DriftResult:
     """Engines that were asked for and do not work, and why."""
     problems: tuple[str, ...] = ()
     """Why references that were given are not compared with."""
+    unseen: tuple[str, ...] = ()
+    """Versions that are served, and of which no row has come."""
     former: int = 0
     """Versions that are not served any more, and not shown."""
 
@@ -55,11 +57,15 @@ class DriftResult:
         Raises:
             NothingCompared: there is no drift, and of something that is served nothing was compared yet.
         """
-        if self.drifted or not (self.is_open or self.waiting):
+        if self.drifted or not (self.is_open or self.waiting or self.unseen):
             return
+        why = [
+            *(f"{each.model} {each.version}: {each.sentence}" for each in self.waiting),
+            *(f"{each}: no row has come" for each in self.unseen),
+        ]
         raise NothingCompared(
             "nothing was compared with a reference yet",
-            why="\n".join(f"{each.model} {each.version}: {each.sentence}" for each in self.waiting) or "No row of what is served has come.",
+            why="\n".join(why) or "No row of what is served has come.",
             fix="send rows, then check again: sandbox predict --data FILE",
             details={"models": [{"model": each.model, "version": each.version, "state": each.state} for each in self.waiting]},
         )
@@ -88,7 +94,11 @@ def drift(project: Project, sight: Sight, model: str | None = None, *, every: bo
         NotRunning: the stack, or its drift service, does not run.
         UsageError: there is no such model.
     """
-    result = _chosen(project.name, drift_report(drift_port(sight)), model, every=every)
+    report = as_served(drift_report(drift_port(sight)), sight.served)
+    result = _chosen(project.name, report, model, every=every)
+    seen = {(each.model, each.version) for each in report.models}
+    unseen = [each for each in sight.served.items() if each not in seen and model in {None, each[0]}]
+    result = replace(result, unseen=tuple(" ".join(each) for each in unseen))
     problems = reference_problems(project, sight)
     return replace(result, problems=problems, document={**result.document, "problems": list(problems)})
 

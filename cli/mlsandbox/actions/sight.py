@@ -54,6 +54,12 @@ class Sight:
         return max((moment(service.since) for service in self.observed.services if service.since), default=None)
 
     @property
+    def served(self) -> Mapping[str, str]:
+        """Versions by model that what runs was proven to serve; none when that is not known of it."""
+        known = self.observed.running and self.remembered.proven == self.observed.stack_id
+        return self.remembered.served if known else {}
+
+    @property
     def endpoints(self) -> Mapping[str, str]:
         """Addresses of the model services that are running, "api" first."""
         if not self.observed.running:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mlsandbox.actions.outcomes import DriftState, ModelDriftState
 from mlsandbox.actions.sight import Sight
 from mlsandbox.alerts import ActiveAlerts, Alert, active_alerts, firing_alerts, in_order
-from mlsandbox.drift_status import DriftReport, KindVerdict, ModelDrift, drift_verdicts
+from mlsandbox.drift_status import DriftReport, KindVerdict, ModelDrift, as_served, drift_verdicts
 from mlsandbox.errors import NotRunning
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
@@ -93,7 +93,7 @@ def _verdicts(sight: Sight) -> tuple[DriftReport | None, str | None]:
     if port is None or service is None or service.state is not State.READY:
         return None, None  # the state of a service that is not ready is told anyway
     try:
-        return drift_verdicts(port, timeout=_TIMEOUT), None
+        return as_served(drift_verdicts(port, timeout=_TIMEOUT), sight.served), None
     except NotRunning as error:
         return None, f"{error.what}{f': {error.why}' if error.why else ''}"
 

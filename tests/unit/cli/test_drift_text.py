@@ -14,7 +14,7 @@ import pytest
 from mlsandbox.actions.drift import DriftPage, DriftResult, drift_port
 from mlsandbox.actions.drift_send import Injection
 from mlsandbox.actions.sight import Sight
-from mlsandbox.drift_status import Column, DriftReport, parse_report
+from mlsandbox.drift_status import Column, DriftReport, as_served, parse_report
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Observed, ObservedService
 from mlsandbox.errors import NothingCompared, NotRunning
@@ -235,6 +235,18 @@ def test_nothing_of_now() -> None:
         assert refused.value.exit == 1
     result(model(), former).refuse_unless_compared()
     result(learning, DRIFTED).refuse_unless_compared()
+
+
+def test_what_is_served_decides() -> None:
+    """A version of which rows came a moment ago must not be taken for one that is served, where it is known which one is."""
+    told = report(model(version="v1"), model(version="v2"))
+
+    assert as_served(told, {}) == told
+    now = as_served(told, {"churn": "v2"})
+    assert [each.current for each in now.models] == [each["current"] for each in now.document["models"]] == [False, True]
+    with pytest.raises(NothingCompared) as refused:
+        replace(result(model()), unseen=("beer v1",)).refuse_unless_compared()
+    assert refused.value.why == "beer v1: no row has come"
 
 
 def test_a_reference_that_cannot_be_used() -> None:
