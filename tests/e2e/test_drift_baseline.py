@@ -30,7 +30,7 @@ older.drop(columns="plan").to_parquet("other.parquet")
 
 
 def _reference(sandbox: Sandbox) -> Any:
-    (model,) = sandbox.run("drift", "-o", "json").ok().json["models"]
+    (model,) = [each for each in sandbox.run("drift", "-o", "json").ok().json["models"] if each["current"]]
     return model["reference"]["rows"]
 
 

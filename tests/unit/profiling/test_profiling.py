@@ -178,6 +178,7 @@ def test_a_model_of_numbers(tmp_path: Path) -> None:
         "events": None,
         "private": [],
         "hashed": [],
+        "left_out": {},
         "output": str(tmp_path / "profile"),
     }
 
