@@ -219,7 +219,7 @@ class PerformanceStore:
     def _totals(self) -> Totals:
         connection = self._database.opened()
         counters: dict[str, int] = dict(connection.execute("SELECT name, value FROM counters"))
-        (unmatched,) = connection.execute(f"SELECT COUNT(*) FROM labels WHERE NOT {MATCHED}").fetchone()  # noqa: S608 - a condition of our own
+        (unmatched,) = connection.execute(f"SELECT COUNT(*) FROM labels WHERE NOT {MATCHED}").fetchone()  # noqa: S608 - our condition
         return Totals(
             added=Added(**{name: counters.get(f"added.{name}", 0) for name in Added._fields}),
             dropped=counters.get(_DROPPED, 0),
