@@ -94,9 +94,6 @@ def _said(seen: Seen) -> tuple[str, str]:
     verdict = seen.verdict
     paging = [kind for kind in verdict.kinds if kind.page]
     certain = [kind for kind in verdict.kinds if kind.certain]
-    young = [kind for kind in certain if kind.young]
-    over = [kind for kind in certain if kind.over]
-    small = [kind for kind in certain if not (kind.young or kind.over)]
     if verdict.learning:
         return (
             "learning",
@@ -104,19 +101,27 @@ def _said(seen: Seen) -> tuple[str, str]:
         )
     if paging:
         return "drift", f"Live data differs from the reference, more than chance explains and enough to matter: {_listed(paging)}."
-    if over and len(over) == len(certain):
-        return "change", f"A change is over, not yet cleared: {_listed(over)}. {_CLEARED}"
     if certain:
-        known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
-        little = f", too little to matter so far: {_listed(small)}" if small else ""
-        new = f"{';' if small else ':'} {_listed(young)} (how much will be known {FEWEST_ROWS} rows after the alarm)" if young else ""
-        past = f" Over, not yet cleared: {_listed(over)}." if over else ""
-        return "change", f"Live data differs from the reference for certain{little}{new}.{known}{past}"
+        return "change", _of_certain(certain)
     if not verdict.rows:
         return "waiting", "No rows were compared with the reference yet."
     if verdict.rows < FEWEST_ROWS:
         return "steady", f"No drift so far; {_rows(verdict.rows)} compared, and sizes are known from {FEWEST_ROWS} on."
     return "steady", "No drift: the recent rows look like the reference."
+
+
+def _of_certain(certain: Sequence[KindVerdict]) -> str:
+    """What is certain and calls nobody: too little, not measured yet, or over."""
+    young = [kind for kind in certain if kind.young]
+    over = [kind for kind in certain if kind.over]
+    small = [kind for kind in certain if not (kind.young or kind.over)]
+    if len(over) == len(certain):
+        return f"A change is over, not yet cleared: {_listed(over)}. {_CLEARED}"
+    known = "".join(f" {kind.kind.value.capitalize()}: {kind.informational}." for kind in certain if kind.informational)
+    little = f", too little to matter so far: {_listed(small)}" if small else ""
+    new = f"{';' if small else ':'} {_listed(young)} (how much will be known {FEWEST_ROWS} rows after the alarm)" if young else ""
+    past = f" Over, not yet cleared: {_listed(over)}." if over else ""
+    return f"Live data differs from the reference for certain{little}{new}.{known}{past}"
 
 
 def _rows(count: int) -> str:
