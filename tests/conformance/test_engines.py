@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
-import psutil
 import pytest
 from _pytest.mark import ParameterSet
 
@@ -21,9 +20,9 @@ from mlsandbox.errors import CommandFailed, NotRunning
 from mlsandbox.stack.spec import Condition, ConfigPath, DataFolder, PackagedFile, ProjectFile, ServiceSpec, StoredFile
 from mlsandbox.supervise.transition import State
 from support.fake_engine import FakeEngine
-from support.leaks import assert_nothing_left, snapshot
+from support.leaks import assert_nothing_left, processes_with, snapshot
 from support.toy_image import toy_image
-from support.toys import desired, free_ports, toy
+from support.toys import DIGESTS, desired, free_ports, toy
 from support.waiting import HANG_SECONDS, wait_for
 
 ALL: dict[str, Callable[[Path], Engine]] = {**ENGINES, FakeEngine.name: FakeEngine}
@@ -89,12 +88,6 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     made.engine.remove_kept()
     made.assert_nothing_left()
 
-
-_DIGESTS = """
-import hashlib, os, pathlib
-for file in sorted(pathlib.Path(os.environ["TOY_FOLDER"]).iterdir()):
-    print(hashlib.sha256(file.read_bytes()).hexdigest())
-"""
 
 real = pytest.mark.parametrize("bench", _params(ENGINES), indirect=True)
 """Of what happens to running services: not for the engine in memory."""
@@ -347,7 +340,7 @@ def test_stored_files_reach_the_service(bench: Bench) -> None:
 
     def seen() -> list[str]:
         assert bench.up(with_files, beside) == Outcome(Result.READY)
-        return list(bench.engine.run_in("a", ("-c", _DIGESTS), ""))
+        return list(bench.engine.run_in("a", ("-c", DIGESTS), ""))
 
     assert seen() == [sha256(content).hexdigest()] * 2
     untouched = bench.service("b").pid
@@ -391,7 +384,7 @@ def test_run_in_ends_with_its_reader(bench: Bench) -> None:
     assert next(lines) == "here"
     cast("Generator[str]", lines).close()
 
-    wait_for(lambda: not _running(mark), what=f"nothing with {mark} runs")
+    wait_for(lambda: not processes_with(mark), what=f"nothing with {mark} runs")
 
 
 def test_kept(bench: Bench) -> None:
@@ -404,8 +397,3 @@ def test_kept(bench: Bench) -> None:
 
     assert bench.engine.remove_kept() == kept
     assert bench.engine.kept() == ()
-
-
-def _running(mark: str) -> list[int]:
-    """Processes of this machine, in containers or not, that were given this argument."""
-    return [each.pid for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]

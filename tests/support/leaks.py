@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from mlsandbox.render.compose import Label
 from mlsandbox.stack.ports import Availability, probe_by_binding
 from mlsandbox.supervise.spec import Folder
@@ -49,3 +51,8 @@ def assert_nothing_left(root: Path, ports: Collection[int] = (), *, docker: bool
         lambda: not snapshot(root, ports, docker=docker),
         what=f"nothing is left: {snapshot(root, ports, docker=docker)}",
     )
+
+
+def processes_with(mark: str) -> list[int]:
+    """Processes of this machine, in containers or not, that were given this argument."""
+    return [each.pid for each in psutil.process_iter(["cmdline"]) if mark in (each.info["cmdline"] or ())]

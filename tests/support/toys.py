@@ -15,6 +15,12 @@ from mlsandbox.stack.spec import Condition, ListenHost, PortSpec, Probe, Reach, 
 TOYS = ServiceEnvironment("toys")
 SCRIPT = Path(__file__).with_name("toy_service.py")
 SCRIPT_IN_IMAGE = "/toys/toy_service.py"
+DIGESTS = """
+import hashlib, os, pathlib
+for file in sorted(pathlib.Path(os.environ["TOY_FOLDER"]).iterdir()):
+    print(hashlib.sha256(file.read_bytes()).hexdigest())
+"""
+"""Program of a toy: the digests of the files in its folder."""
 
 
 def free_ports(count: int) -> list[int]:
