@@ -16,8 +16,8 @@ import msgpack
 
 from mlsandbox_serving.forward.framing import MOST_VALUES, holds_too_much
 
-MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-"""Largest message that is received, and largest content of a compressed one; twice the largest record of a spool."""
+MAX_MESSAGE_BYTES: Final = 33 * 1024 * 1024
+"""Largest message that is received, and largest content of a compressed one: the largest record of a spool, and what is around it."""
 _EVENT_TIME_TYPE: Final = 0
 _EVENT_TIME: Final = struct.Struct(">II")
 _GZIP: Final = 31  # window bits of zlib that mean the gzip format

@@ -13,6 +13,7 @@ import pytest
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.drift_sidecar.state import FILE
 from mlsandbox_serving.forward.client import ForwardClient
+from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.spool.writer import SpoolWriter
 from support.drift_service import DriftService, entries, feedback, profile, record
 from support.event_processes import STACK_ID, ShipperProcess, get, metric, ready_body
@@ -149,13 +150,14 @@ def test_strange_events_are_counted_and_do_no_harm(make_drift: Make) -> None:
         {**record(dice, "ok1"), "sandbox.inputs": {"age": [{"deep": [1]}], "city": [], "new": [float("nan")]}},
         {**record(dice, "ok2"), "sandbox.probabilities": "none"},
     ]
+    _send(drift, [{**record(dice, "m4"), "sandbox.inputs": {"age": [0] * (MOST_VALUES + 1)}}])
     _send(drift, [*strange, record(dice, "ok3", 5)])
 
     counts = {
         result: metric(drift.probe_port, "sandbox_drift_events_total", result=result)
         for result in ("used", "error", "other", "malformed", "duplicate")
     }
-    assert counts == {"used": 3, "error": 1, "other": 1, "malformed": 3, "duplicate": 0}
+    assert counts == {"used": 3, "error": 1, "other": 1, "malformed": 4, "duplicate": 0}
     assert drift.model()["rows"] == 7
     assert drift.model()["extra_columns"] == {"new": 1}
 
