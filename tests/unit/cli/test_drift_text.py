@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from mlsandbox.actions.drift import DriftPage, DriftResult, drift_port
-from mlsandbox.actions.drift_send import Injection
 from mlsandbox.actions.sight import Sight
 from mlsandbox.drift_status import Column, DriftReport, as_served, parse_report
 from mlsandbox.engines import ENGINES
@@ -21,7 +20,7 @@ from mlsandbox.errors import NothingCompared, NotRunning
 from mlsandbox.output import Paint
 from mlsandbox.state import State as Remembered
 from mlsandbox.supervise.transition import State
-from mlsandbox.views.drift import bar, drift_text, evidence_text, gate_texts, injection_text, page_text
+from mlsandbox.views.drift import bar, drift_text, evidence_text, gate_texts, page_text
 
 from .conftest import Ran
 
@@ -318,39 +317,6 @@ def test_pages() -> None:
     assert page_text(page) == page.url
     assert page_text(replace(page, file=Path("/reports/drift.html"))) == "Wrote /reports/drift.html"
     assert page_text(replace(page, file=Path("/reports/drift.html"), dry_run=True)) == "would write /reports/drift.html"
-
-
-def test_what_was_injected() -> None:
-    """What was sent, changed and refused must be told, and where to look."""
-    done = Injection(
-        "churn",
-        "v2",
-        "age",
-        "1sd",
-        "the reference train.csv",
-        9_000,
-        12_000,
-        3_000,
-        2_950,
-        2_900,
-        10,
-        {"too large": 10},
-        30.0,
-        "http://g/d",
-    )
-
-    assert injection_text(done, PLAIN) == (
-        "✓ 2,950 rows were sent to churn v2 in 30s, drawn from the reference train.csv (9,000 of its 12,000 rows), "
-        "column age changed by 1sd\n"
-        "  in 2,900 of them the value is another one than in the reference\n"
-        "  10 rows were refused by the endpoint, and are not compared:\n"
-        "    10: too large\n"
-        "  3,000 were meant to be sent: the endpoint did not answer fast enough\n"
-        "\n"
-        "  Look  sandbox drift churn     the rows are there some seconds after they were sent\n"
-        "        http://g/d"
-    )
-    assert injection_text(replace(done, dry_run=True), PLAIN).endswith("nothing was sent")
 
 
 def sight(*services: ObservedService, running: bool = True) -> Sight:
