@@ -80,4 +80,4 @@ def _results(window: Json) -> Iterator[tuple[str, str, float | None, float | Non
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}" if value else f"< {_LEAST}"
+    return "" if value is None else f"{value:.2g}" if value else f"&lt; {_LEAST}"

@@ -228,3 +228,11 @@ def test_nothing_of_the_data_becomes_markup() -> None:
 def test_no_section_without_the_engine() -> None:
     """A stack with the native engine alone shows nothing of another one."""
     assert opinion_section(None) == ""
+
+
+def test_no_p_value_is_nothing() -> None:
+    """A p-value too small for numbers must not look like an impossible 0."""
+    column = ColumnResult("age", Kind.FEATURES, Method.NUMBERS, 1_000, 0.0, 0.5, 1e-4, drifted=True)
+    shown = opinion_section(opinion(_verdict(WindowResult(3_000, (column,), (), None, {}, 0.01, 1_800_000_000.0)), 5))
+
+    assert "&lt; 1e-300" in shown

@@ -40,6 +40,7 @@ def test_sizes_round_trip(count: int) -> None:
 
 def test_sizes() -> None:
     """MB must be a power of ten, MiB a power of two."""
+    assert (format_size(4 * 1024**3), format_size(10_000_000)) == ("4GiB", "10MB")
     assert [parse_size(text) for text in ("10MB", "1GB", "8MiB", "512kB", "1.5kB")] == [10_000_000, 10**9, 8 * 2**20, 512_000, 1500]
 
 
