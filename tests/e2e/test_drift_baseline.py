@@ -30,7 +30,8 @@ older.drop(columns="plan").to_parquet("other.parquet")
 
 
 def _reference(sandbox: Sandbox) -> Any:
-    (model,) = [each for each in sandbox.run("drift", "-o", "json").ok().json["models"] if each["current"]]
+    version = sandbox.status()["version"]
+    (model,) = [each for each in sandbox.run("drift", "-o", "json").ok().json["models"] if each["version"] == version]
     return model["reference"]["rows"]
 
 
@@ -138,7 +139,7 @@ def test_a_baseline_is_made_with_what_runs_when_its_turn_comes(saved: Sandbox) -
 
     done = _meanwhile(saved, "down", "drift", "baseline", "reset")
     assert done.out.splitlines()[1].strip() == "the stack is not running: it is used from the next `sandbox up` on"
-    assert saved.status()["status"] == "stopped"
+    assert saved.status()["state"] == "stopped"
     saved.gone()
 
 
