@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from mlsandbox.errors import ReferenceUnusable
-from mlsandbox.packaging.baseline_folder import OWN
+from mlsandbox.packaging.baseline_folder import OWN, linked
 from mlsandbox.packaging.bytestream import sha256_of
 from mlsandbox.packaging.digest import json_digest
 from mlsandbox.packaging.package import Package
@@ -168,6 +168,8 @@ def read_baseline(folder: Path) -> Baseline | None:
     description = folder / ProfileFile.BASELINE
     if not description.is_file():
         return None
+    if links := linked(folder):
+        return Baseline(folder, problem=f"{', '.join(links)} is a link")
     try:
         document = json.loads(description.read_text(encoding="utf-8"))
         digests = dict(document["files"])
@@ -179,7 +181,7 @@ def read_baseline(folder: Path) -> Baseline | None:
             source=str(document["source"]),
             profile=dict(document["profile"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Baseline(folder, problem=f"{description.name} cannot be read")
     wrong = [name for name in ProfileFile.ALL if _sha256(folder / name) != digests.get(name)]
     return replace(found, problem=f"{', '.join(wrong)} of it is missing or not as it was made") if wrong else found

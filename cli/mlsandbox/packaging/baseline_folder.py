@@ -22,6 +22,11 @@ def kept_files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in OWN if (folder / name).is_file()}
 
 
+def linked(folder: Path) -> list[str]:
+    """Names of what is a link in a baseline, the folder itself among them: it may point anywhere."""
+    return [place.name for place in (folder, *(folder / name for name in OWN)) if place.is_symlink()]
+
+
 def has_left(folder: Path) -> bool:
     """Whether something of a baseline is there, be it what a killed command left."""
     return any(place.exists() for place in (*(folder / name for name in OWN), _new(folder), _old(folder)))
@@ -55,11 +60,16 @@ def _settle(folder: Path) -> None:
     if _old(folder).is_dir() and not folder.exists():
         _old(folder).rename(folder)
     for left in (_new(folder), _old(folder)):
-        if left.exists():
+        if left.is_symlink():
+            left.unlink()
+        elif left.exists():
             shutil.rmtree(left)
 
 
 def _remove(folder: Path) -> None:
+    if folder.is_symlink():  # what it points to is somebody's own
+        folder.unlink()
+        return
     for name in OWN:  # the description first: without it there is none
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):

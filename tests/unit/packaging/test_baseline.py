@@ -15,7 +15,7 @@ from mlsandbox.actions.drift_baseline import meant_events, unmeant_text
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.project_stack import baselines_of, stack_of
 from mlsandbox.packaging.baseline import Baseline, answering, baseline_folder, read_baseline
-from mlsandbox.packaging.baseline_folder import has_left, put_files
+from mlsandbox.packaging.baseline_folder import OWN, has_left, put_files
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
 from mlsandbox.stack.build import port_names
@@ -137,6 +137,33 @@ def test_a_description_that_cannot_be_read(project: Project, content: bytes) -> 
 
     assert found is not None
     assert found.unfit(_package(project)) == "baseline.json cannot be read"
+
+
+@pytest.mark.parametrize("name", ["baseline", *OWN])
+def test_links_are_not_followed(project: Project, name: str) -> None:
+    """A folder or file that is a link must not be used, and what it points to must stay when the baseline is replaced or removed."""
+    folder = _kept(project).folder
+    place = folder if name == "baseline" else folder / name
+    elsewhere = project.root / "elsewhere"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    pointed_to = read_all(elsewhere)
+
+    found = read_baseline(folder)
+    assert found is not None
+    assert found.unfit(_package(project)) == f"{name} is a link"
+    put_files(folder, _files(_package(project)))
+    again = read_baseline(folder)
+    assert again is not None
+    assert again.problem == ""
+    put_files(folder, {})
+
+    assert read_all(elsewhere) == pointed_to
+
+
+def read_all(place: Path) -> dict[str, bytes]:
+    """Every file below a place, or the place itself."""
+    return {path.name: path.read_bytes() for path in (place, *place.rglob("*")) if path.is_file()}
 
 
 @pytest.mark.parametrize("words", CHANGES)
