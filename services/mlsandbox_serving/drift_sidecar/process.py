@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Final
 
 from mlsandbox_serving.contract import Metrics, Route
@@ -149,7 +149,7 @@ class Drift(ForwardedService):
         """Something made of what is known now; the watches are looked at in their own thread."""
 
         def look() -> tuple[list[Seen], tuple[Performance, ...]]:
-            return [self._watches.look_at(source) for source in self._watches.sources()], self._performance()
+            return list(self._looked_at()), self._performance()
 
         try:
             seen = self._thread.submit(look).result(timeout=_ANSWER_SECONDS)
@@ -158,6 +158,14 @@ class Drift(ForwardedService):
         except (RuntimeError, concurrent.futures.CancelledError) as error:
             raise TimeoutError("the service is stopping") from error
         return made(self._settings, *seen, self._engines())
+
+    def _looked_at(self) -> Iterator[Seen]:
+        """All that can be told; a model of which nothing can be is left out, and the check that fails on it counts that."""
+        for source in self._watches.sources():
+            try:
+                yield self._watches.look_at(source)
+            except Exception:  # noqa: BLE001 - one model's failure is not that of the others
+                _log.exception("%s/%s: cannot be shown", *source)
 
     def _performance(self) -> tuple[Performance, ...]:
         try:
