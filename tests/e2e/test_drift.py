@@ -48,8 +48,9 @@ def test_a_new_top_code_must_be_found_and_named(make_sandbox: Callable[..., Sand
     text = sandbox.run("drift").ok().out
     sandbox.run("drift", "report", "--html", "drift.html").ok()
 
-    for shown in (text, (sandbox.root / "drift.html").read_text(encoding="utf-8")):
-        assert f"{AGE}" in shown
+    page = (sandbox.root / "drift.html").read_text(encoding="utf-8").replace("<bdi>", "").replace("</bdi>", "")
+    for shown in (text, page):
+        assert AGE in shown
         assert "95 is above the reference maximum 94" in shown
 
 

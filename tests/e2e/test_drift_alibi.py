@@ -72,7 +72,7 @@ def test_two_engines_side_by_side(both: Sandbox) -> None:
     wait_for(lambda: _opinion(both, 3), timeout=IMPORT_SECONDS, every=0.5, what="the window of the changed rows is compared")
     found = both.run("drift", "--fail-on-drift")
     assert found.code == 3, found.out
-    assert "second opinion (alibi, 3 windows of 1,000 rows): The last window differs" in found.out
+    assert "second opinion: alibi, 3 windows of 1,000 rows The last window differs" in " ".join(found.out.split())
     before = _said(both)
     assert "age" in {each["column"] for each in before["alibi"]["window"]["columns"] if each["drifted"]}
 

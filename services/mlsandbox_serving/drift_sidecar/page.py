@@ -161,13 +161,14 @@ def _column(column: Json, *, open_first: bool) -> str:
 
 
 def _has_something_to_say(finding: Json) -> bool:
-    return finding["detected"] or (finding["severity"] or "none") != "none" or (finding["certain"] and finding["severity"] is None)
+    return finding["certain"] or (finding["severity"] or "none") != "none"
 
 
 def _sentence(finding: Json) -> str:
     measures = (("PSI", "psi", ".3f", ""), ("JS", "js", ".3f", ""), ("Wasserstein", "wasserstein", ".2f", " sd"))
     told = [f"{name} {finding[key]:{form}}{unit}" for name, key, form, unit in measures if finding[key] is not None]
-    certainty = "chance is ruled out" if finding["certain"] else "may be chance"
+    small = ", and it is small" if finding["severity"] == "none" else ""
+    certainty = f"chance is ruled out{small}" if finding["certain"] else "may be chance"
     return f"{finding['kind']}: {finding['explanation']} ({', '.join(told) or 'too few rows for a size'}; {certainty})"
 
 
