@@ -71,12 +71,15 @@ class DockerSandbox(Sandbox):
         lines = self.run("logs", "--requests", "-o", "jsonl", *args).ok().out.splitlines()
         return [json.loads(line) for line in lines]
 
+    @property
+    def prometheus(self) -> str:
+        """Its address, from the state file: far quicker than asking `sandbox status`."""
+        ports = json.loads((self.root / ".sandbox/state.json").read_text(encoding="utf-8"))["ports"]
+        return f"http://127.0.0.1:{ports['prometheus']}"
+
     def query(self, expression: str) -> list[dict[str, Any]]:
         """What Prometheus answers to an instant query."""
-        port = json.loads((self.root / ".sandbox/state.json").read_text())["ports"][
-            "prometheus"
-        ]  # far quicker than asking `sandbox status`
-        status, text = get(f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+        status, text = get(f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
         assert status == 200, f"{expression}: {text}"
         found: list[dict[str, Any]] = json.loads(text)["data"]["result"]
         return found

@@ -8,7 +8,7 @@ import pytest
 
 from support.docker_stack import DockerSandbox, docker
 from support.load import Load
-from support.sandbox import post
+from support.sandbox import get, post
 from support.waiting import wait_for
 
 OUTAGE_SECONDS = 60.0
@@ -84,12 +84,11 @@ def test_network_cut(stack: DockerSandbox, row: dict[str, object]) -> None:
     _healthy(stack)
 
 
-def _old_samples(stack: DockerSandbox) -> object:
-    """Series with samples of before the restart; None while Prometheus is not back."""
+def _prometheus_ready(stack: DockerSandbox) -> bool:
     try:
-        return stack.query("count_over_time(sandbox_requests_total[5m]) > 3")
+        return get(f"{stack.prometheus}/-/ready")[0] == 200
     except OSError:
-        return None
+        return False
 
 
 def test_prometheus_restarted(stack: DockerSandbox, row: dict[str, object]) -> None:
@@ -98,7 +97,8 @@ def test_prometheus_restarted(stack: DockerSandbox, row: dict[str, object]) -> N
     wait_for(lambda: stack.query(query), every=1, what="measured requests")
     with Load(stack.url, row) as load:
         docker("restart", stack.containers()["prometheus"])
-        wait_for(lambda: _old_samples(stack), every=1, what="old samples")
+        wait_for(lambda: _prometheus_ready(stack), every=0.5, what="Prometheus")
+        wait_for(lambda: stack.query("count_over_time(sandbox_requests_total[5m]) > 3"), every=1, what="old samples")
     assert not load.failed
     _healthy(stack)
 
