@@ -81,7 +81,7 @@ class Env:
     HASH_KEY_FILE: Final = "SANDBOX_HASH_KEY_FILE"
     """File with the key of the keyed hash for `hashed` columns."""
     SINKS: Final = "SANDBOX_SINKS"
-    """Where the shipper, and that of the drift service's own events, sends them: "name=host:port", comma-separated."""
+    """Where the shipper, and that of the drift service, send events: "name=host:port,name~pause=host:port", the pause in seconds."""
     SHIPPER_PORT: Final = "SANDBOX_SHIPPER_PORT"
     """Port of the shipper's own /livez, /readyz and /metrics."""
     LISTEN_HOST: Final = "SANDBOX_LISTEN_HOST"

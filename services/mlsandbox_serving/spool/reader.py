@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,15 +30,18 @@ class Batch(NamedTuple):
     damaged: int
 
 
-def next_batch(folder: Path, position: Callable[[str], int], *, limit: int = BATCH_BYTES) -> Batch | None:
+def next_batch(folder: Path, position: Callable[[str], int], *, without: Collection[str] = (), limit: int = BATCH_BYTES) -> Batch | None:
     """The oldest entries that a sink has not acknowledged; None when there are none.
 
     Args:
         folder: the spool.
         position: acknowledged bytes of a segment, by its name.
+        without: names of segments that are left alone.
         limit: bytes of a batch; at least one entry is given.
     """
     for found in segment.segments(folder):
+        if found.name in without:
+            continue
         start = position(found.name)
         if start < found.size:
             batch = _read_segment(folder / found.name, start, limit)

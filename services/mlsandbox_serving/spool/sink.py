@@ -13,14 +13,15 @@ from typing import Any, Final, NamedTuple
 from mlsandbox_serving.forward.client import ForwardClient
 from mlsandbox_serving.spool import segment
 from mlsandbox_serving.spool.cursor import Cursor
-from mlsandbox_serving.spool.reader import Batch, next_batch, pending_bytes
+from mlsandbox_serving.spool.reader import BATCH_BYTES, Batch, next_batch, pending_bytes
 
 _log = logging.getLogger(__name__)
 
-_POLL_SECONDS: Final = 0.1
+_PAUSE_SECONDS: Final = 0.1
+_SMALL_BYTES: Final = BATCH_BYTES // 2
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 5.0
-_TARGET: Final = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<host>[^\s,=]+):(?P<port>[0-9]{1,5})")
+_TARGET: Final = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(?:~(?P<pause>[0-9]+(?:\.[0-9]+)?))?=(?P<host>[^\s,=]+):(?P<port>[0-9]{1,5})")
 
 
 class Target(NamedTuple):
@@ -29,6 +30,8 @@ class Target(NamedTuple):
     name: str
     host: str
     port: int
+    pause: float = _PAUSE_SECONDS
+    """Seconds between two looks at the spool: a message costs both ends more than an event in it."""
 
 
 class Report(NamedTuple):
@@ -43,7 +46,7 @@ class Report(NamedTuple):
 
 
 def parse_targets(text: str) -> list[Target]:
-    """Targets out of "name=host:port,name=host:port".
+    """Targets out of "name=host:port,name~seconds=host:port"; the seconds are its pause.
 
     Raises:
         ValueError: malformed, or a name twice.
@@ -53,7 +56,8 @@ def parse_targets(text: str) -> list[Target]:
         found = _TARGET.fullmatch(part)
         if found is None:
             raise ValueError(f"{part!r} is not name=host:port")
-        targets.append(Target(found["name"], found["host"].strip("[]"), int(found["port"])))
+        pause = float(found["pause"] or _PAUSE_SECONDS)
+        targets.append(Target(found["name"], found["host"].strip("[]"), int(found["port"]), pause))
     if len({target.name for target in targets}) < len(targets):
         raise ValueError(f"two sinks have one name in {text!r}")
     return targets
@@ -79,6 +83,8 @@ class Sink(threading.Thread):
         self._client = client or ForwardClient(target.host, target.port)
         self._cursor = Cursor(folder, target.name)
         self._draining = threading.Event()
+        self._had: set[str] = set()
+        """Segments of which all that was there was delivered since the last pause."""
         self._failures = 0
         self._last_error: str | None = None
 
@@ -102,7 +108,7 @@ class Sink(threading.Thread):
         """Deliver until drained."""
         while True:
             try:
-                batch = next_batch(self._folder, self._cursor.position)
+                batch = next_batch(self._folder, self._cursor.position, without=self._had)
                 if batch is not None and batch.entries:
                     self._client.send(self._tag, batch.entries)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events stay and are tried again
@@ -112,10 +118,11 @@ class Sink(threading.Thread):
                 continue
             if batch is not None:
                 self._advance(batch)
-            elif self._draining.is_set():
+            elif self._draining.is_set() and not self._had:
                 break
             else:
-                self._draining.wait(_POLL_SECONDS)
+                self._had.clear()
+                self._draining.wait(self.target.pause)
         self._client.close()
 
     def _advance(self, batch: Batch) -> None:
@@ -126,6 +133,8 @@ class Sink(threading.Thread):
             self._cursor.advance(batch.segment, batch.end, (found.name for found in segment.segments(self._folder)))
         except OSError as error:
             _log.warning("cannot note where sink %s stands (%s); after a restart it is sent some events again", self.target.name, error)
+        if batch.end - batch.start < _SMALL_BYTES:
+            self._had.add(batch.segment)
         if batch.entries:
             self._report.shipped(self.target.name, len(batch.entries))
         if batch.damaged:
@@ -134,7 +143,7 @@ class Sink(threading.Thread):
     def _fail(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
         if message != self._last_error:
-            _log.warning("sink %s at %s:%d does not take events: %s", *self.target, message)
+            _log.warning("sink %s at %s:%d does not take events: %s", *self.target[:3], message)
         self._last_error = message
         self._report.failed(self.target.name)
         delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

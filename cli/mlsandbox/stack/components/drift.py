@@ -30,8 +30,8 @@ from mlsandbox_serving.contract import DRIFT_FORWARD, DriftEngine, Env, Port, Pr
 
 NAME: Final = "drift"
 FOLDER: Final = DataFolder(NAME, "/var/lib/sandbox/drift")
-SINK: Final = Joined((f"{NAME}=", Address(NAME, DRIFT_FORWARD)))
-"""What a shipper's SINKS hold for it."""
+SINK: Final = Joined((f"{NAME}~1=", Address(NAME, DRIFT_FORWARD)))
+"""What a shipper's SINKS hold for it: events of a second at a time, since drift takes longer than that and messages cost."""
 NEEDS_ROWS: Final = DriftEngine.ALIBI
 """The engine that compares rows with rows; the native one has all that it needs in its profile."""
 ENVIRONMENT_WITH_ALIBI: Final = "drift-alibi"
