@@ -65,7 +65,7 @@ def test_an_engine_that_is_left_out_is_told_to_the_service() -> None:
 
 def test_a_shipper_finds_its_port_for_events() -> None:
     """What a shipper is given as a sink must name the service and its port."""
-    assert SINK.parts == ("drift=", Address(NAME, _service().ports[1].name))
+    assert SINK.parts == ("drift~1=", Address(NAME, _service().ports[1].name))
 
 
 def test_its_own_events_go_to_the_log_alone() -> None:

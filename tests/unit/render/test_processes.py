@@ -58,7 +58,7 @@ def test_references(stack: StackSpec) -> None:
     """Addresses, folders and secrets must become what the process can use."""
     processes = _processes(stack)
 
-    assert processes["shipper"].env["SANDBOX_SINKS"] == "log-store=127.0.0.1:7316,drift=127.0.0.1:7320"
+    assert processes["shipper"].env["SANDBOX_SINKS"] == "log-store=127.0.0.1:7316,drift~1=127.0.0.1:7320"
     assert processes["api"].env["SANDBOX_SPOOL_DIR"] == processes["shipper"].env["SANDBOX_SPOOL_DIR"] == f"{SANDBOX}/data/spool-churn"
     assert processes["api"].env["SANDBOX_HASH_KEY_FILE"] == f"{SANDBOX}/secrets/hash-key"
     assert processes["api"].env["BENTOML_HOME"] == f"{SANDBOX}/bentoml"
