@@ -23,7 +23,7 @@ def test_drift_must_be_told_while_it_lasts(make_sandbox: Callable[..., Sandbox])
     assert (sandbox.status()["drift"]["state"], alerts(sandbox)) == ("steady", [])
 
     sandbox.run("drift", "inject", "--column", AGE, "--shift", "1sd", "--for", "10s").ok()
-    wait_for(lambda: ALERT in alerts(sandbox), every=0.5, what="the alert")
+    wait_for(lambda: ALERT in alerts(sandbox), timeout=50, every=0.5, what="the alert, a minute after the first such row at most")
     text = sandbox.run("status").out
     assert f"attention: alert {ALERT} (warning, employment)" in text
     assert f"sandbox help {ALERT}" in text
