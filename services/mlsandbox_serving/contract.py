@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from mlsandbox_serving.drift_names import DriftEngine
+from mlsandbox_serving.env_names import Env
 from mlsandbox_serving.metric_names import Metric, Metrics, MetricType, all_metrics
 from mlsandbox_serving.package_names import PackageFile, ProfileFile
 
@@ -49,78 +50,6 @@ SCHEMA_VERSION: Final = 1
 """Version of package.json, capture.json, schema.json, golden.json and of event records."""
 
 
-class Env:
-    """Environment variables that the engines set and served code reads."""
-
-    MODEL: Final = "SANDBOX_MODEL"
-    """The model's name, as in sandbox.toml."""
-    VERSION: Final = "SANDBOX_VERSION"
-    """The package's version, "v1", "v2", …"""
-    STACK_ID: Final = "SANDBOX_STACK_ID"
-    """A nonce per `up`: /readyz echoes it, so that "up" is only ever said of our own instance; also marks every process of a stack."""
-    PROJECT_DIR: Final = "SANDBOX_PROJECT_DIR"
-    """Real path of the project; with STACK_ID and SERVICE it marks every process of a stack, so that none can be lost."""
-    SERVICE: Final = "SANDBOX_SERVICE"
-    """Name of the service that the process belongs to."""
-    ARBITER_PID: Final = "SANDBOX_ARBITER_PID"
-    """Set by BentoML's arbiter process for its workers, which end with it."""
-    PARENT_PID: Final = "SANDBOX_PARENT_PID"
-    """When set, the process ends itself as soon as this process is gone."""
-    SPOOL_DIR: Final = "SANDBOX_SPOOL_DIR"
-    """Folder of the model's event spool."""
-    SPOOL_BYTES: Final = "SANDBOX_SPOOL_BYTES"
-    """Bound of the spool, in bytes."""
-    METRICS_DIR: Final = "SANDBOX_METRICS_DIR"
-    """Folder of the metric files that the workers of one service share."""
-    LOG_INPUTS: Final = "SANDBOX_LOG_INPUTS"
-    """"1" or "0": whether events hold input values."""
-    MAX_ROWS_PER_EVENT: Final = "SANDBOX_MAX_ROWS_PER_EVENT"
-    MAX_BODY_BYTES: Final = "SANDBOX_MAX_BODY_BYTES"
-    MAX_ROWS: Final = "SANDBOX_MAX_ROWS"
-    WORKERS: Final = "SANDBOX_WORKERS"
-    HASH_KEY_FILE: Final = "SANDBOX_HASH_KEY_FILE"
-    """File with the key of the keyed hash for `hashed` columns."""
-    SINKS: Final = "SANDBOX_SINKS"
-    """Where the shipper, and that of the drift service, send events: "name=host:port,name~pause=host:port", the pause in seconds."""
-    SHIPPER_PORT: Final = "SANDBOX_SHIPPER_PORT"
-    """Port of the shipper's own /livez, /readyz and /metrics."""
-    LISTEN_HOST: Final = "SANDBOX_LISTEN_HOST"
-    FORWARD_PORT: Final = "SANDBOX_FORWARD_PORT"
-    """Port on which the log store speaks the Forward protocol."""
-    LOG_STORE_PORT: Final = "SANDBOX_LOG_STORE_PORT"
-    """Port of the log store's /livez, /readyz and /metrics."""
-    LOG_STORE_DIR: Final = "SANDBOX_LOG_STORE_DIR"
-    LOG_STORE_BYTES: Final = "SANDBOX_LOG_STORE_BYTES"
-    """Bound of the log store's database, in bytes; past it the oldest events go."""
-    ELASTICSEARCH_URL: Final = "SANDBOX_ELASTICSEARCH_URL"
-    """Where Elasticsearch answers, "http://elasticsearch:9200"; set in stacks that have it."""
-    LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
-    """Age at which the log store deletes events, and the shipper drops what no sink took."""
-    DRIFT_PORT: Final = "SANDBOX_DRIFT_PORT"
-    """Port of the drift service's /livez, /readyz, /metrics, /status, /report and /report.html; FORWARD_PORT is where it takes events."""
-    DRIFT_DIR: Final = "SANDBOX_DRIFT_DIR"
-    """Folder of the drift service's state, and of predictions and labels."""
-    DRIFT_PROFILES: Final = "SANDBOX_DRIFT_PROFILES"
-    """Where reference profiles are: "model/version=folder", comma-separated; of the models and versions that are served now."""
-    DRIFT_ENGINES: Final = "SANDBOX_DRIFT_ENGINES"
-    """What looks for drift, comma-separated."""
-    DRIFT_ENGINES_OFF: Final = "SANDBOX_DRIFT_ENGINES_OFF"
-    """What was asked for and is left out, with the reason: a JSON object."""
-    DRIFT_DETECTORS: Final = "SANDBOX_DRIFT_DETECTORS"
-    """Further detectors of alibi-detect: a JSON list of objects with name, arguments and reference_rows."""
-    DRIFT_ROWS_BETWEEN_FALSE_ALARMS: Final = "SANDBOX_DRIFT_ROWS_BETWEEN_FALSE_ALARMS"
-    DRIFT_LEARN_ROWS: Final = "SANDBOX_DRIFT_LEARN_ROWS"
-    """Without a reference profile so many live rows become it."""
-    DRIFT_FLAG_ROWS: Final = "SANDBOX_DRIFT_FLAG_ROWS"
-    """"1" or "0": whether each prediction with rows that stand apart from the reference gets an event that names them."""
-    DRIFT_CHECK_SECONDS: Final = "SANDBOX_DRIFT_CHECK_SECONDS"
-    """From one check to the next."""
-    DRIFT_MAX_PREDICTIONS: Final = "SANDBOX_DRIFT_MAX_PREDICTIONS"
-    """Predicted rows that are kept to be joined with labels."""
-    DRIFT_MAX_AGE_SECONDS: Final = "SANDBOX_DRIFT_MAX_AGE_SECONDS"
-    """Age at which these are forgotten."""
-
-
 class Route:
     """HTTP routes of a model service (design: what a request goes through)."""
 
@@ -132,6 +61,16 @@ class Route:
     LIVE: Final = "/livez"
     READY: Final = "/readyz"
     METRICS: Final = "/metrics"
+    PAGE: Final = "/"
+    """For people: what the model takes, with a form to ask it."""
+    V2: Final = "/v2"
+    """The Open Inference Protocol (https://github.com/kserve/open-inference-protocol), version 2 over HTTP."""
+    V2_LIVE: Final = "/v2/health/live"
+    V2_READY: Final = "/v2/health/ready"
+    V2_MODEL: Final = "/v2/models/{model}"
+    """Also with `/versions/{version}` after it, as the two below."""
+    V2_MODEL_READY: Final = "/v2/models/{model}/ready"
+    V2_INFER: Final = "/v2/models/{model}/infer"
     ALERTS: Final = "/alerts"
     """Of the shipper: takes Alertmanager's webhook."""
     STATUS: Final = "/status"
@@ -146,6 +85,9 @@ class Header:
     REQUEST_ID: Final = "x-request-id"
     MODEL_VERSION: Final = "x-model-version"
     TRACEPARENT: Final = "traceparent"
+    API_KEY: Final = "x-api-key"
+    AUTHORIZATION: Final = "authorization"
+    """Or the key here, as `Bearer KEY` (RFC 6750, section 2.1)."""
     ORIGIN: Final = "x-sandbox-origin"
     """`Origin`, of requests that `sandbox` made itself."""
 
@@ -332,6 +274,7 @@ class ErrorCode:
     """`error.code` of an answer; the HTTP status is in the comment."""
 
     UNREADABLE_BODY: Final = "UNREADABLE_BODY"  # 400
+    UNAUTHORIZED: Final = "UNAUTHORIZED"  # 401: no API key, or one that is not known
     NOT_FOUND: Final = "NOT_FOUND"  # 404
     METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"  # 405
     BODY_TOO_LARGE: Final = "BODY_TOO_LARGE"  # 413
@@ -343,6 +286,8 @@ class ErrorCode:
     MODEL_FAILED: Final = "MODEL_FAILED"  # 500: anything else raised by the model; the traceback is in the event, never in the answer
     INTERNAL: Final = "INTERNAL"  # 500: a fault of the service itself
     NOT_READY: Final = "NOT_READY"  # 503
+    OVERLOADED: Final = "OVERLOADED"  # 503: more requests, or more bytes of them, than are taken at once
+    TIMEOUT: Final = "TIMEOUT"  # 504; 408 when it was the request that did not arrive in time
 
 
 class NotReady:

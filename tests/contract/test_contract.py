@@ -15,6 +15,7 @@ from support.repository import ROOT, imports, syntax, tracked
 CONTRACT = "services/mlsandbox_serving/contract.py"
 METRIC_NAMES = "services/mlsandbox_serving/metric_names.py"
 DRIFT_NAMES = "services/mlsandbox_serving/drift_names.py"
+ENV_NAMES = "services/mlsandbox_serving/env_names.py"
 PACKAGE_NAMES = "services/mlsandbox_serving/package_names.py"
 MARKS = {"STACK_ID", "PROJECT_DIR", "SERVICE"}
 """Carried by processes so that they can be found; nobody needs to read them inside."""
@@ -42,10 +43,11 @@ def _attributes(owner: str, *patterns: str) -> set[str]:
 
 def test_standard_library_only() -> None:
     """The contract must import nothing but the standard library, since both programs load it, whatever they have installed."""
-    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(PACKAGE_NAMES)) - set(sys.stdlib_module_names) == set()
+    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(ENV_NAMES) | imports(PACKAGE_NAMES)) - set(sys.stdlib_module_names) == set()
     assert imports(CONTRACT) - set(sys.stdlib_module_names) == {"mlsandbox_serving"}
     assert re.findall(r"^from mlsandbox_serving\S* ", (ROOT / CONTRACT).read_text("utf-8"), re.MULTILINE) == [
         "from mlsandbox_serving.drift_names ",
+        "from mlsandbox_serving.env_names ",
         "from mlsandbox_serving.metric_names ",
         "from mlsandbox_serving.package_names ",
     ]

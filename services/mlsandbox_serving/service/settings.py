@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ class Settings:
     """Bytes of a request's body."""
     max_rows: int = 100_000
     """Rows of a request."""
+    timeout: float = 30.0
+    """Seconds for one request, from its first byte to its answer."""
+    max_concurrency: int = 256
+    """Requests at once, of all workers together."""
+    api_keys_file: Path | None = None
+    """Holds the keys that may ask; without it everybody may."""
     hash_key_file: Path | None = None
     """Holds the key for `hashed` columns."""
 
@@ -55,6 +62,9 @@ class Settings:
             max_rows_per_event=_number(environ, Env.MAX_ROWS_PER_EVENT, cls.max_rows_per_event),
             max_body=_number(environ, Env.MAX_BODY_BYTES, cls.max_body),
             max_rows=_number(environ, Env.MAX_ROWS, cls.max_rows),
+            timeout=_seconds(environ, Env.TIMEOUT_SECONDS, cls.timeout),
+            max_concurrency=_number(environ, Env.MAX_CONCURRENCY, cls.max_concurrency),
+            api_keys_file=_path(environ, Env.API_KEYS_FILE),
             hash_key_file=_path(environ, Env.HASH_KEY_FILE),
         )
 
@@ -70,6 +80,15 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise SettingInvalid(f"{name} is {text!r}, not a whole number above 0")
     return int(text)
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or float(text) == 0:
+        raise SettingInvalid(f"{name} is {text!r}, not a number of seconds above 0")
+    return float(text)
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:

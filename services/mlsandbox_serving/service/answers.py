@@ -1,0 +1,37 @@
+"""What a model answered to one request, before it has a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Predictions of one request's rows, as JSON values.
+
+    Args:
+        predictions: one value, or one list of values, per row.
+        probabilities: one list per row in the order of `classes`; None when the model has none.
+        classes: of a classifier, where they are known.
+        model: its name.
+        version: of the package that answered.
+        request_id: of the request.
+    """
+
+    predictions: list[Any]
+    probabilities: list[Any] | None
+    classes: Sequence[Any] | None
+    model: str
+    version: str
+    request_id: str
+
+
+class Encode(Protocol):
+    """Writes answers down in one format."""
+
+    content_type: str
+
+    def __call__(self, answers: Answers) -> bytes:
+        """The body of the answer."""
