@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mlsandbox_serving.drift_sidecar.shown import isolated, shown
+from mlsandbox_serving.shown import isolated, shown
 
 Json = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mlsandbox_serving.drift_sidecar.opinion_page import opinion_section
 from mlsandbox_serving.drift_sidecar.plot import plot
-from mlsandbox_serving.drift_sidecar.shown import isolated, shown
+from mlsandbox_serving.shown import isolated, shown
 
 Json = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mlsandbox_serving.drift_sidecar.shown import shown
+from mlsandbox_serving.shown import shown
 
 _WIDTH: Final = 640
 _LABELS: Final = 220
