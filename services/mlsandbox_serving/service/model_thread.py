@@ -23,11 +23,11 @@ class ModelThread:
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Run `job` after those that wait already; what it returns or raises."""
+    def submit(self, job: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `job` after those that wait already; a future of what it returns or raises."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((job, future))
-        return await future
+        return future
 
     def close(self) -> None:
         """Let the thread end once the jobs that wait are done."""
