@@ -13,6 +13,8 @@ from typing import Final
 import msgpack
 from fluent.sender import EventTime
 
+from mlsandbox_serving.spool.segment import ENTRY_START
+
 _DEEPEST: Final = 64
 _INT64_MIN: Final = -(2**63)
 _UINT64_MAX: Final = 2**64 - 1
@@ -35,21 +37,31 @@ def encode(record: Mapping[str, object], timestamp: float) -> bytes:
         Unencodable: `record` is no mapping, or the time is outside of 1970 to 2106.
     """
     try:
-        return _pack(record, timestamp)
+        start: bytes = ENTRY_START + EventTime(timestamp).data
+    except (struct.error, ValueError, OverflowError) as error:
+        raise Unencodable(f"timestamp {timestamp!r}: {error}") from error
+    return start + packed(record)
+
+
+def packed(record: Mapping[str, object]) -> bytes:
+    """The record alone in MessagePack, whatever a client can send in it; see `encode`.
+
+    Raises:
+        Unencodable: it is no mapping.
+    """
+    try:
+        return _pack(record)
     except (TypeError, ValueError, OverflowError):
         pass
     try:
-        return _pack(_plain(record, 0), timestamp)
+        return _pack(_plain(record, 0))
     except Exception as error:  # objects of the model's own code may raise anything when they are turned into text
         raise Unencodable(f"{type(error).__name__}: {error}") from error
 
 
-def _pack(record: object, timestamp: float) -> bytes:
-    try:
-        packed: bytes = msgpack.packb([EventTime(timestamp), record], unicode_errors="backslashreplace")
-    except struct.error as error:
-        raise ValueError(f"timestamp {timestamp!r}") from error
-    return packed
+def _pack(record: object) -> bytes:
+    encoded: bytes = msgpack.packb(record, unicode_errors="backslashreplace")
+    return encoded
 
 
 def _plain(value: object, depth: int) -> object:

@@ -14,7 +14,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,7 +27,7 @@ MAX_RECORD_BYTES: Final = 32 * 1024 * 1024
 
 _HEADER: Final = struct.Struct(">II")
 HEADER_BYTES: Final = _HEADER.size
-_ENTRY_START: Final = b"\x92\xd7\x00"
+ENTRY_START: Final = b"\x92\xd7\x00"
 """Every payload begins so: an array of two whose first is an EventTime (fixext 8 of type 0). Never part of valid UTF-8 text."""
 
 
@@ -60,7 +60,15 @@ class Frames:
 
 def frame(payload: bytes) -> bytes:
     """The payload with its length and checksum in front."""
-    return _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+    return frames([payload])
+
+
+def frames(payloads: Iterable[bytes]) -> bytes:
+    """The payloads, each with its length and checksum in front."""
+    parts: list[bytes] = []
+    for payload in payloads:
+        parts += (_HEADER.pack(len(payload), zlib.crc32(payload)), payload)
+    return b"".join(parts)
 
 
 def cut(data: bytes, *, final: bool, limit: int = MAX_RECORD_BYTES) -> Frames:
@@ -115,11 +123,11 @@ def _wanted(data: bytes, position: int) -> int:
 
 def _next_frame(data: bytes, start: int) -> int:
     """Where the next whole frame at or after `start` begins, else the end of `data`."""
-    found = data.find(_ENTRY_START, start + HEADER_BYTES)
+    found = data.find(ENTRY_START, start + HEADER_BYTES)
     while found != -1:
         if _frame_end(data, found - HEADER_BYTES) is not None:
             return found - HEADER_BYTES
-        found = data.find(_ENTRY_START, found + 1)
+        found = data.find(ENTRY_START, found + 1)
     return len(data)
 
 

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
@@ -86,28 +86,26 @@ class SpoolWriter:
 
     def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
         """Append events with one write per segment they go to; how many are written."""
-        frames = [encoded for record, timestamp in events if (encoded := self._frame(record, timestamp)) is not None]
-        whole = 0
-        with self._lock:
-            while frames:
-                count, size = 1, len(frames[0])
-                while count < len(frames) and size + len(frames[count]) <= self._segment_bytes:
-                    size += len(frames[count])
-                    count += 1
-                batch, frames = frames[:count], frames[count:]
-                written = self._append(batch, size)
-                whole += written
-                if written < count:
-                    self._drop(_reason(self._failure), count - written)
-        return whole
+        return self._append_all([payload for record, timestamp in events if (payload := self._payload(record, timestamp)) is not None])
+
+    def append_payloads(self, payloads: Sequence[bytes | None]) -> int:
+        """Append events that are encoded already, with one write per segment they go to; how many are written. Never raises.
+
+        Args:
+            payloads: entries of the Forward protocol, as `entry.encode` makes them; None for one that could not be encoded.
+        """
+        there = [payload for payload in payloads if payload is not None]
+        if len(there) < len(payloads):
+            self._drop("unencodable", len(payloads) - len(there))
+        return self._append_all(there)
 
     def offer(self, record: Mapping[str, object], timestamp: float) -> Offered:
         """Append one event whose owner offers it again when it cannot be written now; nothing is lost then, and nothing counted."""
-        frame = self._frame(record, timestamp)
-        if frame is None:
+        payload = self._payload(record, timestamp)
+        if payload is None or self._is_too_large(payload):
             return Offered.NEVER
         with self._lock:
-            return Offered.WRITTEN if self._append([frame], len(frame)) else Offered.NOT_NOW
+            return Offered.WRITTEN if self._append([payload], segment.frame(payload)) else Offered.NOT_NOW
 
     def writable(self) -> str | None:
         """None when events can be written, else the reason with the system's own words; tries it anew on each call."""
@@ -129,28 +127,55 @@ class SpoolWriter:
     def __del__(self) -> None:
         self._leave()
 
-    def _frame(self, record: Mapping[str, object], timestamp: float) -> bytes | None:
+    def _payload(self, record: Mapping[str, object], timestamp: float) -> bytes | None:
         try:
-            payload = encode(record, timestamp)
+            return encode(record, timestamp)
         except Unencodable as error:
             self._drop("unencodable", 1, str(error))
             return None
-        if len(payload) > segment.MAX_RECORD_BYTES:
-            self._drop("too_large", 1, f"{len(payload)} bytes, the limit is {segment.MAX_RECORD_BYTES}")
-            return None
-        return segment.frame(payload)
 
-    def _append(self, frames: list[bytes], size: int) -> int:
-        """Write to one segment; how many of the frames are written."""
+    def _is_too_large(self, payload: bytes) -> bool:
+        if len(payload) <= segment.MAX_RECORD_BYTES:
+            return False
+        self._drop("too_large", 1, f"{len(payload)} bytes, the limit is {segment.MAX_RECORD_BYTES}")
+        return True
+
+    def _append_all(self, payloads: list[bytes]) -> int:
+        whole = 0
+        for batch in self._batches(payloads):
+            data = segment.frames(batch)
+            with self._lock:
+                written = self._append(batch, data)
+                if written < len(batch):
+                    self._drop(_reason(self._failure), len(batch) - written)
+            whole += written
+        return whole
+
+    def _batches(self, payloads: list[bytes]) -> Iterator[list[bytes]]:
+        """The payloads in parts of which each fits into a segment, or is a single one."""
+        batch: list[bytes] = []
+        size = 0
+        for payload in payloads:
+            framed = segment.HEADER_BYTES + len(payload)
+            if batch and size + framed > self._segment_bytes:
+                yield batch
+                batch, size = [], 0
+            if not self._is_too_large(payload):
+                batch.append(payload)
+                size += framed
+        if batch:
+            yield batch
+
+    def _append(self, payloads: list[bytes], data: bytes) -> int:
+        """Write the frames of payloads to one segment; how many of them are written."""
         written = 0
         try:
-            descriptor = self._segment_for(size)
-            written = self._write(descriptor, b"".join(frames))
+            written = self._write(self._segment_for(len(data)), data)
         except OSError as error:
             self._fail(error)
-        if written == size:
+        if written == len(data):
             self._failure = None
-        whole = self._keep_whole(frames, written) if written < size else len(frames)
+        whole = self._keep_whole(payloads, written) if written < len(data) else len(payloads)
         self.written += whole
         return whole
 
@@ -164,11 +189,11 @@ class SpoolWriter:
                 self._fail(error)
         return written
 
-    def _keep_whole(self, frames: list[bytes], written: int) -> int:
+    def _keep_whole(self, payloads: list[bytes], written: int) -> int:
         """How many frames are whole after a part was written; the torn one is cut off, or else its segment is left for good."""
         whole = end = 0
-        while whole < len(frames) and end + len(frames[whole]) <= written:
-            end += len(frames[whole])
+        while whole < len(payloads) and end + segment.HEADER_BYTES + len(payloads[whole]) <= written:
+            end += segment.HEADER_BYTES + len(payloads[whole])
             whole += 1
         self._size += end
         if written > end and self._descriptor is not None:

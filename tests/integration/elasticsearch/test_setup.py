@@ -9,6 +9,7 @@ from mlsandbox_serving import record
 from mlsandbox_serving.contract import Env, Field
 from support.elasticsearch_programs import set_up, store
 from support.event_processes import free_port
+from support.prediction_records import prediction_record
 from support.standins import StandIn
 
 IDENTITY = record.Identity("churn", "v1", "0" * 16)
@@ -17,15 +18,12 @@ IDENTITY = record.Identity("churn", "v1", "0" * 16)
 def test_event_is_taken_and_found(url: str, client: Elasticsearch) -> None:
     """A real event must fit into its index, and be found by its fields."""
     assert set_up(url)[0] == 0
-    event = record.prediction_event(
+    event = prediction_record(
         IDENTITY,
         record.Facts("POST", "/predict", "r1", trace_id="t1"),
-        columns={"age": [1, 2.5], "name": ["x", None]},
-        rows=2,
-        predictions=["yes", 1],
-        probabilities=[[0.1, 0.9], [0.5, 0.5]],
-        privacy=record.Privacy(),
-        max_rows=10,
+        {"age": [1, 2.5], "name": ["x", None]},
+        ["yes", 1],
+        [[0.1, 0.9], [0.5, 0.5]],
     )
     store(client, [event])
 

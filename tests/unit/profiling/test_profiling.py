@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import msgpack
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,11 +23,12 @@ from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.profiling.__main__ import profiled
 from mlsandbox_serving.profiling.logged import read_events
 from mlsandbox_serving.profiling.rows import RUN, most_rows, read_rows
-from mlsandbox_serving.record import Facts, Identity, Privacy, prediction_event
+from mlsandbox_serving.record import Facts, Identity, Privacy
 from mlsandbox_serving.schema import Column, Output, Schema
 from mlsandbox_serving.service.package import Package
 from mlsandbox_serving.service.predicting import prepare
 from mlsandbox_serving.tabular import TabularError, rows
+from support.prediction_records import prediction_record
 from support.served import fitted, lay, people
 
 ROWS = 3_000
@@ -98,17 +98,15 @@ def _events(made: Made, sent: list[dict[str, Any]], *, at_once: int = 100) -> li
     found = []
     for start in range(0, len(sent), at_once):
         answer = served.answer(json.dumps({"rows": sent[start : start + at_once]}).encode(), max_rows=at_once)
-        event = prediction_event(
+        event = prediction_record(
             Identity("toy", "v1", "sha256:1"),
             Facts("POST", "/predict", f"request-{start}"),
-            columns=answer.columns.by_name,
-            rows=answer.columns.rows,
-            predictions=answer.predictions,
-            probabilities=answer.probabilities,
+            answer.columns.by_name,
+            answer.predictions,
+            answer.probabilities,
             privacy=PRIVACY,
-            max_rows=1_000,
         )
-        found.append(msgpack.unpackb(msgpack.packb(json.loads(json.dumps(event)))))
+        found.append(event)
     return found
 
 
