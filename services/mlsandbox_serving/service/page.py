@@ -25,6 +25,7 @@ _FILES: Final = Path(__file__).with_name("page_files")
 _STYLE: Final = (_FILES / "page.css").read_text(encoding="utf-8")
 _SCRIPT: Final = (_FILES / "page.js").read_text(encoding="utf-8")
 _PAGE: Final = Template((_FILES / "page.html").read_text(encoding="utf-8"))
+_LOCKED: Final = Template((_FILES / "locked.html").read_text(encoding="utf-8"))
 
 _MOST_CATEGORIES: Final = 500
 """So many are offered, beside the example's."""
@@ -52,10 +53,17 @@ HEADERS: Final[Mapping[str, str]] = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-cache",
+    "cache-control": "no-store",
 }
-"""Headers of the page: only its own script and style run, and only this service is asked anything."""
+"""Headers of both pages: only its own script and style run, and only this service is asked anything."""
 CONTENT_TYPE: Final = "text/html; charset=utf-8"
+
+
+def locked(package: Package) -> bytes:
+    """The page for who has not shown a key yet: a field for it, and nothing of the model that /readyz does not say. It is answered with
+    200; its script asks for the same address again, with the key.
+    """
+    return _LOCKED.substitute(_common(package)).encode()
 
 
 def render(package: Package, *, keys: bool = False) -> bytes:
@@ -63,25 +71,31 @@ def render(package: Package, *, keys: bool = False) -> bytes:
 
     Args:
         package: what is served.
-        keys: whether an API key is needed; a service that answers 401 makes the page ask for one in any case.
+        keys: whether an API key is needed: then only who has shown one gets this page, the others `locked`.
     """
-    identity = package.identity
     schema = package.public_schema
     columns = schema["columns"]
     example = example_row(package)
     row = example or {column["name"]: placeholder(column) for column in columns}
     return _PAGE.substitute(
-        title=shown(f"{identity.model} {identity.version}"),
-        style=_STYLE,
-        script=_SCRIPT,
-        model=isolated(identity.model),
-        version=isolated(identity.version),
+        _common(package),
         facts=_facts(package, schema),
         origin="This is a row of the reference data." if example else "The values are made up: the model came without reference data.",
         keys="" if keys else " hidden",
         fields="\n".join(_field(place, column, row.get(column["name"])) for place, column in enumerate(columns)),
         data=_data(schema, row),
     ).encode()
+
+
+def _common(package: Package) -> dict[str, str]:
+    identity = package.identity
+    return {
+        "title": shown(f"{identity.model} {identity.version}"),
+        "style": _STYLE,
+        "script": _SCRIPT,
+        "model": isolated(identity.model),
+        "version": isolated(identity.version),
+    }
 
 
 def _facts(package: Package, schema: Mapping[str, Any]) -> str:

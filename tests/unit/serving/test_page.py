@@ -259,3 +259,13 @@ def test_an_ordinary_page_is_small() -> None:
     columns = [column(f"C{place}", "category", categories=[str(code) for code in range(20)]) for place in range(16)]
 
     assert len(page.render(package(columns))) < 30_000
+
+
+def test_without_a_key_nothing_of_the_model_is_shown() -> None:
+    """Who has shown no key gets a page with a field for it, under the same policy, that holds no column, value or class."""
+    tree = Tree(page.locked(package([column("household", "category", categories=["rented"])], classes=["evicted"])).decode())
+
+    (script,) = tree.texts("script")
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in page.HEADERS["content-security-policy"]
+    assert [found["id"] for found in tree.attributes("input")] == ["key"]
+    assert not [word for word in ("household", "rented", "evicted") if word in " ".join(tree.texts("html"))]

@@ -1,16 +1,29 @@
 "use strict";
-(() => {
-  const $ = (id) => document.getElementById(id);
+const $ = (id) => document.getElementById(id);
+
+// Text that cannot be seen, or turns its surroundings around, is spelled out: a command is read before it is run.
+const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const spelled = (text) => text.replace(UNSEEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+function element(name, text, kind) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = spelled(text);
+  if (kind) made.className = kind;
+  return made;
+}
+
+const noAnswer = (fault) =>
+  $("answer").replaceChildren(element("p", `No answer that can be read: ${fault.message}. Is the service still running?`, "state bad"));
+
+function start(key) {
   const model = JSON.parse($("model").textContent);
   const inputs = model.columns.map((_, place) => $(`c${place}`));
   const touched = new Set();
   const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-  const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const MOST_CLASSES = 20;
 
-  // Text that cannot be seen, or turns its surroundings around, is spelled out: the command is read before it is run.
-  const quoted = (text) =>
-    JSON.stringify(text).replace(UNSEEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const quoted = (text) => spelled(JSON.stringify(text));
+  const keyHeader = () => ($("key").value.trim() ? { "x-api-key": $("key").value.trim() } : {});
 
   // JSON is written as text: numbers of 64 bits are more than JavaScript's numbers hold.
   function valueOf(place) {
@@ -41,13 +54,6 @@
     const url = new URL("predict", location.href).href;
     $("command").textContent = `curl ${shell(url)} \\\n  -H 'content-type: application/json'${key} \\\n  -d ${shell(body())}`;
     $("copied").textContent = "";
-  }
-
-  function element(name, text, kind) {
-    const made = document.createElement(name);
-    if (text !== undefined) made.textContent = text;
-    if (kind) made.className = kind;
-    return made;
   }
 
   const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -116,16 +122,14 @@
     event.preventDefault();
     clearFaults();
     $("send").disabled = true;
-    const headers = { "content-type": "application/json" };
-    if ($("key").value) headers["x-api-key"] = $("key").value.trim();
     try {
       const started = performance.now();
-      const answer = await fetch("predict", { method: "POST", headers, body: body() });
+      const answer = await fetch("predict", { method: "POST", headers: { "content-type": "application/json", ...keyHeader() }, body: body() });
       const text = await answer.text();
       const milliseconds = performance.now() - started;
       show(answer.status, JSON.parse(text), milliseconds);
     } catch (fault) {
-      $("answer").replaceChildren(element("p", `No answer that can be read: ${fault.message}. Is the service still running?`, "state bad"));
+      noAnswer(fault);
     } finally {
       $("send").disabled = false;
     }
@@ -158,12 +162,26 @@
     }
   }
 
+  // A link that is followed sends no key.
+  async function read(event) {
+    if (!$("key").value) return;
+    event.preventDefault();
+    try {
+      const answer = await fetch(event.target.getAttribute("href"), { headers: keyHeader() });
+      $("read").textContent = spelled(await answer.text());
+      $("read").hidden = false;
+    } catch (fault) {
+      noAnswer(fault);
+    }
+  }
+
   for (const [place, input] of inputs.entries()) {
     input.addEventListener("input", () => {
       touched.add(place);
       showCommand();
     });
   }
+  for (const link of document.querySelectorAll("nav a")) link.addEventListener("click", read);
   $("form").addEventListener("submit", ask);
   $("form").addEventListener("reset", () => {
     touched.clear();
@@ -171,6 +189,32 @@
     setTimeout(showCommand);
   });
   $("copy").addEventListener("click", copy);
+  if (key) {
+    $("key").value = key;
+    $("keys").hidden = false;
+  }
   showCommand();
   showState();
-})();
+}
+
+// Where a key is needed, the page comes without anything of the model first, and is asked for again with the key.
+async function unlock(event) {
+  event.preventDefault();
+  const key = $("key").value.trim();
+  try {
+    const answer = await fetch(location.pathname, { headers: { "x-api-key": key }, cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!page.getElementById("model")) {
+      $("answer").replaceChildren(element("p", "This key is not known to the service.", "state bad"));
+      $("key").select();
+      return;
+    }
+    document.body.replaceWith(page.body);
+    start(key);
+  } catch (fault) {
+    noAnswer(fault);
+  }
+}
+
+if ($("model")) start();
+else $("unlock").addEventListener("submit", unlock);
