@@ -23,6 +23,10 @@ class Metric:
 
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_MODEL_SECONDS: Final = (0.0001, 0.00025, 0.0005, *_SECONDS)
+"""One call of a small model takes less than a millisecond."""
+_BODY_BYTES: Final = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0, 100_000_000.0)
+_REQUESTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _ROWS: Final = (1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 50_000.0, 100_000.0)
 _SCORES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _MODEL: Final = ("model", "version")
@@ -43,6 +47,20 @@ class Metrics:
         _SECONDS,
     )
     IN_FLIGHT: Final = Metric("sandbox_requests_in_flight", "gauge", "Requests being answered now.", _MODEL)
+    QUEUED: Final = Metric("sandbox_requests_queued", "gauge", "Requests that wait for the model now.", _MODEL)
+    LIMIT: Final = Metric("sandbox_requests_limit", "gauge", "Requests that are taken at once; more are refused with 503.", _MODEL)
+    REQUEST_BYTES: Final = Metric(
+        "sandbox_request_body_bytes", "histogram", "Bytes of a request's body that were read.", (*_MODEL, "route"), _BODY_BYTES
+    )
+    RESPONSE_BYTES: Final = Metric(
+        "sandbox_response_body_bytes", "histogram", "Bytes of an answer's body.", (*_MODEL, "route"), _BODY_BYTES
+    )
+    BATCH_ROWS: Final = Metric("sandbox_batch_rows", "histogram", "Rows of one call of the model.", _MODEL, _ROWS)
+    BATCH_REQUESTS: Final = Metric("sandbox_batch_requests", "histogram", "Requests answered by one call of the model.", _MODEL, _REQUESTS)
+    MODEL_SECONDS: Final = Metric("sandbox_model_duration_seconds", "histogram", "Time of one call of the model.", _MODEL, _MODEL_SECONDS)
+    MODEL_COST: Final = Metric(
+        "sandbox_model_cost_seconds", "gauge", "Time of one call of the model with so many rows, measured at its start.", (*_MODEL, "rows")
+    )
     REQUEST_ROWS: Final = Metric("sandbox_request_rows", "histogram", "Rows per prediction request.", _MODEL, _ROWS)
     PREDICTIONS: Final = Metric(
         "sandbox_predictions_total", "counter", "Predicted rows by class; classes past the first twenty are 'other'.", (*_MODEL, "class")

@@ -28,7 +28,12 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 _GaugeMode = Literal["livesum", "livemin", "livemax"]
 # How a gauge of several workers is one: requests in flight add up, a service is as ready as its least ready worker.
-_GAUGE_MODES: Final[dict[str, _GaugeMode]] = {Metrics.IN_FLIGHT.name: "livesum", Metrics.MODEL_READY.name: "livemin"}
+_GAUGE_MODES: Final[dict[str, _GaugeMode]] = {
+    Metrics.IN_FLIGHT.name: "livesum",
+    Metrics.QUEUED.name: "livesum",
+    Metrics.LIMIT.name: "livesum",
+    Metrics.MODEL_READY.name: "livemin",
+}
 _Collector: Any = MultiProcessCollector  # untyped
 _File: Any = MmapedDict  # untyped
 _RETIRED: Final = "retired"

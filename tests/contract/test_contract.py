@@ -57,7 +57,7 @@ def test_standard_library_only() -> None:
 def test_metric_names(metric: Metric) -> None:
     """A metric must be named as Prometheus names them: unit and `_total` at the end, a help text, and bounded labels."""
     bounded = {"model", "version", "route", "code", "class", "reason", "digest", "kind", "result", "sink"}
-    bounded |= {"engine", "column", "source", "window", "metric"}
+    bounded |= {"engine", "column", "source", "window", "metric", "rows"}
 
     assert re.fullmatch(r"sandbox(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (metric.type == "counter")
