@@ -25,8 +25,8 @@ CHUNK: Final = 20_000
 _CSV: Final = {".csv": ",", ".tsv": "\t", ".txt": None, ".data": None}
 _COMPRESSED: Final = {".gz", ".bz2", ".xz", ".zst", ".zip"}
 _ARROW: Final = {".feather", ".arrow", ".ipc"}
-_TRUE: Final = {"true", "1", "1.0", "yes", "t"}
-_FALSE: Final = {"false", "0", "0.0", "no", "f"}
+TRUE: Final = {"true", "1", "1.0", "yes", "t"}
+FALSE: Final = {"false", "0", "0.0", "no", "f"}
 
 
 class TabularError(ValueError):
@@ -100,6 +100,20 @@ def json_columns(
     """
     _check_columns(path, frame, list(columns))
     return {name: _json_values(path, frame[name], column, start, lenient=lenient) for name, column in columns.items()}
+
+
+def categories_by_text(column: Column) -> dict[str, Any]:
+    """Categories by the texts that a CSV file may hold for them: 1.0 is written "1.0" or "1", true "True" or "true"."""
+    known: dict[str, Any] = {}
+    for category in column.categories or ():
+        known[str(category)] = category
+        if isinstance(category, bool):
+            known.setdefault(str(category).lower(), category)
+        elif isinstance(category, float):
+            known.setdefault(f"{category:g}", category)
+        elif isinstance(category, int):
+            known.setdefault(f"{category}.0", category)
+    return known | {category: category for category in column.categories or () if isinstance(category, str)}
 
 
 def frames(path: Path, *, texts: bool = False) -> Iterator[Any]:
@@ -215,21 +229,11 @@ def _check_columns(path: Path, frame: Any, wanted: Sequence[str]) -> None:
 def _json_values(path: Path, series: Any, column: Column | None, start: int, *, lenient: bool) -> list[Any]:
     values = _plain(series)
     if column is not None and column.type == "category" and series.dtype != "category":
-        known = _by_text(column)
+        known = categories_by_text(column)
         return [_cell(path, column, value, known, start + index, lenient=lenient) for index, value in enumerate(values)]
     if column is None or column.type == "datetime":
         return [None if str(value).strip().lower() in GAPS else value for value in values] if column is not None else values
     return [_cell(path, column, value, {}, start + index, lenient=lenient) for index, value in enumerate(values)]
-
-
-def _by_text(column: Column) -> dict[str, Any]:
-    """Categories by the texts that a CSV file may hold for them: 1.0 is written "1.0" or "1"."""
-    known = {}
-    for category in column.categories or ():
-        known[str(category)] = category
-        if isinstance(category, float):
-            known.setdefault(f"{category:g}", category)
-    return known
 
 
 def _plain(series: Any) -> list[Any]:
@@ -292,9 +296,9 @@ def _number(text: str) -> float:
 
 
 def _boolean(text: str) -> bool:
-    if text.lower() in _TRUE:
+    if text.lower() in TRUE:
         return True
-    if text.lower() in _FALSE:
+    if text.lower() in FALSE:
         return False
     raise ValueError(text)
 

@@ -1,0 +1,249 @@
+"""Bodies that are an Arrow stream (https://arrow.apache.org/docs/format/Columnar.html) as checked columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from mlsandbox_serving.contract import ErrorCode
+from mlsandbox_serving.schema import Column, Columns, Schema
+from mlsandbox_serving.schema.column_check import check_of
+from mlsandbox_serving.schema.faults import Faults
+from mlsandbox_serving.service.codecs.arrow_frames import Stream, StreamMalformed, measure
+from mlsandbox_serving.service.codecs.matrix import FloatMatrix, numbers_with_gaps
+from mlsandbox_serving.service.codecs.refusals import refuse_many, unreadable
+from mlsandbox_serving.service.refusal import RequestRefused
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EXPANDED: Final = 64 * 2**20
+"""So many bytes may the values of one request be, or as many as were sent where that is more."""
+_READ_ERRORS: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError)
+
+
+class ArrowDecoder:
+    """Reads streams of numbers, booleans, texts, dates, and dictionaries of these, also compressed; NaN and null are null.
+
+    Args:
+        schema: of the model.
+        max_rows: so many rows are taken in one request.
+    """
+
+    def __init__(self, schema: Schema, *, max_rows: int) -> None:
+        self._schema = schema
+        self._max_rows = max_rows
+        self._matrix = FloatMatrix(schema)
+
+    def __call__(self, body: bytes) -> Columns:
+        """Read and check one body.
+
+        Raises:
+            RequestRefused: 400 for what is no such stream, 413 for too many rows, or values that are too large after decompression.
+            SchemaMismatch: it is one, but not what the model takes.
+        """
+        try:
+            stream = measure(body)
+            fields = pa.ipc.read_schema(pa.py_buffer(body[: stream.schema_end])) if not stream.extended else None
+            names = [] if fields is None else list(fields.names)
+        except StreamMalformed as malformed:
+            raise unreadable(f"the body cannot be read as an Arrow stream: {malformed}") from None
+        except _READ_ERRORS as error:
+            raise _unreadable(error) from None
+        if fields is None:
+            raise unreadable("a column of the Arrow stream has an extension type: send it as plain numbers, texts or dates")
+        self._refuse_large(stream, body)
+        self._refuse_fields(fields, names)
+        batches = self._batches(body)
+        rows = sum(stream.rows)
+        if rows and self._matrix.suits and all(fields.field(name).type == pa.float64() for name in names):
+            columns = self._floats(batches, rows)
+            if columns is not None:
+                return columns
+        budget = _Budget(max(_EXPANDED, len(body)))
+        values: dict[str, list[Any]] = {name: [] for name in names}
+        for batch in batches:
+            for column in self._schema.columns:
+                values[column.name] += _values(batch.column(names.index(column.name)), column, budget)
+        return self._schema.check_columns(values)
+
+    def _refuse_large(self, stream: Stream, body: bytes) -> None:
+        rows = 0
+        for more in stream.rows:
+            rows += more
+            refuse_many(rows, self._max_rows)
+        _Budget(max(_EXPANDED, len(body))).spend(stream.size)
+
+    def _refuse_fields(self, fields: Any, names: list[str]) -> None:
+        """Names that are not the model's, or sent twice, and types that no value of a column has; before a value is read."""
+        faults = Faults()
+        for name, count in Counter(names).items() if len(set(names)) < len(names) else ():
+            if count > 1:
+                faults.add(row=None, column=name, value=None, expected="each name once", problem="sent twice")
+        faults.raise_any()
+        if set(names) != set(self._schema.names):
+            self._schema.check_columns({name: [] for name in names})
+        for column in self._schema.columns:
+            whole = fields.field(column.name).type
+            kind = whole.value_type if pa.types.is_dictionary(whole) else whole
+            if not _is_taken(kind) or (_is_instant(kind) and column.type != "datetime"):
+                expected = check_of(column).expected
+                faults.add(row=None, column=column.name, value=f"the type {whole}", expected=expected, problem="wrong type")
+        faults.raise_any()
+
+    def _batches(self, body: bytes) -> list[Any]:
+        try:
+            # In this thread: a request has no threads of its own.
+            with pa.ipc.open_stream(pa.py_buffer(body), options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
+                batches = list(reader)
+            for batch in batches:
+                batch.validate(full=True)
+        except _READ_ERRORS as error:
+            raise _unreadable(error) from None
+        return batches
+
+    def _floats(self, batches: Sequence[Any], rows: int) -> Columns | None:
+        names = self._schema.names
+        matrix = np.empty((rows, len(names)))
+        start = 0
+        for batch in batches:
+            for index, name in enumerate(names):
+                array = batch.column(batch.schema.get_field_index(name))
+                if array.null_count:
+                    return None
+                matrix[start : start + len(batch), index] = array.to_numpy()
+            start += len(batch)
+        return self._matrix.columns(matrix)
+
+
+def _unreadable(error: BaseException) -> RequestRefused:
+    return unreadable(f"the body cannot be read as an Arrow stream: {' '.join(str(error).split())[:200]}")
+
+
+def _is_instant(kind: Any) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _is_taken(kind: Any) -> bool:
+    return _is_instant(kind) or any(test(kind) for test in _TAKEN)
+
+
+def _is_string_view(kind: Any) -> bool:
+    return str(kind) == "string_view"  # older versions have neither the type nor a test for it
+
+
+_TAKEN: Final[tuple[Callable[[Any], bool], ...]] = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_null,
+    _is_string_view,
+)
+
+
+class _Budget:
+    """Bytes that the values of one request may still take."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+
+    def spend(self, size: int) -> None:
+        """Take so many bytes.
+
+        Raises:
+            RequestRefused: 413, there are not so many left.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise RequestRefused(
+                413,
+                ErrorCode.BODY_TOO_LARGE,
+                f"the values of the Arrow stream are larger than {self._limit} bytes: send fewer rows at once",
+                details={"limit": self._limit},
+            )
+
+
+def _values(array: Any, column: Column, budget: _Budget) -> list[Any]:
+    """JSON values of one column of one batch."""
+    if not pa.types.is_dictionary(array.type):
+        return _plain(_texts_whole(array, budget), column)
+    missing = array.indices.is_null().to_numpy(zero_copy_only=False)
+    used, inverse = np.unique(array.indices.fill_null(0).to_numpy()[~missing], return_inverse=True)
+    distinct = _plain(_texts_whole(array.dictionary, budget).take(pa.array(used)), column)
+    # One value may be long, and every row may point at it: whatever is written of the rows repeats it.
+    lengths = np.array([len(value) if isinstance(value, str) else 0 for value in distinct], dtype=np.int64)
+    budget.spend(int(lengths[inverse].sum()))
+    values: list[Any] = [None] * len(array)
+    for index, place in zip(np.flatnonzero(~missing).tolist(), inverse.tolist(), strict=True):
+        values[index] = distinct[place]
+    return values
+
+
+def _texts_whole(array: Any, budget: _Budget) -> Any:
+    """Texts that point into shared bytes, each with its own; any other array as it is."""
+    if not _is_string_view(array.type):
+        return array
+    buffer = array.buffers()[1]
+    # 16 bytes for each text, of which the first four are its length.
+    lengths = np.frombuffer(buffer, dtype="<i4")[::4][array.offset : array.offset + len(array)] if buffer is not None else np.zeros(0)
+    budget.spend(int(lengths.sum(dtype=np.int64)))
+    return array.cast(pa.large_string())
+
+
+def _plain(array: Any, column: Column) -> list[Any]:
+    """JSON values of an array that is no dictionary."""
+    kind = array.type
+    if pa.types.is_floating(kind):
+        return numbers_with_gaps(array.to_numpy(zero_copy_only=False))
+    if pa.types.is_decimal(kind):
+        return [None if value is None else _from_decimal(value, column) for value in array.to_pylist()]
+    if pa.types.is_integer(kind):
+        return _with_nulls(array, array.fill_null(0).to_numpy().tolist())
+    if _is_instant(kind):
+        return _with_nulls(array, _instants(array))
+    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist() if not pa.types.is_null(kind) else [None] * len(array)
+    return values
+
+
+def _with_nulls(array: Any, values: list[Any]) -> list[Any]:
+    if array.null_count:
+        for index in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist():
+            values[index] = None
+    return values
+
+
+def _from_decimal(value: Decimal, column: Column) -> int | float:
+    """An integer where the column wants one and it is one, of any size; else the nearest float."""
+    whole = column.type != "float" and value == value.to_integral_value()
+    return int(value) if whole else float(value)
+
+
+def _instants(array: Any) -> list[Any]:
+    """Dates and times as ISO 8601 texts: in UTC with its offset when they have a time zone, without one when not."""
+    kind = array.type
+    if pa.types.is_date(kind):
+        unit = "D" if pa.types.is_date32(kind) else "ms"
+        numbers: NDArray[Any] = array.cast(pa.int32() if unit == "D" else pa.int64()).fill_null(0).to_numpy().astype(np.int64)
+        days: list[Any] = numbers.view(f"datetime64[{unit}]").astype("datetime64[D]").astype(str).tolist()
+        return days
+    numbers = array.cast(pa.int64()).fill_null(0).to_numpy()
+    offset = "" if kind.tz is None else "+00:00"
+    return [_without_zeros(text) + offset for text in numbers.view(f"datetime64[{kind.unit}]").astype(str).tolist()]
+
+
+def _without_zeros(text: str) -> str:
+    """A text of `datetime64` with as many digits of its second as Python and pandas write: none, six or nine."""
+    whole, _, digits = text.partition(".")
+    if not digits.strip("0"):
+        return whole
+    digits = digits.ljust(9, "0")
+    return f"{whole}.{digits[:6] if digits.endswith('000') else digits}"
