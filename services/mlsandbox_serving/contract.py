@@ -273,6 +273,7 @@ class Finder:
 class ErrorCode:
     """`error.code` of an answer; the HTTP status is in the comment."""
 
+    BAD_REQUEST: Final = "BAD_REQUEST"  # 400: no HTTP
     UNREADABLE_BODY: Final = "UNREADABLE_BODY"  # 400
     UNAUTHORIZED: Final = "UNAUTHORIZED"  # 401: no API key, or one that is not known
     NOT_FOUND: Final = "NOT_FOUND"  # 404
@@ -283,6 +284,7 @@ class ErrorCode:
     SCHEMA_MISMATCH: Final = "SCHEMA_MISMATCH"  # 422
     FEEDBACK_INVALID: Final = "FEEDBACK_INVALID"  # 422: an item of /feedback is no label of a row
     MODEL_REJECTED_INPUT: Final = "MODEL_REJECTED_INPUT"  # 422: ValueError or TypeError raised by the model on schema-valid rows
+    HEADERS_TOO_LARGE: Final = "HEADERS_TOO_LARGE"  # 431
     MODEL_FAILED: Final = "MODEL_FAILED"  # 500: anything else raised by the model; the traceback is in the event, never in the answer
     INTERNAL: Final = "INTERNAL"  # 500: a fault of the service itself
     NOT_READY: Final = "NOT_READY"  # 503

@@ -1,0 +1,329 @@
+"""uvicorn's HTTP protocol with the deadlines and bounds that it lacks: one sweep a second over the connections, no timer per request.
+
+What uvicorn itself closes is left to it: a connection that stays idle after an answer (`timeout_keep_alive`, 5 s under BentoML).
+How long a request's body may take is up to the application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from mlsandbox_serving.contract import ErrorCode, Header
+from mlsandbox_serving.service.refusal import RequestRefused
+
+_log = logging.getLogger(__name__)
+_LINGER_SECONDS: Final = 0.05
+"""A request that is on its way when the server stops is still read."""
+_LEAST_READ: Final = 65_536
+"""A client that takes fewer bytes of its answer within a timeout does not read it."""
+_SPARE_FILES: Final = 128
+"""Of the process's open files, for all that is no connection."""
+_PHRASES: Final = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 503: b"Service Unavailable"}
+_KEPT_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+_NOT_OURS: Final = frozenset({b"upgrade", b"http2-settings"})
+
+Told = Callable[[RequestRefused, str], None]
+"""Told of what is refused before it is a request, with its id; in the event loop's thread."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one connection, and all of them, may take."""
+
+    timeout: float
+    """Seconds after which a client that does not read its answer is cut off."""
+    head_seconds: float
+    """Seconds for a request's head, from the opening of the connection or the first byte after an answer."""
+    head_bytes: int = 65_536
+    """Of a request's first line and its headers together."""
+    headers: int = 200
+    """In one request."""
+    connections: int = 1_124
+    """Open ones of this worker."""
+    sweep_seconds: float = 1.0
+    """From one look at all connections to the next: deadlines are kept to two of these."""
+    told: Told | None = None
+
+
+class _HeadTooLarge(Exception):
+    """Ends the parser's work on a request."""
+
+
+class _Sweep:
+    """Looks at all connections of one server, as long as there are any."""
+
+    def __init__(self, connections: Iterable[Any], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._connections = connections
+        self._loop = loop
+        self._seconds = seconds
+        self._running = False
+
+    def ensure(self) -> None:
+        if not self._running:
+            self._running = True
+            self._loop.call_later(self._seconds, self._run)
+
+    def _run(self) -> None:
+        now = self._loop.time()
+        some = False
+        for connection in list(self._connections):
+            if isinstance(connection, Guard):
+                some = True
+                connection.check(now)
+        self._running = some
+        if some:
+            self._loop.call_later(self._seconds, self._run)
+
+
+class Guard(asyncio.Protocol):
+    """Goes before one of uvicorn's HTTP protocol classes, whose attributes it reads."""
+
+    limits: Limits
+    sweeps: WeakKeyDictionary[Any, _Sweep]
+
+    # Of uvicorn's protocols.
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    server_state: Any
+    cycle: Any
+    timeout_keep_alive_task: asyncio.TimerHandle | None
+
+    _head_since: float | None = None
+    _head_after: Any = None
+    _unread_since: float | None = None
+    _unread: int = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse it when there are too many, and let the system notice when its other end is gone."""
+        super().connection_made(transport)
+        connections = self.server_state.connections
+        if len(connections) > self.limits.connections:
+            self.refuse(RequestRefused(503, ErrorCode.OVERLOADED, "too many connections are open", headers={"retry-after": "1"}))
+            return
+        sweep = self.sweeps.get(self.server_state)
+        if sweep is None:
+            sweep = self.sweeps[self.server_state] = _Sweep(connections, self.loop, self.limits.sweep_seconds)
+        sweep.ensure()
+        _watch(transport.get_extra_info("socket"), self.limits.timeout)
+
+    def check(self, now: float) -> None:
+        """Close the connection when it is past one of its deadlines. Called once a sweep."""
+        self._check_answer(now)
+        if self.timeout_keep_alive_task is not None or (self.cycle is not None and not self.cycle.response_complete):
+            self._head_since = None
+        elif self._head_since is None or self._head_after is not self.cycle:
+            self._head_since, self._head_after = now, self.cycle
+        elif now - self._head_since >= self.limits.head_seconds:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops: answer what is asked, also what is just arriving, and close."""
+        if self._is_idle:
+            self.loop.call_later(_LINGER_SECONDS, self._end)
+        else:
+            self._end()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; uvicorn's own answer is plain text."""
+        del msg
+        self.refuse(RequestRefused(400, ErrorCode.BAD_REQUEST, "this is not a request as HTTP/1.1 has it (RFC 9112)"))
+
+    def refuse(self, refused: RequestRefused) -> None:
+        """Answer with an error and close the connection; within an answer that has begun nothing can be said."""
+        cycle = self.cycle
+        if cycle is None or not cycle.response_started or cycle.response_complete:
+            request_id = uuid.uuid4().hex
+            self.transport.write(_answer(refused, request_id))
+            if self.limits.told is not None:
+                self.limits.told(refused, request_id)
+        self.transport.close()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            cast("Any", super()).shutdown()
+
+    def _check_answer(self, now: float) -> None:
+        """Also of a connection that is being closed: it is closed once all is read, which may be never."""
+        unread = self.transport.get_write_buffer_size()
+        if not unread:
+            self._unread_since = None
+        elif self._unread_since is None or unread > self._unread:
+            self._unread_since, self._unread = now, unread
+        elif now - self._unread_since >= self.limits.timeout:
+            if self._unread - unread < min(_LEAST_READ, self._unread):
+                self.transport.abort()
+            self._unread_since, self._unread = now, unread
+
+
+class HttptoolsGuard(Guard):
+    """The same before uvicorn's protocol of httptools, whose parser bounds nothing and loses the body beside an `Upgrade`."""
+
+    # Of uvicorn's HttpToolsProtocol.
+    parser: Any
+    scope: dict[str, Any]
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+
+    # Raised by its parser.
+    faulty: type[Exception]
+    upgraded: type[Exception]
+
+    _head_bytes: int = 0
+    _at_most: int = 0
+    """Bytes that the head which is being parsed can have."""
+    _too_large: bool = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as uvicorn does, and count the bytes of a head."""
+        cycle = self.cycle
+        in_head = cycle is None or not cycle.more_body
+        self._at_most = self._head_bytes + len(data)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+        try:
+            self.parser.feed_data(data)
+        except self.upgraded as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+            return
+        except self.faulty:
+            self._refuse_head() if self._too_large else self.send_400_response("")
+            return
+        if not in_head or self.cycle is not cycle:
+            self._head_bytes = 0
+        elif self._at_most > self.limits.head_bytes:
+            self._refuse_head()
+        else:
+            self._head_bytes = self._at_most
+
+    def on_headers_complete(self) -> None:
+        """Bound the head before the application hears of it."""
+        if len(self.headers) > self.limits.headers or (self._at_most > self.limits.head_bytes and self._size > self.limits.head_bytes):
+            self._too_large = True
+            raise _HeadTooLarge
+        cast("Any", super()).on_headers_complete()
+
+    def _should_upgrade(self) -> bool:
+        """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""
+        return True
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read a request that asks for another protocol as if it did not (RFC 9110, section 7.8), with its body.
+
+        httptools takes such a request to end with its head: its body would be lost, or be read as the next request.
+        """
+        if self.scope["method"] == "CONNECT":
+            self.send_400_response("")
+            return
+        lines = [b"%b %b HTTP/%b" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b",".join(token for token in value.split(b",") if token.strip().lower() not in _NOT_OURS)  # noqa: PLW2901
+            if value and name not in _NOT_OURS:
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = type(self.parser)(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+    @property
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_head(self) -> None:
+        limits = self.limits
+        message = f"the headers are larger than {limits.head_bytes} bytes, or more than {limits.headers}: send what is asked in the body"
+        self.refuse(RequestRefused(431, ErrorCode.HEADERS_TOO_LARGE, message))
+
+
+def install(
+    timeout: float,
+    *,
+    connections: int = Limits.connections,
+    head_seconds: float = 10.0,
+    sweep_seconds: float = Limits.sweep_seconds,
+    told: Told | None = None,
+) -> bool:
+    """Let the uvicorn server that this process starts next use the guarded protocol.
+
+    Args:
+        timeout: seconds for one request.
+        connections: open at once; fewer where the process may not open as many files.
+        head_seconds: for a request's head, at most `timeout`.
+        sweep_seconds: from one look at the connections to the next.
+        told: of what is refused before it is a request.
+
+    Returns:
+        Whether it does: a uvicorn without the table of protocols keeps its own, and a warning says so.
+    """
+    try:
+        from uvicorn import config  # noqa: PLC0415 - there in a worker only
+        from uvicorn.protocols.http.auto import AutoHTTPProtocol  # noqa: PLC0415 - as above
+
+        table: dict[str, Any] = config.HTTP_PROTOCOLS
+        if "auto" not in table:
+            raise LookupError("auto")  # noqa: TRY301 - as when the table itself is gone
+    except (ImportError, AttributeError, LookupError) as error:
+        _log.warning("connections have no deadlines of ours: this uvicorn has no protocols to choose from (%r)", error)
+        return False
+    limits = Limits(
+        timeout,
+        min(head_seconds, timeout),
+        connections=min(connections, _most_connections()),
+        sweep_seconds=sweep_seconds,
+        told=told,
+    )
+    shared: dict[str, Any] = {"limits": limits, "sweeps": WeakKeyDictionary()}
+    guard: type[Guard] = Guard
+    if hasattr(AutoHTTPProtocol, "on_headers_complete"):
+        import httptools  # noqa: PLC0415 - as above
+
+        guard = HttptoolsGuard
+        shared |= {"faulty": httptools.HttpParserError, "upgraded": httptools.HttpParserUpgrade}
+    table["auto"] = type("GuardedProtocol", (guard, AutoHTTPProtocol), shared)
+    return True
+
+
+def _most_connections() -> int:
+    """As many as the process may open files, but some."""
+    if sys.platform == "win32":
+        return Limits.connections
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _SPARE_FILES, soft // 2)
+
+
+def _watch(connection: Any, timeout: float) -> None:
+    """Let the system find out that the other end is gone: by probes when nothing is sent, by missing acknowledgements else."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    options += [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _KEPT_ALIVE if hasattr(socket, name)]
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; https://www.rfc-editor.org/rfc/rfc5482
+        options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000)))
+    try:
+        for level, name, value in options:
+            connection.setsockopt(level, name, value)
+    except (OSError, AttributeError):  # no TCP, or closed meanwhile
+        return
+
+
+def _answer(refused: RequestRefused, request_id: str) -> bytes:
+    body = msgspec.json.encode(refused.body(request_id))
+    fields = {"content-type": "application/json", "content-length": str(len(body)), Header.REQUEST_ID: request_id}
+    fields |= {**refused.headers, "connection": "close"}
+    head = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items())
+    status = refused.failure.status
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, _PHRASES[status], head, body)
