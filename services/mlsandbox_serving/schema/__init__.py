@@ -5,11 +5,12 @@ Needs numpy, and pandas for frames and dates; nothing else, so that it also runs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from mlsandbox_serving.schema import check, convert, definition
-from mlsandbox_serving.schema.check import Columns
+from mlsandbox_serving.schema import building, check, convert, definition
+from mlsandbox_serving.schema.columns import Columns
 from mlsandbox_serving.schema.definition import Column, Definition, Output, SchemaInvalid
 from mlsandbox_serving.schema.faults import MAX_FAULTS, Fault, SchemaMismatch
 
@@ -46,7 +47,7 @@ class Schema(Definition):
 
     def to_input(self, columns: Columns) -> Any:
         """The model's input: a DataFrame, a 2-D array (rows by columns), or a dict of 1-D arrays, as `input` says."""
-        return convert.to_input(self, columns)
+        return self._builder(columns)
 
     def to_columns(self, model_input: Any) -> dict[str, list[Any]]:
         """The JSON values of a model's input, column by column; `to_input` makes the same input of them again.
@@ -55,3 +56,7 @@ class Schema(Definition):
             ValueError: a value has no JSON form (an infinity); the text names the column.
         """
         return convert.to_columns(self, model_input)
+
+    @cached_property
+    def _builder(self) -> Callable[[Columns], Any]:
+        return building.builder(self)

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlsandbox_serving.schema.column_check import check_of
+from mlsandbox_serving.schema.columns import Columns
 from mlsandbox_serving.schema.definition import Definition
 from mlsandbox_serving.schema.faults import Faults
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Checked input: per column a list of JSON values, all of the length `rows`; integers and floats are of their column's type."""
-
-    by_name: dict[str, list[Any]]
-    rows: int
 
 
 def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:

@@ -83,8 +83,7 @@ class _Float(_Typed):
     def __init__(self, column: Column) -> None:
         super().__init__(column)
         self._dtype = column.dtype
-        width = _numpy_name(column.dtype)
-        self._largest = float(np.finfo(width).max) if width in {"float16", "float32"} else math.inf
+        self._largest = range_of(column)[1]
 
     def _all(self, values: list[Any]) -> list[Any] | None:
         try:
@@ -111,9 +110,8 @@ class _Integer(_Typed):
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
-        width = _numpy_name(column.dtype)
-        limits = np.iinfo(width) if np.issubdtype(np.dtype(width), np.integer) else np.iinfo("int64")
-        self._lowest, self._highest = int(limits.min), int(limits.max)
+        lowest, highest = range_of(column)
+        self._lowest, self._highest = int(lowest), int(highest)
         self.expected = "an integer"
         if self._highest < 2**31:
             self.expected = f"an integer between {self._lowest} and {self._highest}"
@@ -171,6 +169,16 @@ class _Datetime(_Typed):
 
     def _one(self, value: str) -> str | None:
         return self._instants.problem(value)
+
+
+def range_of(column: Column) -> tuple[float, float]:
+    """Lowest and highest value that a column of type "float" or "integer" takes: what its dtype holds; integers as exact `int`."""
+    width = _numpy_name(column.dtype)
+    if column.type == "float":
+        largest = float(np.finfo(width).max) if width in {"float16", "float32"} else math.inf
+        return -largest, largest
+    limits = np.iinfo(width) if np.issubdtype(np.dtype(width), np.integer) else np.iinfo("int64")
+    return int(limits.min), int(limits.max)
 
 
 def category_key(value: Scalar) -> tuple[str, Scalar]:

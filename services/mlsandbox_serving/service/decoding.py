@@ -12,9 +12,38 @@ from mlsandbox_serving.schema import Columns, Fault, Schema, SchemaMismatch
 from mlsandbox_serving.schema.faults import Faults, shortened
 from mlsandbox_serving.service.json_body import parse
 from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.typed_json import TypedJson
 
 _KEY_END: Final = re.compile(rb'"\s*:')
 _FORMS: Final = 'one row {…}, {"rows": [{…}, …]} or {"columns": {"name": […], …}}'
+
+
+class JsonDecoder:
+    """Reads and checks bodies of one model: plainly right ones in one step, all others, and all that is wrong, with `decode`.
+
+    Args:
+        schema: of the model.
+        max_rows: most rows in one request.
+    """
+
+    def __init__(self, schema: Schema, *, max_rows: int) -> None:
+        self._schema = schema
+        self._max_rows = max_rows
+        self._typed = TypedJson(schema)
+
+    def __call__(self, body: bytes) -> Columns:
+        """The checked columns of one row, `{"rows": […]}` or `{"columns": {…}}`.
+
+        Raises:
+            RequestRefused: 400 for what is not JSON, 413 for too many rows.
+            SchemaMismatch: it is JSON, but not what the model takes.
+        """
+        columns = self._typed(body)
+        if columns is None:
+            return decode(body, self._schema, max_rows=self._max_rows)
+        if columns.rows > self._max_rows:
+            _refuse_many(columns.rows, self._max_rows)
+        return columns
 
 
 def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
@@ -56,12 +85,8 @@ def _refuse_form(content: Any, expected: str) -> NoReturn:
 
 def _refuse_many(rows: int, limit: int) -> None:
     if rows > limit:
-        raise RequestRefused(
-            413,
-            ErrorCode.TOO_MANY_ROWS,
-            f"{rows} rows in one request, the limit is {limit}: send several",
-            details={"rows": rows, "limit": limit},
-        )
+        message = f"{rows} rows in one request, the limit is {limit}: send several"
+        raise RequestRefused(413, ErrorCode.TOO_MANY_ROWS, message, details={"rows": rows, "limit": limit})
 
 
 def _refuse_duplicates(body: bytes, objects: list[Any], outer: int) -> None:
