@@ -23,6 +23,7 @@ from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
 from mlsandbox_serving.lifetime import end_with_parent
+from mlsandbox_serving.priority import give_way
 from mlsandbox_serving.probes import Page, ProbeServer
 
 T = TypeVar("T")
@@ -143,6 +144,7 @@ def run(name: str, make: Callable[[], ForwardedService]) -> int:
         make: the service. Raises KeyError or ValueError when its settings are wrong, sqlite3.Error or OSError when its folder is of no use.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    give_way()
     end_with_parent()
     try:
         asyncio.run(_serve(make))

@@ -21,6 +21,7 @@ from mlsandbox_serving.alerts import LARGEST_BODY, log_alerts
 from mlsandbox_serving.contract import Env, Metrics, NotReady, Route
 from mlsandbox_serving.lifetime import end_with_parent
 from mlsandbox_serving.metrics import counter, gauge
+from mlsandbox_serving.priority import give_way
 from mlsandbox_serving.probes import ProbeServer
 from mlsandbox_serving.spool import bounds, cursor, segment
 from mlsandbox_serving.spool.sink import Report, Sink, Target, parse_targets
@@ -158,6 +159,7 @@ class Shipper:
 def main(environ: Mapping[str, str]) -> int:
     """Run until SIGTERM; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    give_way()
     end_with_parent()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlsandbox_serving.spool import bounds, cursor, segment
+from mlsandbox_serving.spool.entry import encode
 from mlsandbox_serving.spool.writer import SpoolWriter
 from support.spools import records
 
@@ -231,3 +232,35 @@ def test_any_worker_name_makes_a_file_name(tmp_path: Path) -> None:
     """A worker's name must not lead out of the folder."""
     SpoolWriter(tmp_path, max_bytes=MEGABYTE, worker="../ä b").append({"n": 0}, 1.0)
     assert _numbers(tmp_path) == [0]
+
+
+def test_encoded_events_are_taken_as_they_are(tmp_path: Path) -> None:
+    """What is encoded already must be written with one write, and what could not be encoded, or is too large, be counted."""
+    writer = SpoolWriter(tmp_path, max_bytes=10 * MEGABYTE, worker="1")
+    payloads = [encode({"n": number}, 1.0) for number in range(3)]
+    large = encode({"n": 3, "text": "x" * segment.MAX_RECORD_BYTES}, 1.0)
+    assert writer.append_payloads([payloads[0], None, payloads[1], large, payloads[2], None]) == 3
+    assert _numbers(tmp_path) == [0, 1, 2]
+    assert writer.dropped == {"unencodable": 2, "too_large": 1}
+    assert writer.append_payloads([]) == 0
+    assert writer.written == 3
+
+
+@pytest.mark.parametrize("free", range(2000, 2140, 28))
+def test_encoded_events_on_a_full_disk(tmp_path: Path, free: int) -> None:
+    """Of the events of one call those that were written whole must be kept, the others counted, and the next ones be taken again."""
+    writer = SpoolWriter(tmp_path, max_bytes=MEGABYTE, worker="1")
+    with _full_disk(free):
+        kept = writer.append_payloads([encode({"n": number, "text": "x" * 100}, 1.0) for number in range(50)])
+    assert 10 <= kept < 20
+    assert writer.dropped == {"disk_full": 50 - kept}
+    assert writer.append_payloads([encode({"n": kept}, 1.0)]) == 1
+    assert _numbers(tmp_path) == list(range(kept + 1))
+
+
+def test_encoded_events_spread_over_segments(tmp_path: Path) -> None:
+    """Events of one call that fill several segments must go to several, in order."""
+    writer = SpoolWriter(tmp_path, max_bytes=MEGABYTE, worker="1", segment_bytes=1000)
+    assert writer.append_payloads([encode({"n": number, "text": "x" * 100}, 1.0) for number in range(50)]) == 50
+    assert max(found.size for found in segment.segments(tmp_path)) <= 1000
+    assert _numbers(tmp_path) == list(range(50))
