@@ -2,212 +2,187 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlsandbox_serving.contract import ENVELOPES, Route
-from mlsandbox_serving.service.feedback import LONGEST_LABEL
+from mlsandbox_serving.contract import ENVELOPES, Header, Route
+from mlsandbox_serving.metrics import CONTENT_TYPE as METRICS_TYPE
+from mlsandbox_serving.service.codecs import MEDIA_TYPES
+from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, NPY
+from mlsandbox_serving.service.example import example_row, placeholder
+from mlsandbox_serving.service.openapi_answers import TEXT, answered, components, refusals, secured
+from mlsandbox_serving.service.openapi_inference import inference_paths, inference_schemas
+from mlsandbox_serving.service.openapi_schemas import columns_form, prediction_schemas, rows_form
 from mlsandbox_serving.service.package import Package
 
-_TYPES: Final[dict[str, dict[str, Any]]] = {
-    "float": {"type": "number"},
-    "integer": {"type": "integer"},
-    "boolean": {"type": "boolean"},
-    "string": {"type": "string"},
-    "datetime": {"type": "string", "description": "ISO 8601 date and time"},
-}
-_PLACEHOLDERS: Final[dict[str, Any]] = {"string": "…", "datetime": "2024-05-31T12:00:00", "float": 0.0, "integer": 0, "boolean": False}
+_ABOUT: Final = """\
+Any other path is answered with 404, and any other method of a path with 405 and an `Allow` header; whatever cannot be read as HTTP with
+400. Each of these answers, and each error below, has the body of `Error`, or of `InferenceError` under `/v2`. GET routes take HEAD, too.
+"""
+_NUMBERS: Final = frozenset({"float", "integer", "boolean"})
+_REQUEST_HEADERS: Final = [
+    {
+        "name": Header.REQUEST_ID,
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "An id for this request: of 1 to 128 printable ASCII characters it is kept, anything else is replaced by a new one.",
+    },
+    {
+        "name": Header.TRACEPARENT,
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "W3C trace context (https://www.w3.org/TR/trace-context/); its trace id is logged. What is not valid is ignored.",
+    },
+]
 
 
-def document(package: Package) -> dict[str, Any]:
-    """The whole document."""
+def document(package: Package, *, keys: bool = False) -> dict[str, Any]:
+    """The whole document.
+
+    Args:
+        package: what is served.
+        keys: whether an API key is needed.
+    """
     identity = package.identity
     schema = package.public_schema
     example = example_row(package)
-    single = not any(column["name"] in ENVELOPES for column in schema["columns"])
-    forms = [_ROWS, _columns(schema)]
-    request: dict[str, Any] = {"schema": {"anyOf": [{"$ref": "#/components/schemas/Row"}, *forms] if single else forms}}
-    if example is not None:
-        rows = {"rows": {"value": {"rows": [example]}}}
-        request["examples"] = {"row": {"value": example}, **rows} if single else rows
-    predict = {
-        "operationId": "predict",
-        "summary": "Predict one row, several rows, or columns.",
-        "requestBody": {"required": True, "content": {"application/json": request}},
-        "responses": {
-            "200": _answer("Predictions, one per row.", {"$ref": "#/components/schemas/Predictions"}),
-            **{status: _answer(text, {"$ref": "#/components/schemas/Error"}) for status, text in _ERRORS.items()},
-        },
+    row = example or {column["name"]: placeholder(column) for column in schema["columns"]}
+    paths: dict[str, dict[str, Any]] = {
+        Route.PREDICT: {"post": _predict(schema, row)},
+        Route.FEEDBACK: {"post": _feedback()},
+        **_reads(),
+        **inference_paths(identity, schema, row),
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": identity.model, "version": identity.version},
-        "paths": {
-            Route.PREDICT: {"post": predict},
-            Route.FEEDBACK: {"post": _feedback()},
-            Route.SCHEMA: {"get": _read("schema", "The model's signature.")},
-            Route.LIVE: {"get": _read("livez", "Whether the process lives.")},
-            Route.READY: {"get": _read("readyz", "Whether predictions are answered (200), and if not (503) why.")},
-            Route.METRICS: {"get": {**_read("metrics", "Prometheus metrics."), "responses": {"200": {"description": "Text."}}}},
-        },
-        "components": {
-            "schemas": {"Row": _row(schema), "Predictions": _predictions(schema), "Label": _label(schema), "Error": _ERROR},
-        },
+        "info": {"title": identity.model, "version": identity.version, "description": _ABOUT},
+        "paths": secured(paths, keys=keys),
+        **({"security": [{"key": []}, {"bearer": []}]} if keys else {}),
+        "components": components({**prediction_schemas(schema), **inference_schemas()}, keys=keys),
+        "tags": [
+            {"name": "predictions"},
+            {
+                "name": "inference",
+                "description": "The Open Inference Protocol, version 2 (https://github.com/kserve/open-inference-protocol)",
+            },
+            {"name": "about"},
+            {"name": "health"},
+        ],
     }
 
 
-def example_row(package: Package) -> dict[str, Any] | None:
-    """A row of the reference data; in columns that are never logged a made-up value."""
-    example = package.manifest.get("example")
-    if not example:
-        return None
-    guarded = package.guarded
-    columns = {column["name"]: column for column in package.schema["columns"]}
-    return {name: _placeholder(columns[name]) if name in guarded and name in columns else value for name, value in example.items()}
-
-
-def _placeholder(column: Mapping[str, Any]) -> Any:
-    categories = column.get("categories")
-    if categories:
-        return categories[0]
-    value = _PLACEHOLDERS[column["type"]]
-    return f"{value}Z" if column["type"] == "datetime" and "," in column["dtype"] else value
-
-
-def _row(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _predict(schema: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "type": "object",
-        "properties": {column["name"]: _value(column) for column in schema["columns"]},
-        "required": [column["name"] for column in schema["columns"]],
-        "additionalProperties": False,
+        "operationId": "predict",
+        "tags": ["predictions"],
+        "summary": "Predict one row, several rows, or columns.",
+        "description": "The answer comes in the format that `Accept` likes best: JSON unless it says otherwise.",
+        "parameters": _REQUEST_HEADERS,
+        "requestBody": {"required": True, "content": _bodies(schema, row)},
+        "responses": {
+            "200": {
+                **answered("Predictions, one per row and in their order.", _answers()),
+                "links": {"label": _label_link(schema)},
+            },
+            **refusals("400", "408", "413", "415", "422", "500", "503", "504"),
+        },
     }
 
 
-def _columns(schema: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {
-        "type": "object",
-        "properties": {column["name"]: {"type": "array", "minItems": 1, "items": _value(column)} for column in schema["columns"]},
-        "required": [column["name"] for column in schema["columns"]],
-        "additionalProperties": False,
+def _bodies(schema: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request may hold; numpy's format only where all columns are numbers."""
+    names = [column["name"] for column in schema["columns"]]
+    forms = [rows_form(), columns_form(schema)]
+    examples = {
+        "rows": {"summary": "Several rows", "value": {"rows": [row]}},
+        "columns": {"summary": "Columns, faster for many rows", "value": {"columns": {name: [row.get(name)] for name in names}}},
     }
-    return {"type": "object", "properties": {"columns": columns}, "required": ["columns"], "additionalProperties": False}
-
-
-def _value(column: Mapping[str, Any]) -> dict[str, Any]:
-    if column["type"] == "category":
-        return {"enum": [*column["categories"], *([None] if column.get("nullable") else [])]}
-    value = dict(_TYPES[column["type"]])
-    if column.get("nullable"):
-        value["type"] = [value["type"], "null"]
-    if column.get("minimum") is not None and column.get("maximum") is not None:
-        value["description"] = f"reference data: {column['minimum']} to {column['maximum']} (not enforced)"
-    return value
-
-
-def _predictions(schema: Mapping[str, Any]) -> dict[str, Any]:
-    output = schema["output"]
-    item: dict[str, Any] = {}
-    if output["type"] == "number":
-        item = {"type": ["number", "null"]}
-    if output["type"] == "array":
-        item = {"type": "array"}
-    if output["type"] == "class" and output.get("classes"):
-        item = {"enum": list(output["classes"])}
-    properties: dict[str, Any] = {
-        "predictions": {"type": "array", "items": item},
-        "model": {"type": "string"},
-        "version": {"type": "string"},
-        "request_id": {"type": "string"},
-    }
-    required = list(properties)
-    if output.get("probabilities"):
-        properties["probabilities"] = {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": ["number", "null"]}},
-            "description": f"per row one per class, in this order: {output.get('classes')}",
+    json: dict[str, Any] = {"schema": {"anyOf": forms}, "examples": examples}
+    if not any(name in ENVELOPES for name in names):
+        json = {
+            "schema": {"anyOf": [{"$ref": "#/components/schemas/Row"}, *forms]},
+            "examples": {"row": {"summary": "One row", "value": row}, **examples},
         }
-    return {"type": "object", "properties": properties, "required": required}
+    bodies = {
+        JSON: json,
+        CSV: {
+            "schema": {"type": "string", "description": "UTF-8; the first line names the columns, in any order (RFC 4180)."},
+            "examples": {"row": {"value": _csv(names, row)}},
+        },
+        ARROW: {"schema": {"description": "An Arrow stream of record batches with the model's columns by name, in any order."}},
+        NPY: {"schema": {"description": "One array of numbers, of the shape (rows, columns) in the model's order; NaN is null."}},
+    }
+    numbers = all(column["type"] in _NUMBERS for column in schema["columns"])
+    return {name: bodies[name] for name in MEDIA_TYPES if numbers or name != NPY}
+
+
+def _csv(names: list[str], row: Mapping[str, Any]) -> str:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(names)
+    writer.writerow([{True: "true", False: "false"}[value] if isinstance(value, bool) else value for value in map(row.get, names)])
+    return file.getvalue()
+
+
+def _answers() -> dict[str, Any]:
+    columns = "One column per prediction and, with probabilities, one per class."
+    return {
+        JSON: {"schema": {"$ref": "#/components/schemas/Predictions"}},
+        CSV: {"schema": {"type": "string", "description": columns}},
+        ARROW: {"schema": {"description": f"{columns} Model, version and request id are the schema's metadata."}},
+        NPY: {"schema": {"description": "The predictions, or with `content=probabilities` in `Accept` the probabilities."}},
+    }
+
+
+def _label_link(schema: Mapping[str, Any]) -> dict[str, Any]:
+    classes = schema["output"].get("classes") or [0]
+    return {
+        "operationId": "feedback",
+        "description": "What a prediction should have been can be handed in any time later.",
+        "requestBody": {"request_id": "$response.body#/request_id", "row": 0, "label": classes[0]},
+    }
 
 
 def _feedback() -> dict[str, Any]:
     label = {"$ref": "#/components/schemas/Label"}
     labels = {"type": "array", "items": label}
     envelope = {"type": "object", "properties": {"labels": labels}, "required": ["labels"], "additionalProperties": False}
-    errors = {**_ERRORS, "422": "An item is no label.", "503": "The labels cannot be kept."}
     return {
         "operationId": "feedback",
+        "tags": ["predictions"],
         "summary": "Hand in what predictions should have been, any time later.",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [label, labels, envelope]}}}},
+        "parameters": _REQUEST_HEADERS,
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"anyOf": [label, labels, envelope]}}}},
         "responses": {
-            "202": _answer("The labels are kept.", _ACCEPTED),
-            **{status: _answer(text, {"$ref": "#/components/schemas/Error"}) for status, text in errors.items()},
+            "202": answered("The labels are kept.", {JSON: {"schema": {"$ref": "#/components/schemas/Accepted"}}}),
+            **refusals("400", "408", "413", "415", "422", "500", "503", "504"),
         },
     }
 
 
-def _label(schema: Mapping[str, Any]) -> dict[str, Any]:
-    output = schema["output"]
-    classes = output.get("classes") if output["type"] == "class" else None
-    value: dict[str, Any] = {"type": ["string", "number", "boolean"], "maxLength": LONGEST_LABEL}
-    if classes:
-        value["examples"] = list(classes[:2])
+def _reads() -> dict[str, dict[str, Any]]:
+    state = {JSON: {"schema": {"$ref": "#/components/schemas/State"}}}
+    alive = {"type": "object", "properties": {"live": {"const": True}, "stack_id": {"type": "string"}}, "required": ["live"]}
+    ready = "Whether predictions are answered, and if not why."
     return {
-        "type": "object",
-        "properties": {
-            "request_id": {"type": "string", "minLength": 1, "maxLength": 128, "description": "of the answer that held the prediction"},
-            "row": {"type": "integer", "minimum": 0, "default": 0, "description": "of that request, from 0"},
-            "label": value,
-        },
-        "required": ["request_id", "label"],
-        "additionalProperties": False,
+        Route.PAGE: _read("page", "about", "A page for people, with a form.", {"text/html": TEXT}),
+        Route.SCHEMA: _read("schema", "about", "The model's columns and what it answers.", {JSON: {"schema": {"type": "object"}}}),
+        Route.OPENAPI: _read("openapi", "about", "This document.", {JSON: {"schema": {"type": "object"}}}),
+        Route.LIVE: _read("livez", "health", "Whether the process lives.", {JSON: {"schema": alive}}),
+        Route.READY: _read("readyz", "health", ready, state, **{"503": answered("Not ready; `final`: waiting will not help.", state)}),
+        Route.METRICS: _read("metrics", "health", "Prometheus metrics.", {METRICS_TYPE.partition(";")[0]: TEXT}),
     }
 
 
-def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _read(name: str, summary: str) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {"200": _answer(summary, {"type": "object"})}}
-
-
-_ROWS: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"rows": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Row"}}},
-    "required": ["rows"],
-    "additionalProperties": False,
-}
-_ACCEPTED: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "accepted": {"type": "integer", "description": "labels"},
-        "model": {"type": "string"},
-        "version": {"type": "string"},
-        "request_id": {"type": "string"},
-    },
-    "required": ["accepted", "model", "version", "request_id"],
-}
-_ERROR: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "details": {"type": "object"},
-                "request_id": {"type": "string"},
-            },
-            "required": ["code", "message", "details", "request_id"],
+def _read(name: str, tag: str, summary: str, content: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "tags": [tag],
+            "summary": summary,
+            "parameters": _REQUEST_HEADERS,
+            "responses": {"200": answered(summary, content), **refusals("500"), **more},
         }
-    },
-    "required": ["error"],
-}
-_ERRORS: Final = {
-    "400": "The body is not JSON.",
-    "413": "Too many bytes or rows.",
-    "415": "Another content type than JSON.",
-    "422": "The rows do not fit the schema, or the model does not take them.",
-    "500": "The model failed.",
-    "503": "Not ready.",
-}
+    }
