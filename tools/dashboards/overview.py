@@ -9,9 +9,9 @@ from dashboards.frame import Json, Row
 from dashboards.frame import dashboard as frame
 from dashboards.metrics import Prometheus
 from dashboards.panels import NO_DATA, Target, bar_gauge, heatmap, stat, time_series
-from dashboards.promql import Selectors, grown, largest, quantile, rate, share, total
+from dashboards.promql import PREDICTING, Selectors, grown, largest, quantile, rate, share, total
 from dashboards.reach import unreachable
-from mlsandbox_serving.contract import Metrics, Route
+from mlsandbox_serving.contract import Metrics
 
 _FAULTS: Final = "~5.."
 _DRIFT: Final = ("none", "low", "medium", "high")
@@ -39,11 +39,11 @@ def dashboard() -> Json:
 
 
 def _now() -> Row:
-    requests = _of(Metrics.REQUESTS, route=Route.PREDICT)
-    faults = _of(Metrics.REQUESTS, route=Route.PREDICT, code=_FAULTS)
-    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=Route.PREDICT)
-    in_time = _of(Metrics.REQUEST_SECONDS, "_bucket", route=Route.PREDICT, le="$latency_slo")
-    counts = _of(Metrics.REQUEST_SECONDS, "_count", route=Route.PREDICT)
+    requests = _of(Metrics.REQUESTS, route=PREDICTING)
+    faults = _of(Metrics.REQUESTS, route=PREDICTING, code=_FAULTS)
+    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=PREDICTING)
+    in_time = _of(Metrics.REQUEST_SECONDS, "_bucket", route=PREDICTING, le="$latency_slo")
+    counts = _of(Metrics.REQUEST_SECONDS, "_count", route=PREDICTING)
     spent = share(grown(faults), grown(requests))
     return Row(
         "Now",
@@ -136,7 +136,7 @@ def _routes() -> Row:
 
 
 def _latency() -> Row:
-    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=Route.PREDICT)
+    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=PREDICTING)
     quantiles = tuple(Target(quantile(q, buckets), f"p{q * 100:g}") for q in (0.5, 0.95, 0.99))
     return Row(
         "Latency of predictions",
@@ -159,9 +159,9 @@ def _latency() -> Row:
 
 
 def _versions() -> Row:
-    requests = _of(Metrics.REQUESTS, route=Route.PREDICT)
-    faults = _of(Metrics.REQUESTS, route=Route.PREDICT, code=_FAULTS)
-    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=Route.PREDICT)
+    requests = _of(Metrics.REQUESTS, route=PREDICTING)
+    faults = _of(Metrics.REQUESTS, route=PREDICTING, code=_FAULTS)
+    buckets = _of(Metrics.REQUEST_SECONDS, "_bucket", route=PREDICTING)
     by = "model, version"
     legend = "{{model}} {{version}}"
     return Row(

@@ -9,6 +9,8 @@ from mlsandbox_serving.contract import Metric
 
 FOLLOWED: Final = ("model", "version", "route", "engine")
 """Labels that are variables too, where a dashboard has them."""
+PREDICTING: Final = "~/predict|/v2/.+/infer"
+"""Routes that predict, as a matcher."""
 _INTERVAL: Final = "$__rate_interval"
 
 
