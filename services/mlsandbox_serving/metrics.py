@@ -18,8 +18,10 @@ from typing import IO, Any, Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client import values as storage
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from mlsandbox_serving.contract import Metric, Metrics
 from mlsandbox_serving.processes import Processes
@@ -113,7 +115,7 @@ class WorkerMetrics:
         with self._locked():
             self._retire_dead()
             registry = CollectorRegistry()
-            _Collector(registry, path=str(self._folder))
+            registry.register(_Files(self._folder))
             registry.register(Processes(self._processes))
             return generate_latest(registry)
 
@@ -124,8 +126,7 @@ class WorkerMetrics:
         for file in self._folder.glob(f"gauge_{_GAUGE_MODES[Metrics.MODEL_READY.name]}_*.db"):
             worker = file.stem.rpartition("_")[2]
             if worker == str(own) or not self._is_dead(worker):
-                values = _File.read_all_values_from_file(str(file))
-                ready += any(json.loads(key)[0] == Metrics.MODEL_READY.name and value == 1 for key, value, _, _ in values)
+                ready += any(json.loads(key)[0] == Metrics.MODEL_READY.name and value == 1 for key, value in _numbers(file))
         return ready
 
     def _processes(self) -> Iterator[int]:
@@ -175,6 +176,27 @@ class WorkerMetrics:
             yield lock
 
 
+def _numbers(file: Path) -> Iterator[tuple[str, float]]:
+    """Keys and values of a file; none of one that is only just being made, or whose worker died over it."""
+    if file.stat().st_size:
+        for key, value, _, _ in _File.read_all_values_from_file(str(file)):
+            yield key, value
+
+
+class _Files(Collector):
+    """What the files of a folder hold together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Family]:
+        """Sum them up, but for files that are empty, as in `_numbers`."""
+        families: Iterable[Family] = _Collector.merge(
+            [str(file) for file in self._folder.glob("*.db") if file.stat().st_size], accumulate=True
+        )
+        return families
+
+
 def _fold(source: Path, target: Path) -> None:
     """Add a dead worker's counters or histograms to those of the other dead ones, and remove its file.
 
@@ -183,7 +205,7 @@ def _fold(source: Path, target: Path) -> None:
     sums: dict[str, float] = {}
     for file in (target, source):
         if file.exists():
-            for key, value, _, _ in _File.read_all_values_from_file(str(file)):
+            for key, value in _numbers(file):
                 sums[key] = sums.get(key, 0.0) + value
     beside = target.with_suffix(".new")
     beside.unlink(missing_ok=True)

@@ -43,7 +43,9 @@ def _attributes(owner: str, *patterns: str) -> set[str]:
 
 def test_standard_library_only() -> None:
     """The contract must import nothing but the standard library, since both programs load it, whatever they have installed."""
-    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(ENV_NAMES) | imports(PACKAGE_NAMES)) - set(sys.stdlib_module_names) == set()
+    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(ENV_NAMES) | imports(PACKAGE_NAMES)) - set(
+        sys.stdlib_module_names
+    ) == set()
     assert imports(CONTRACT) - set(sys.stdlib_module_names) == {"mlsandbox_serving"}
     assert re.findall(r"^from mlsandbox_serving\S* ", (ROOT / CONTRACT).read_text("utf-8"), re.MULTILINE) == [
         "from mlsandbox_serving.drift_names ",
@@ -65,6 +67,13 @@ def test_metric_names(metric: Metric) -> None:
     assert set(metric.labels) <= bounded
     assert (metric.type == "histogram") == bool(metric.buckets)
     assert list(metric.buckets) == sorted(set(metric.buckets))
+
+
+def test_every_metric_is_shown_by_somebody() -> None:
+    """A metric of the contract must be made somewhere in served code, or rules and dashboards wait for it in vain."""
+    made = _attributes("Metrics", "services/mlsandbox_serving/*.py")
+
+    assert {name for name, value in vars(contract.Metrics).items() if isinstance(value, Metric)} - made == set()
 
 
 @pytest.mark.parametrize("metric", [metric for metric in all_metrics() if "duration" in metric.name], ids=lambda metric: metric.name)

@@ -16,26 +16,34 @@ from prometheus_client.parser import text_string_to_metric_families
 WORKER = """
 import sys
 from pathlib import Path
-from typing import Self
 from mlsandbox_serving import metrics
-from mlsandbox_serving.contract import Metrics
+from mlsandbox_serving.record import Identity
+from mlsandbox_serving.service.measures import Measures
+from mlsandbox_serving.service.readiness import LOADING, State
 folder, generation = Path(sys.argv[1]), sys.argv[2]
 metrics.share(folder)
 shared = metrics.WorkerMetrics(folder, generation=generation)
-labels = {"model": "toy", "version": "v1"}
-rows = metrics.histogram(Metrics.REQUEST_ROWS).labels(**labels)
-written = metrics.counter(Metrics.EVENTS_WRITTEN).labels(**labels)
-in_flight = metrics.gauge(Metrics.IN_FLIGHT).labels(**labels)
-ready = metrics.gauge(Metrics.MODEL_READY).labels(**labels)
-in_flight.set(0)
+measures = Measures(Identity("toy", "v1", "sha256:0"), "sklearn", limit=100)
+class Spool:
+    written, dropped = 0, {}
+def note(rows):
+    measures.model_ran(rows, 1, 0.25)
+    measures.predicted([rows], ["yes"] * rows, [0.5] * rows, by_class=True)
+    Spool.written += rows
+    measures.spooled(Spool)
+    measures.answered("/predict", 200, 0.5, received=1000, sent=100)
 for line in sys.stdin:
     word, _, value = line.strip().partition(" ")
     if word == "count":
-        written.inc(float(value)); rows.observe(float(value))
+        note(int(value)); measures.flush()
+    elif word == "note":
+        note(int(value))
     elif word == "busy":
-        in_flight.inc()
+        measures.in_flight += 1; measures.queued += 2; measures.flush()
+    elif word == "cost":
+        measures.cost(1, float(value))
     elif word == "ready":
-        ready.set(float(value))
+        measures.state(State() if value == "1" else LOADING)
     elif word == "peers":
         print(shared.ready_workers(), flush=True)
         continue
@@ -44,6 +52,14 @@ for line in sys.stdin:
         continue
     print("done", flush=True)
 """
+
+
+DEATHS, TOGETHER = 50, 10
+FILES = {
+    *(f"{kind}_{worker}.db" for kind in ("counter", "histogram") for worker in ("own", "retired")),
+    *(f"gauge_{mode}_own.db" for mode in ("livemax", "livemin", "livesum")),
+    *("own.alive", "generation", "lock"),
+}
 
 
 class Worker:
@@ -59,13 +75,18 @@ class Worker:
         assert self._read() == "done\n"
 
     def show(self) -> dict[str, float]:
-        """Samples without labels but `le`, whose bucket is appended to the name."""
+        """Samples of /predict without labels but `le`, whose bucket is appended to the name."""
         self._write("show")
         text = ""
         while not text.endswith("END\n"):
             text += self._read()
         families = text_string_to_metric_families(text.removesuffix("END\n"))
-        return {sample.name + sample.labels.get("le", ""): sample.value for family in families for sample in family.samples}
+        return {
+            sample.name + sample.labels.get("le", ""): sample.value
+            for family in families
+            for sample in family.samples
+            if sample.labels.get("route") in {None, "/predict"} and sample.labels.get("code") in {None, "200"}
+        }
 
     def peers(self) -> int:
         """How many workers it sees ready."""
@@ -120,7 +141,55 @@ def test_workers_add_up_and_the_dead_are_remembered(tmp_path: Path) -> None:
     assert (after["sandbox_events_written_total"], after["sandbox_requests_in_flight"]) == (8, 0)
     assert _own(after) == _own(again)
     assert (last["sandbox_events_written_total"], last["sandbox_request_rows_sum"], last["sandbox_request_rows_bucket+Inf"]) == (18, 18, 4)
+    assert (last["sandbox_requests_total"], last["sandbox_request_body_bytes_sum"], last["sandbox_response_body_bytes_sum"]) == (
+        4,
+        4000,
+        400,
+    )
+    assert (last["sandbox_batch_rows_sum"], last["sandbox_batch_requests_sum"], last["sandbox_model_duration_seconds_sum"]) == (18, 4, 1)
+    assert (last["sandbox_request_duration_seconds_count"], last["sandbox_predictions_total"]) == (4, 18)
     assert last["sandbox_request_rows_bucket2.0"] == 2
+
+
+def test_what_workers_have_now_is_added_up_while_they_live(tmp_path: Path) -> None:
+    """Requests in flight, those that wait, and the limit must be those of all living workers; the cost that of the slowest."""
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        for worker, cost in ((one, 0.25), (two, 0.5)):
+            worker.tell("busy")
+            worker.tell(f"cost {cost}")
+        both = one.show()
+        two.kill()
+        alone = one.show()
+
+    names = ("sandbox_requests_in_flight", "sandbox_requests_queued", "sandbox_requests_limit", "sandbox_model_cost_seconds")
+    assert [both[name] for name in names] == [2, 4, 200, 0.5]
+    assert [alone[name] for name in names] == [1, 2, 100, 0.25]
+
+
+def test_a_worker_killed_before_it_counts_loses_that_and_nothing_else(tmp_path: Path) -> None:
+    """What a killed worker had noted down but not counted must be missing from all metrics alike, and what it had counted be kept."""
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        one.tell("count 1")
+        two.tell("count 4")
+        two.tell("note 64")
+        two.kill()
+        after = one.show()
+
+    assert after["sandbox_requests_total"] == after["sandbox_request_duration_seconds_count"] == after["sandbox_batch_rows_count"] == 2
+    assert after["sandbox_predictions_total"] == after["sandbox_request_rows_sum"] == after["sandbox_events_written_total"] == 5
+
+
+def test_a_worker_killed_over_its_first_file_is_forgotten(tmp_path: Path) -> None:
+    """An empty file, of a worker that died before it could count, or that is only just starting, must not keep metrics from being shown."""
+    with Worker(tmp_path) as one, Worker(tmp_path) as two:
+        one.tell("count 1")
+        starting = tmp_path / f"counter_{two.process.pid}.db"
+        two.tell("count 1")
+        starting.write_bytes(b"")
+        (tmp_path / "histogram_1.db").touch()
+
+        assert one.show()["sandbox_events_written_total"] == 1
+        assert not (tmp_path / "histogram_1.db").exists()
 
 
 def test_a_service_is_as_ready_as_its_least_ready_worker(tmp_path: Path) -> None:
@@ -138,17 +207,22 @@ def test_a_service_is_as_ready_as_its_least_ready_worker(tmp_path: Path) -> None
 
 
 def test_the_folder_does_not_grow_with_the_dead(tmp_path: Path) -> None:
-    """However many workers have died, the folder holds the files of the living and one of each kind for the dead."""
-    for number in range(5):
-        with Worker(tmp_path) as worker:
-            worker.tell("count 1")
-            assert worker.show()["sandbox_events_written_total"] == number + 1
+    """However many have died, the folder must hold the files of the living and one of each kind for the dead, none of them larger."""
+    sizes = []
+    for number in range(DEATHS // TOGETHER):
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker(tmp_path)) for _ in range(TOGETHER)]
+            for worker in workers:
+                worker.tell("count 1")
+            assert workers[0].show()["sandbox_events_written_total"] == TOGETHER * (number + 1)
 
-    with Worker(tmp_path) as last:
-        last.tell("count 1")
-        assert last.show()["sandbox_events_written_total"] == 6
-        assert len(list(tmp_path.glob("counter_*.db"))) == 2
-        assert len(list(tmp_path.glob("*.alive"))) == 1
+        with Worker(tmp_path) as last:
+            last.show()
+            files = {file.name.replace(str(last.process.pid), "own"): file.stat().st_size for file in tmp_path.iterdir()}
+        sizes.append(files)
+
+    assert sizes[-1] == sizes[0]
+    assert set(sizes[-1]) == FILES
 
 
 def test_a_new_start_begins_at_zero(tmp_path: Path) -> None:
