@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.schema import Columns, Schema
+from mlsandbox_serving.schema.column_check import range_of
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.oip import datatypes
@@ -17,6 +18,9 @@ from mlsandbox_serving.service.oip.outputs import InferEncode, Output
 from mlsandbox_serving.service.oip.request import Input, Request, parse_request, refuse
 from mlsandbox_serving.service.oip.tensors import Layout, Values, from_bytes, from_json
 from mlsandbox_serving.service.refusal import RequestRefused
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LARGEST: Final = 2**63
 """Past every dimension that there can be: then a message need not spell it."""
@@ -35,6 +39,7 @@ class InferDecoder:
     def __init__(self, schema: Schema, *, max_rows: int, classes: Sequence[Any] | None) -> None:
         self._schema = schema
         self._known = frozenset(schema.names)
+        self._limits = _limits(schema)
         self._max_rows = max_rows
         output = schema.output
         predict = datatypes.of_prediction({"type": output.type, "classes": output.classes or classes})
@@ -77,7 +82,23 @@ class InferDecoder:
             width = len(layout.names)
             columns |= {name: values[place::width] if width > 1 else values for place, name in enumerate(layout.names)}
         faults.raise_any()
+        matrix = self._matrix(columns)
+        if matrix is not None:
+            return Columns.of_matrix(self._schema.names, matrix)
         return self._schema.check_columns({name: _as_list(values) for name, values in columns.items()})
+
+    def _matrix(self, columns: Mapping[str, Values]) -> NDArray[np.float64] | None:
+        """The columns side by side, when they are plainly what the model takes and all of them floats; None leaves it to the check."""
+        if self._limits is None or columns.keys() != self._known:
+            return None
+        rows = len(columns[self._schema.names[0]])
+        matrix = np.empty((rows, len(self._limits)))
+        for place, name in enumerate(self._schema.names):
+            values = columns[name]
+            if not isinstance(values, np.ndarray) or len(values) != rows:
+                return None
+            matrix[:, place] = values
+        return matrix if rows and bool((np.abs(matrix) <= self._limits).all()) else None
 
     def _layout(self, where: str, tensor: Input, *, alone: bool, faults: Faults) -> Layout | None:
         """Which elements of a tensor belong to which columns; None when it belongs to none."""
@@ -154,6 +175,13 @@ def _flag(parameters: Mapping[str, Any] | None, name: str, where: str, *, otherw
     if not isinstance(value, bool):
         refuse(f"{where}: {name} is neither true nor false")
     return value
+
+
+def _limits(schema: Schema) -> NDArray[np.float64] | None:
+    """The largest number of each column, none infinite; None when not all of them are floats."""
+    if any(column.type != "float" for column in schema.columns):
+        return None
+    return np.minimum([range_of(column)[1] for column in schema.columns], np.finfo(np.float64).max)
 
 
 def _as_list(values: Values) -> list[Any]:
