@@ -88,6 +88,8 @@ class Header:
     API_KEY: Final = "x-api-key"
     AUTHORIZATION: Final = "authorization"
     """Or the key here, as `Bearer KEY` (RFC 6750, section 2.1)."""
+    INFERENCE_LENGTH: Final = "inference-header-content-length"
+    """Of Triton's binary tensors: bytes of the JSON in front of them."""
     ORIGIN: Final = "x-sandbox-origin"
     """`Origin`, of requests that `sandbox` made itself."""
 
@@ -303,6 +305,8 @@ class NotReady:
     LOAD_FAILED: Final = "LOAD_FAILED"
     MODEL_DIGEST_MISMATCH: Final = "MODEL_DIGEST_MISMATCH"
     GOLDEN_MISMATCH: Final = "GOLDEN_MISMATCH"
+    MODEL_STUCK: Final = "MODEL_STUCK"
+    """It does not come back from a request; those that wait behind it get 504."""
     SPOOL_UNWRITABLE: Final = "SPOOL_UNWRITABLE"
     STORE_UNWRITABLE: Final = "STORE_UNWRITABLE"
     """Of the log store: its database takes no events; they stay in the spool."""

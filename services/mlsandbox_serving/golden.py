@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mlsandbox_serving.models import Predictor
-from mlsandbox_serving.schema import Schema
+from mlsandbox_serving.models import Prediction, Predictor
+from mlsandbox_serving.schema import Columns, Schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,10 +107,21 @@ def replay(predictor: Predictor, schema: Schema, golden: Mapping[str, Any], *, h
         hidden: columns whose values may not stand in a report.
     """
     columns = schema.check_columns(golden["columns"])
-    prediction = predictor.predict(schema.to_input(columns))
+    return compare(predictor.predict(schema.to_input(columns)), columns, schema, golden, hidden=hidden)
+
+
+def compare(prediction: Prediction, columns: Columns, schema: Schema, golden: Mapping[str, Any], *, hidden: Collection[str] = ()) -> Replay:
+    """Hold predictions of the golden rows to what was captured.
+
+    Args:
+        prediction: of all of them.
+        columns: the golden rows.
+        schema: of the model.
+        golden: as for `replay`.
+        hidden: columns whose values may not stand in a report.
+    """
     by_class = schema.output.type == "class"
-    given = golden.get("tolerance")
-    tolerance = Tolerance(float(given["rtol"]), float(given["atol"])) if given else None
+    tolerance = tolerance_of(golden)
     compared = [_compare("prediction", golden["predictions"], prediction.labels, tolerance=tolerance, exact=by_class)]
     expected = golden.get("probabilities")
     if expected is not None:
@@ -128,6 +139,12 @@ def replay(predictor: Predictor, schema: Schema, golden: Mapping[str, Any], *, h
         if one.differs[row].any()
     ]
     return Replay(columns.rows, int(bit_equal.sum()), int(differing.sum()), tuple(differences[:_SHOWN_ROWS]))
+
+
+def tolerance_of(golden: Mapping[str, Any]) -> Tolerance | None:
+    """The tolerance that a package asks for; None: that of each answer's dtype."""
+    given = golden.get("tolerance")
+    return Tolerance(float(given["rtol"]), float(given["atol"])) if given else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlsandbox_serving.contract import Env, NotReady
+from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
@@ -34,6 +36,10 @@ class StandInSpool:
     def append(self, record: Mapping[str, object], timestamp: float) -> None:
         json.dumps([record, timestamp])
         self.append_many([(record, timestamp)])
+
+    def append_payloads(self, payloads: Sequence[bytes | None]) -> int:
+        entries = [msgpack.unpackb(payload, strict_map_key=False) for payload in payloads if payload is not None]
+        return self.append_many([(record, 0.0) for _time, record in entries])
 
     def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
         if self.reason is not None:
@@ -103,10 +109,11 @@ def serve(laid: Laid, **environ: str) -> Served:
     spool = StandInSpool()
     package = Package.read(laid.root)
     registry = CollectorRegistry()
-    measures = Measures(package.identity, "sklearn", registry)
     settings = Settings.read({Env.STACK_ID: "nonce", **environ})
+    measures = Measures(package.identity, "sklearn", registry, limit=settings.max_concurrency)
     runtime = Runtime(package, settings, model_folder=lambda: laid.model, spool=spool, measures=measures)
-    return Served(App(None, runtime, lambda: generate_latest(registry)), spool, runtime)
+    app = App(None, runtime, lambda: generate_latest(registry), Access.read(settings.api_keys_file))
+    return Served(app, spool, runtime)
 
 
 def rows_of(count: int) -> list[dict[str, Any]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Encode(Protocol):
     """Writes answers down in one format."""
 
     content_type: str
+    headers: Mapping[str, str]
+    """Further headers of the answer that was written last."""
 
     def __call__(self, answers: Answers) -> bytes:
         """The body of the answer."""

@@ -12,14 +12,18 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, Final
 
 from mlsandbox_serving import metrics
 from mlsandbox_serving.contract import ErrorCode, Header, Route
 from mlsandbox_serving.record import Facts, stack_trace
-from mlsandbox_serving.service import openapi
+from mlsandbox_serving.service import openapi, page
+from mlsandbox_serving.service.access import Access, is_open
+from mlsandbox_serving.service.admission import Admission
+from mlsandbox_serving.service.codecs import encoder_for, media_type
+from mlsandbox_serving.service.deadlines import Deadlines
 from mlsandbox_serving.service.exchange import (
     JSON,
     Answer,
@@ -27,6 +31,7 @@ from mlsandbox_serving.service.exchange import (
     ClientGone,
     Message,
     Receive,
+    Request,
     Send,
     facts_of,
     headers_of,
@@ -34,14 +39,16 @@ from mlsandbox_serving.service.exchange import (
     read_body,
     send_answer,
 )
+from mlsandbox_serving.service.oip import Inference, error_body, header_length, is_protocol, refuse_other_content
 from mlsandbox_serving.service.refusal import RequestRefused
 from mlsandbox_serving.service.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
 _GET: Final = ("GET", "HEAD")
+_OTHER: Final = "other"
 
-Handler = Callable[[Facts, Mapping[str, str], Receive], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class App:
@@ -51,17 +58,26 @@ class App:
         inner: BentoML's application; it gets the lifespan, nothing else.
         runtime: the model.
         render_metrics: the text of /metrics.
+        access: who may ask.
     """
 
-    def __init__(self, inner: AsgiApp | None, runtime: Runtime, render_metrics: Callable[[], bytes]) -> None:
+    def __init__(self, inner: AsgiApp | None, runtime: Runtime, render_metrics: Callable[[], bytes], access: Access) -> None:
         self._inner = inner
         self._runtime = runtime
         self._render_metrics = render_metrics
+        self._access = access
+        settings = runtime.settings
+        self._inference = Inference(runtime.package)
+        self._admission = Admission(settings.requests_per_worker, settings.max_body)
+        self._deadlines = Deadlines(settings.timeout)
+        self._flushing = False
+        self._version = (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1"))
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             Route.PREDICT: (("POST",), self._predict),
             Route.FEEDBACK: (("POST",), self._feedback),
             Route.SCHEMA: (_GET, self._schema),
             Route.OPENAPI: (_GET, self._openapi),
+            Route.PAGE: (_GET, self._page),
             Route.LIVE: (_GET, self._live),
             Route.READY: (_GET, self._ready),
             Route.METRICS: (_GET, self._metrics),
@@ -76,26 +92,46 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
 
+    def refused_unread(self, refused: RequestRefused, request_id: str) -> None:
+        """Count and log what was refused before it was a request: it could not be read, or came on one connection too many."""
+        failure = refused.failure
+        self._runtime.failed(Facts("", "", request_id), failure)
+        self._runtime.measures.answered(_OTHER, failure.status, 0.0, received=0, sent=0)
+        self._flush_soon()
+
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         facts = facts_of(scope, headers)
+        request = Request(facts, headers, receive)
         measures = self._runtime.measures
-        status = _CLIENT_GONE
-        measures.in_flight.inc()
+        measures.in_flight += 1
+        status, sent = _CLIENT_GONE, 0
         try:
-            answer = await self._answer(facts, headers, receive)
-            status = answer.status
+            answer = await self._answer(request)
+            status, sent = answer.status, len(answer.body)
         except ClientGone:
             return
         finally:
-            measures.in_flight.dec()
-            measures.answered(facts.path, status, (time.perf_counter_ns() - facts.started) / 1e9)
-        own = {Header.REQUEST_ID: facts.request_id, Header.MODEL_VERSION: self._runtime.identity.version}
+            measures.in_flight -= 1
+            seconds = (time.perf_counter_ns() - facts.started) / 1e9
+            measures.answered(request.route or _OTHER, status, seconds, received=request.received, sent=sent)
+            self._flush_soon()
+        own = [(b"x-request-id", facts.request_id.encode("latin-1")), self._version]
         await send_answer(send, answer, own, head=facts.method == "HEAD")
 
-    async def _answer(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> Answer:
+    def _flush_soon(self) -> None:
+        """Once for all requests of a turn of the event loop."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._runtime.flush_measures()
+
+    async def _answer(self, request: Request) -> Answer:
         try:
-            return await self._route(facts)(facts, headers, receive)
+            return await self._route(request)(request)
         except RequestRefused as refused:
             refusal = refused
         except ClientGone:
@@ -105,55 +141,139 @@ class App:
             _log.error("a fault of the service, not of the model:\n%s", stack)
             message = f"the service failed with {type(error).__name__}; the event of this request holds the traceback"
             refusal = RequestRefused(500, ErrorCode.INTERNAL, message, stack=stack)
+        facts = request.facts
         self._runtime.failed(facts, refusal.failure)
-        return json_answer(refusal.failure.status, refusal.body(facts.request_id), refusal.headers)
+        body = error_body(refusal, facts.request_id) if is_protocol(facts.path) else refusal.body(facts.request_id)
+        return json_answer(refusal.failure.status, body, refusal.headers)
 
-    def _route(self, facts: Facts) -> Handler:
-        if facts.path not in self._routes:
-            raise RequestRefused(404, ErrorCode.NOT_FOUND, f"no such route; there are {', '.join(self._routes)}")
-        methods, handler = self._routes[facts.path]
+    def _route(self, request: Request) -> Handler:
+        """Who answers; what has no key is told nothing else.
+
+        Raises:
+            RequestRefused: 401, 404, 405.
+        """
+        facts = request.facts
+        found = self._routes.get(facts.path)
+        if found is None and is_protocol(facts.path):
+            found = self._v2(request)
+        if found is not None:
+            request.route = request.route or facts.path
+        if not is_open(request.route) and not self._allowed(request):
+            raise self._access.refuse()
+        if found is None:
+            raise RequestRefused(404, ErrorCode.NOT_FOUND, f"no such route; there are {', '.join([*self._routes, Route.V2])}")
+        methods, handler = found
         if facts.method not in methods:
             allowed = ", ".join(methods)
-            raise RequestRefused(405, ErrorCode.METHOD_NOT_ALLOWED, f"{facts.path} takes {allowed}", headers={"allow": allowed})
+            raise RequestRefused(405, ErrorCode.METHOD_NOT_ALLOWED, f"{facts.path[:256]} takes {allowed}", headers={"allow": allowed})
         return handler
 
-    async def _predict(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> Answer:
+    def _v2(self, request: Request) -> tuple[tuple[str, ...], Handler] | None:
+        found = self._inference.find(request.facts.path)
+        if found is None:
+            return None
+        request.route = found.route
+        if found.route == Route.V2_INFER:
+            return found.methods, self._infer
+
+        async def answer(_request: Request) -> Answer:
+            return self._inference.answer(found, self._runtime.state())
+
+        return found.methods, answer
+
+    def _allowed(self, request: Request) -> bool:
+        headers = request.headers
+        return self._access.allows(headers.get(Header.AUTHORIZATION), headers.get(Header.API_KEY))
+
+    async def _predict(self, request: Request) -> Answer:
         self._runtime.refuse_unless_served()
-        return await self._runtime.predict(facts, await self._body(headers, receive))
+        headers = request.headers
+        media = media_type(headers.get("content-type", ""))
+        encode = encoder_for(headers.get("accept"))
+        held = self._admit(request)
+        try:
+            return await self._runtime.predict(request.facts, media, await self._body(request), encode)
+        finally:
+            self._admission.leave(held)
 
-    async def _feedback(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> Answer:
-        return await self._runtime.feedback(facts, await self._body(headers, receive))
+    async def _infer(self, request: Request) -> Answer:
+        self._runtime.refuse_unless_served()
+        refuse_other_content(request.headers)
+        length = header_length(request.headers)
+        held = self._admit(request)
+        try:
+            return await self._runtime.infer(request.facts, await self._body(request), length)
+        finally:
+            self._admission.leave(held)
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        _refuse_other_content(headers)
-        limit = self._runtime.settings.max_body
-        body = await read_body(receive, headers, limit)
+    async def _feedback(self, request: Request) -> Answer:
+        media_type(request.headers.get("content-type", ""), (JSON,))
+        held = self._admit(request)
+        try:
+            return await self._runtime.feedback(request.facts, await self._body(request))
+        finally:
+            self._admission.leave(held)
+
+    def _admit(self, request: Request) -> int:
+        encoding = request.headers.get("content-encoding")
+        if encoding is not None and encoding.strip().lower() != "identity":
+            raise RequestRefused(
+                415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed", headers={"accept-encoding": "identity"}
+            )
+        return self._admission.enter(request.announced)
+
+    async def _body(self, request: Request) -> bytes:
+        settings = self._runtime.settings
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        late = _Late(task)
+        spent = (time.perf_counter_ns() - request.facts.started) / 1e9
+        self._deadlines.add(late, asyncio.get_running_loop().time() + settings.timeout - spent, late.expire)
+        try:
+            body = await read_body(request.receive, request.announced, settings.max_body)
+        except asyncio.CancelledError:
+            if not late.expired or task.uncancel() > 0:
+                raise
+            message = f"the body did not arrive within {settings.timeout:g} s"
+            raise RequestRefused(408, ErrorCode.TIMEOUT, message, headers={"connection": "close"}) from None
+        finally:
+            self._deadlines.discard(late)
         if body is None:
             # The rest of the body is not read: the connection cannot be used again.
             raise RequestRefused(
                 413,
                 ErrorCode.BODY_TOO_LARGE,
-                f"the body is larger than {limit} bytes: send fewer rows at once",
-                details={"limit": limit},
+                f"the body is larger than {settings.max_body} bytes: send fewer rows at once",
+                details={"limit": settings.max_body},
                 headers={"connection": "close"},
             )
+        request.received = len(body)
         return body
 
-    async def _schema(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
+    async def _schema(self, _request: Request) -> Answer:
         identity = self._runtime.identity
         return json_answer(200, {"model": identity.model, "version": identity.version, **self._runtime.package.public_schema})
 
-    async def _openapi(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
-        return json_answer(200, openapi.document(self._runtime.package))
+    async def _openapi(self, _request: Request) -> Answer:
+        return json_answer(200, openapi.document(self._runtime.package, keys=self._access.required))
 
-    async def _live(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
+    async def _page(self, request: Request) -> Answer:
+        package = self._runtime.package
+        shown = page.render(package, keys=self._access.required) if self._allowed(request) else page.locked(package)
+        return Answer(200, shown, page.CONTENT_TYPE, page.HEADERS)
+
+    async def _live(self, _request: Request) -> Answer:
         return json_answer(200, {"live": True, "stack_id": self._runtime.settings.stack_id})
 
-    async def _ready(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
+    async def _ready(self, request: Request) -> Answer:
         state = self._runtime.state()
-        return json_answer(200 if state.ready else 503, state.body(self._runtime.identity, self._runtime.settings.stack_id))
+        body = state.body(self._runtime.identity, self._runtime.settings.stack_id)
+        if self._access.required and not self._allowed(request):
+            body["details"] = {}  # they may hold rows of the reference data
+        return json_answer(200 if state.ready else 503, body)
 
-    async def _metrics(self, _facts: Facts, _headers: Mapping[str, str], _receive: Receive) -> Answer:
+    async def _metrics(self, _request: Request) -> Answer:
+        self._runtime.flush_measures()
         return Answer(200, await asyncio.to_thread(self._render_metrics), metrics.CONTENT_TYPE)
 
     async def _lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -183,21 +303,18 @@ class App:
             signal.signal(signal.SIGTERM, stop)
 
 
-def _refuse_other_content(headers: Mapping[str, str]) -> None:
-    """Only what is called JSON: a page of another site cannot make a browser send that unasked, but bodies without a type it can."""
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != JSON and not content_type.endswith("+json"):
-        raise RequestRefused(
-            415,
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            f"the body must be {JSON} (curl: -H 'content-type: {JSON}')",
-            headers={"accept": JSON},
-        )
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise RequestRefused(
-            415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed", headers={"accept-encoding": "identity"}
-        )
+class _Late:
+    """Stops the reading of a body that takes too long."""
+
+    __slots__ = ("_task", "expired")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self.expired = False
+
+    def expire(self) -> None:
+        self.expired = True
+        self._task.cancel()
 
 
 async def _no_lifespan(_scope: Any, receive: Receive, send: Send) -> None:

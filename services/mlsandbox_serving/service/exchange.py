@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from mlsandbox_serving.contract import Header, Origin
-from mlsandbox_serving.record import Facts
+from mlsandbox_serving.record import Facts, new_id
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,6 +22,23 @@ JSON: Final = "application/json"
 _DRAINED: Final = 4
 """Times the limit: so much of a body is read to its end, even if only to answer that it is too large."""
 _TRACEPARENT: Final = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?")
+_KNOWN: Final = {
+    name.encode(): name
+    for name in (
+        "accept",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "origin",
+        "sec-fetch-site",
+        Header.API_KEY,
+        Header.AUTHORIZATION,
+        Header.INFERENCE_LENGTH,
+        Header.ORIGIN,
+        Header.REQUEST_ID,
+        Header.TRACEPARENT,
+    )
+}
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,128}")
 
 
@@ -40,28 +56,55 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Request:
+    """A request on its way.
+
+    Args:
+        facts: what is known of it before its body.
+        headers: those of `headers_of`.
+        receive: gives its body.
+    """
+
+    __slots__ = ("announced", "facts", "headers", "receive", "received", "route")
+
+    def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> None:
+        self.facts = facts
+        self.headers = headers
+        self.receive = receive
+        self.announced = announced_length(headers)
+        """Bytes that the body will have; None when the head does not say."""
+        self.received = 0
+        """Bytes of the body that was read."""
+        self.route = ""
+        """Of contract.Route; empty while it is none of them."""
+
+
 def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer in JSON; floats that JSON has no words for become null."""
     return Answer(status, msgspec.json.encode(content, enc_hook=str), headers=headers or {})
 
 
 def headers_of(scope: Message) -> dict[str, str]:
-    """Header names in lower case; of repeated ones the first."""
+    """The headers that matter here, names in lower case as ASGI gives them; of repeated ones the first."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        known = _KNOWN.get(name)
+        if known is not None and known not in headers:
+            headers[known] = value.decode("latin-1")
     return headers
 
 
 def facts_of(scope: Message, headers: Mapping[str, str]) -> Facts:
     """What is known of a request before its body: the client's own request id is kept when it is one line of at most 128 characters."""
-    sent = headers.get(Header.REQUEST_ID, "").strip()
+    sent = headers.get(Header.REQUEST_ID)
+    parent = headers.get(Header.TRACEPARENT)
+    origin = headers.get(Header.ORIGIN)
     return Facts(
-        method=scope["method"],
-        path=scope["path"],
-        request_id=sent if is_request_id(sent) else uuid.uuid4().hex,
-        trace_id=trace_id_of(headers.get(Header.TRACEPARENT, "")),
-        origin=headers.get(Header.ORIGIN) if headers.get(Header.ORIGIN) in Origin.ALL else None,
+        scope["method"],
+        scope["path"],
+        sent.strip() if sent is not None and is_request_id(sent.strip()) else new_id(),
+        None if parent is None else trace_id_of(parent),
+        origin=origin if origin in Origin.ALL else None,
     )
 
 
@@ -80,7 +123,15 @@ def trace_id_of(traceparent: str) -> str | None:
     return match["trace"]
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | None:
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """Bytes that the body will have; None when its head does not say."""
+    announced = headers.get("content-length", "")
+    if not (announced.isascii() and announced.isdecimal()):
+        return None
+    return int(announced) if len(announced) <= 18 else sys.maxsize
+
+
+async def read_body(receive: Receive, announced: int | None, limit: int) -> bytes | None:
     """The whole body; None when it is past `limit` bytes.
 
     What is past the limit is read and thrown away for a while: a client that is still sending when the connection is closed often
@@ -89,15 +140,17 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
     Raises:
         ClientGone: the connection was closed first.
     """
-    announced = headers.get("content-length", "")
-    length = (int(announced) if len(announced) <= 18 else sys.maxsize) if announced.isdecimal() else 0
+    length = announced or 0
     if length > _DRAINED * limit:
         return None
+    message = await receive()
+    if not message.get("more_body", False) and length <= limit and message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= limit else None
     too_large = length > limit
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         part = message.get("body", b"")
@@ -111,16 +164,15 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
             parts.append(part)
         if not message.get("more_body", False):
             return None if too_large else b"".join(parts)
+        message = await receive()
 
 
-async def send_answer(send: Send, answer: Answer, headers: Mapping[str, str], *, head: bool = False) -> None:
+async def send_answer(send: Send, answer: Answer, headers: list[tuple[bytes, bytes]], *, head: bool = False) -> None:
     """Send an answer with its own and the given headers; of `head` requests the headers alone."""
-    fields = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **headers, **answer.headers}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    body = answer.body
+    headers.append((b"content-type", answer.content_type.encode("latin-1")))
+    headers.append((b"content-length", b"%d" % len(body)))
+    if answer.headers:
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})

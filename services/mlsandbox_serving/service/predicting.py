@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ import numpy as np
 
 from mlsandbox_serving import golden, models
 from mlsandbox_serving.contract import ErrorCode, ModelKind, NotReady
-from mlsandbox_serving.models import ModelSpec, Predictor
+from mlsandbox_serving.models import ModelSpec, Prediction, Predictor
+from mlsandbox_serving.models.feeding import Feed, choose_feed
 from mlsandbox_serving.record import Privacy, described, stack_trace
 from mlsandbox_serving.schema import Columns, Schema, SchemaMismatch
-from mlsandbox_serving.service.decoding import decode
+from mlsandbox_serving.service.model_cost import NO_COST, Cost, measure, why_alone
 from mlsandbox_serving.service.package import DigestMismatch, Package
 from mlsandbox_serving.service.readiness import NotServable, State
 from mlsandbox_serving.service.refusal import RequestRefused
@@ -33,62 +35,86 @@ _LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A request's checked input and its answer, as JSON values.
+    """The answer to one request, as JSON values.
 
     Args:
         columns: the input.
         predictions: one value, or one list of values, per row.
         probabilities: one list per row in the order of the schema's classes; None when the model has none.
-        scores: the highest probability of each row.
     """
 
     columns: Columns
     predictions: list[Any]
     probabilities: list[Any] | None
-    scores: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one batch.
+
+    Args:
+        answers: one for each request: what was predicted, or why it was not.
+        scores: the highest probability of each predicted row.
+    """
+
+    answers: Sequence[Predicted | RequestRefused]
+    scores: NDArray[Any] | None
 
 
 class Served:
     """A model that may be asked.
 
     Args:
-        predictor: the loaded model.
+        feed: asks the loaded model.
         schema: of the model.
         privacy: what of an input may stand in messages for the log.
         state: what /readyz says.
+        cost: how long the model takes.
+        alone: why requests must not be answered together; None when they may.
     """
 
-    def __init__(self, predictor: Predictor, schema: Schema, privacy: Privacy, state: State) -> None:
-        self._predictor = predictor
-        self._schema = schema
-        self._privacy = privacy
+    def __init__(self, feed: Feed, schema: Schema, *, privacy: Privacy, state: State, cost: Cost, alone: str | None) -> None:
+        self.schema = schema
         self.state = state
+        self.cost = cost
+        self.alone = alone
+        self._feed = feed
+        self._privacy = privacy
 
-    def answer(self, body: bytes, *, max_rows: int) -> Predicted:
-        """Decode, check, predict.
+    def predict(self, parts: Sequence[Columns]) -> Outcome:
+        """Ask the model for several requests at once; when it fails on all of them together, for each alone."""
+        if len(parts) > 1:
+            try:
+                prediction = self._ask(Columns.joined(parts))
+            except BaseException:  # noqa: BLE001 - one of them alone tells, and is told
+                alone = [self._alone(part) for part in parts]
+                scores = [one.scores for one in alone if one.scores is not None]
+                return Outcome([one.answers[0] for one in alone], np.concatenate(scores) if scores else None)
+            return Outcome(_split(parts, prediction), _scores(prediction))
+        return self._alone(parts[0])
 
-        Raises:
-            RequestRefused: the body is not what the model takes, or the model raised on it.
-        """
+    def refused(self, mismatch: SchemaMismatch) -> RequestRefused:
+        """What client and log are told of a request that is not what the model takes."""
+        visible = self._privacy.visible(self.schema.names)
+        logged = mismatch.redacted(known=self.schema.names, visible=visible)
+        told = mismatch.without(self._privacy.guarded)
+        return RequestRefused(422, ErrorCode.SCHEMA_MISMATCH, str(told), details=told.to_json(), logged=logged)
+
+    def _alone(self, columns: Columns) -> Outcome:
         try:
-            columns = decode(body, self._schema, max_rows=max_rows)
-        except SchemaMismatch as mismatch:
-            visible = self._privacy.visible(self._schema.names)
-            logged = mismatch.redacted(known=self._schema.names, visible=visible)
-            told = mismatch.without(self._privacy.guarded)
-            raise RequestRefused(422, ErrorCode.SCHEMA_MISMATCH, str(told), details=told.to_json(), logged=logged) from None
-        try:
-            prediction = self._predictor.predict(self._schema.to_input(columns))
-            labels, probabilities = prediction.labels, prediction.probabilities
-            for name, answers in (("predictions", labels), ("rows of probabilities", probabilities)):
-                if answers is not None and (answers.ndim == 0 or len(answers) != columns.rows):
-                    raise RuntimeError(f"the model answered {np.shape(answers)} {name} for {columns.rows} rows")  # noqa: TRY301 - one place tells all of it
+            prediction = self._ask(columns)
         except (ValueError, TypeError) as error:
-            raise self._rejected(error) from error
-        except BaseException as error:
-            raise self._failed(error) from error
-        scores = [] if probabilities is None else np.max(probabilities, axis=1).tolist()
-        return Predicted(columns, as_json(labels), None if probabilities is None else as_json(probabilities), scores)
+            return Outcome([self._rejected(error)], None)
+        except BaseException as error:  # noqa: BLE001 - a model may raise anything, SystemExit too
+            return Outcome([self._failed(error)], None)
+        return Outcome(_split([columns], prediction), _scores(prediction))
+
+    def _ask(self, columns: Columns) -> Prediction:
+        prediction = self._feed.predict(columns)
+        for name, answers in (("predictions", prediction.labels), ("rows of probabilities", prediction.probabilities)):
+            if answers is not None and (answers.ndim == 0 or len(answers) != columns.rows):
+                raise RuntimeError(f"the model answered {np.shape(answers)} {name} for {columns.rows} rows")
+        return prediction
 
     def _rejected(self, error: BaseException) -> RequestRefused:
         message = f"the model does not take these rows: {described(error, texts=not self._privacy.guarded)}"[:_LONGEST_MESSAGE]
@@ -130,9 +156,14 @@ def prepare(package: Package, model_folder: Path, privacy: Privacy) -> Served:
         reason = f"the model cannot be loaded: {described(error, texts=True)}" + (f". Versions: {versions}" if versions else "")
         raise NotServable(State(NotReady.LOAD_FAILED, reason, final=True, details={"libraries": libraries})) from error
     if package.golden is None:
-        return Served(predictor, schema, privacy, State())
+        feed = choose_feed(predictor, schema, None)
+        unproven = "there are no golden rows to compare answers with"
+        return Served(feed, schema, privacy=privacy, state=State(), cost=NO_COST, alone=unproven)
     try:
-        outcome = golden.replay(predictor, schema, package.golden, hidden=privacy.guarded)
+        rows = schema.check_columns(package.golden["columns"])
+        feed = choose_feed(predictor, schema, rows)
+        whole = feed.predict(rows)
+        outcome = golden.compare(whole, rows, schema, package.golden, hidden=privacy.guarded)
     except BaseException as error:
         _log.error("the golden rows cannot be predicted:\n%s", stack_trace(error, texts=privacy.texts))
         versions = golden.libraries_text(moved)
@@ -149,8 +180,33 @@ def prepare(package: Package, model_folder: Path, privacy: Privacy) -> Served:
         reason = golden.reason(outcome, moved)
         _log.error("not served: %s", reason)
         raise NotServable(State(NotReady.GOLDEN_MISMATCH, reason, final=True, details=details, golden=counts))
+    try:
+        cost = measure(feed, rows)
+        alone = why_alone(feed, rows, whole, golden.tolerance_of(package.golden), by_class=schema.output.type == "class", cost=cost)
+    except BaseException as error:  # noqa: BLE001 - it is answered one by one then, and each request is told
+        cost, alone = NO_COST, f"the model fails on a golden row alone: {described(error, texts=privacy.texts)}"
     _log.info("%d golden rows reproduced, %d of them to the bit", outcome.rows, outcome.bit_equal)
-    return Served(predictor, schema, privacy, State(golden=counts))
+    _log.info("one row takes the model %.2f ms; requests are answered %s", cost.one * 1e3, f"alone: {alone}" if alone else "together")
+    return Served(feed, schema, privacy=privacy, state=State(golden=counts), cost=cost, alone=alone)
+
+
+def _split(parts: Sequence[Columns], prediction: Prediction) -> list[Predicted]:
+    labels = as_json(prediction.labels)
+    probabilities = None if prediction.probabilities is None else as_json(prediction.probabilities)
+    if len(parts) == 1:
+        return [Predicted(parts[0], labels, probabilities)]
+    answers = []
+    start = 0
+    for part in parts:
+        end = start + part.rows
+        answers.append(Predicted(part, labels[start:end], None if probabilities is None else probabilities[start:end]))
+        start = end
+    return answers
+
+
+def _scores(prediction: Prediction) -> NDArray[Any] | None:
+    """The highest probability of each row."""
+    return None if prediction.probabilities is None else prediction.probabilities.max(axis=1)
 
 
 def as_json(array: NDArray[Any]) -> list[Any]:

@@ -9,10 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from mlsandbox_serving.contract import ErrorCode, NotReady
-from mlsandbox_serving.record import Facts, Failure, Privacy, described, error_event, feedback_events, prediction_event, stack_trace
+from mlsandbox_serving.contract import ErrorCode, ModelKind, NotReady
+from mlsandbox_serving.prediction_events import PredictionEvents
+from mlsandbox_serving.record import (
+    Facts,
+    Failure,
+    Privacy,
+    described,
+    error_event,
+    feedback_events,
+    stack_trace,
+)
+from mlsandbox_serving.service.answers import Encode
+from mlsandbox_serving.service.batching import Batcher
+from mlsandbox_serving.service.codecs import Decode, decoders
 from mlsandbox_serving.service.exchange import Answer, json_answer
 from mlsandbox_serving.service.feedback import decode_feedback
 from mlsandbox_serving.service.measures import Measures
@@ -23,10 +35,15 @@ from mlsandbox_serving.service.refusal import RequestRefused
 from mlsandbox_serving.service.settings import Settings
 
 if TYPE_CHECKING:
+    from mlsandbox_serving.schema import Columns
+    from mlsandbox_serving.service.answering import ModelAnswers
+    from mlsandbox_serving.service.oip.infer import InferDecoder
     from mlsandbox_serving.service.predicting import Served
 
 _log = logging.getLogger(__name__)
-_RETRY_SECONDS = "1"
+_RETRY_SECONDS: Final = "1"
+_LOOP_BYTES: Final = 32 * 1024
+"""A larger body is decoded in the model's thread."""
 
 
 class Spool(Protocol):
@@ -40,6 +57,9 @@ class Spool(Protocol):
 
     def append(self, record: Mapping[str, object], timestamp: float) -> None:
         """Write one event, or count it as dropped."""
+
+    def append_payloads(self, payloads: Sequence[bytes | None]) -> int:
+        """Write events that are packed already, or count them as dropped; how many are written."""
 
     def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
         """Write events, or count them as dropped; how many are written."""
@@ -81,8 +101,11 @@ class Runtime:
         self._spool = spool
         self._ready_workers = ready_workers if settings.workers > 1 else None
         self._thread = ModelThread()
+        self._batcher = Batcher(self._thread, settings.timeout)
+        self._decoders: Mapping[str, Decode] = {}
+        self._infer: InferDecoder | None = None
+        self._answers: ModelAnswers | None = None
         self._state = LOADING
-        self._served: Served | None = None
         self._loading: asyncio.Task[None] | None = None
         self._stopping = False
         self._privacy = Privacy(
@@ -116,6 +139,9 @@ class Runtime:
         """What /readyz says."""
         if self._stopping:
             return State(NotReady.STOPPING, "the service is stopping", golden=self._state.golden)
+        if self._state.ready and self._batcher.stuck:
+            stuck = f"the model has not answered for more than {2 * self.settings.timeout:g} s"
+            return State(NotReady.MODEL_STUCK, stuck, golden=self._state.golden)
         if self._state.ready and self._spool is not None:
             reason = self._spool.writable()
             if reason is not None:
@@ -132,19 +158,46 @@ class Runtime:
         Raises:
             RequestRefused: 503 with the reason.
         """
-        if self._served is None:
+        if self._answers is None:
             headers = {} if self._state.final else {"retry-after": _RETRY_SECONDS}
             details = {"code": self._state.code, "final": self._state.final}
             raise RequestRefused(503, ErrorCode.NOT_READY, f"not ready: {self._state.reason}", details=details, headers=headers)
 
-    async def predict(self, facts: Facts, body: bytes) -> Answer:
+    async def predict(self, facts: Facts, media_type: str, body: bytes, encode: Encode) -> Answer:
         """Answer a prediction request; its event is in the spool when this returns.
+
+        Args:
+            facts: of the request.
+            media_type: one of codecs.MEDIA_TYPES.
+            body: of the request.
+            encode: writes the answer.
 
         Raises:
             RequestRefused: there is no model yet, or it does not take the body.
         """
         self.refuse_unless_served()
-        return await self._thread.run(lambda: self._predict(facts, body))
+        decode = self._decoders[media_type]
+        return await self._ask(facts, len(body), lambda: (decode(body), encode))
+
+    async def infer(self, facts: Facts, body: bytes, header_length: int | None) -> Answer:
+        """As `predict`, for a request of the Open Inference Protocol.
+
+        Args:
+            facts: of the request.
+            body: of the request.
+            header_length: bytes of its JSON part, when binary tensors follow it.
+        """
+        self.refuse_unless_served()
+        infer = self._infer
+        assert infer is not None  # noqa: S101 - refuse_unless_served
+        return await self._ask(facts, len(body), lambda: infer(body, header_length))
+
+    async def _ask(self, facts: Facts, size: int, decode: Callable[[], tuple[Columns, Encode]]) -> Answer:
+        if size > _LOOP_BYTES:
+            return await self._batcher.ask(facts, columns=None, encode=None, decode=decode)
+        assert self._answers is not None  # noqa: S101 - refuse_unless_served
+        columns, encode = self._answers.decoded(decode)
+        return await self._batcher.ask(facts, columns=columns, encode=encode)
 
     async def feedback(self, facts: Facts, body: bytes) -> Answer:
         """Take labels; their events are in the spool when this returns.
@@ -158,28 +211,12 @@ class Runtime:
         """Write the event of a request that gets no prediction."""
         self._append(error_event(self.identity, facts, failure), facts.timestamp)
 
-    def _predict(self, facts: Facts, body: bytes) -> Answer:
-        assert self._served is not None  # noqa: S101 - refuse_unless_served
-        predicted = self._served.answer(body, max_rows=self.settings.max_rows)
-        content: dict[str, Any] = {"predictions": predicted.predictions}
-        if predicted.probabilities is not None:
-            content["probabilities"] = predicted.probabilities
-        content |= {"model": self.identity.model, "version": self.identity.version, "request_id": facts.request_id}
-        answer = json_answer(200, content)
-        event = prediction_event(
-            self.identity,
-            facts,
-            columns=predicted.columns.by_name,
-            rows=predicted.columns.rows,
-            predictions=predicted.predictions,
-            probabilities=predicted.probabilities,
-            privacy=self._privacy,
-            max_rows=self.settings.max_rows_per_event,
-            classes=self._classes,
-        )
-        self._append(event, facts.timestamp)
-        self.measures.predicted(predicted.predictions, predicted.scores, by_class=self._classes is not None)
-        return answer
+    def flush_measures(self) -> None:
+        """Make what was counted visible to /metrics."""
+        self.measures.queued = self._batcher.waiting
+        if self._spool is not None:
+            self.measures.spooled(self._spool)
+        self.measures.flush()
 
     def _feedback(self, facts: Facts, body: bytes) -> Answer:
         labels = decode_feedback(body, max_items=self.settings.max_rows)
@@ -187,7 +224,6 @@ class Runtime:
             raise _unkept("the service keeps no events", final=True)
         events = feedback_events(self.identity, facts, labels)
         written = self._spool.append_many([(event, facts.timestamp) for event in events])
-        self.measures.spooled(self._spool)
         if written < len(events):
             reason = self._spool.writable() or "the spool did not take them"
             raise _unkept(f"{written} of {len(events)} labels are kept, send all of them again: {reason}", final=False)
@@ -197,22 +233,31 @@ class Runtime:
     def _append(self, event: Mapping[str, object], timestamp: float) -> None:
         if self._spool is not None:
             self._spool.append(event, timestamp)
-            self.measures.spooled(self._spool)
 
     async def _load(self) -> None:
         try:
-            self._served = await self._thread.run(self._prepare)
-            self._state = self._served.state
+            served = await self._thread.submit(self._prepare)
         except NotServable as error:
             self._state = error.state
         except Exception as error:  # noqa: BLE001 - whatever it is, /readyz says so
             _log.error("the model cannot be served:\n%s", stack_trace(error, texts=True))
             self._state = State(NotReady.LOAD_FAILED, described(error, texts=True), final=True)
         else:
+            self._serve(served)
             # What was made so far stays for good: the collector need not look at it for each request again.
             gc.collect()
             gc.freeze()
         self.measures.state(self._state)
+
+    def _serve(self, served: Served) -> None:
+        self._state = served.state
+        events = PredictionEvents(self.identity, self._privacy, max_rows=self.settings.max_rows_per_event, classes=self._classes)
+        kind = ModelKind(self.package.manifest["load"]["kind"])
+        answering = import_module("mlsandbox_serving.service.answering")
+        self._answers = answering.ModelAnswers(served, kind, self.identity, events=events, spool=self._spool, measures=self.measures)
+        self._batcher.open(self._answers)
+        for rows, seconds in served.cost.measured():
+            self.measures.cost(rows, seconds)
 
     def _prepare(self) -> Served:
         if self._privacy.hashed:
@@ -220,6 +265,9 @@ class Runtime:
         # Imports numpy and pandas: here, in the model's thread, while /livez is answered already.
         predicting = import_module("mlsandbox_serving.service.predicting")
         served: Served = predicting.prepare(self.package, self._model_folder(), self._privacy)
+        self._decoders = decoders(served.schema, max_rows=self.settings.max_rows)
+        infer = import_module("mlsandbox_serving.service.oip.infer")
+        self._infer = infer.InferDecoder(served.schema, max_rows=self.settings.max_rows, classes=self._classes)
         return served
 
 

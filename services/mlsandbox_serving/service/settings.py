@@ -45,6 +45,11 @@ class Settings:
     hash_key_file: Path | None = None
     """Holds the key for `hashed` columns."""
 
+    @property
+    def requests_per_worker(self) -> int:
+        """This worker's part of `max_concurrency`, rounded up."""
+        return -(-self.max_concurrency // self.workers)
+
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
         """Read the SANDBOX_* variables.

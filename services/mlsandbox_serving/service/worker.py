@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from mlsandbox_serving import metrics
 from mlsandbox_serving.contract import Env
+from mlsandbox_serving.service import protocol
+from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.exchange import AsgiApp
 from mlsandbox_serving.service.measures import Measures
@@ -22,6 +24,9 @@ from mlsandbox_serving.service.settings import Settings
 from mlsandbox_serving.spool.writer import SpoolWriter
 
 _log = logging.getLogger(__name__)
+_CONNECTIONS_PER_REQUEST = 4
+_SPARE_CONNECTIONS = 100
+"""Clients keep connections open that ask nothing just now; more than this is no client."""
 
 
 def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Path], worker: str, environ: Mapping[str, str]) -> AsgiApp:
@@ -39,6 +44,7 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
     """
     _log_to_stderr()
     settings = Settings.read(environ)
+    access = Access.read(settings.api_keys_file)
     package = Package.read(root)
     shared = _shared_metrics(settings, environ)
     registry = CollectorRegistry()
@@ -47,10 +53,18 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
         settings,
         model_folder=model_folder,
         spool=_spool(settings, worker),
-        measures=Measures(package.identity, str(package.manifest["load"]["kind"]), registry if shared is None else None),
+        measures=Measures(
+            package.identity,
+            str(package.manifest["load"]["kind"]),
+            registry if shared is None else None,
+            limit=max(1, settings.max_concurrency // settings.workers),
+        ),
         ready_workers=None if shared is None else shared.ready_workers,
     )
-    return App(inner, runtime, shared.render if shared is not None else lambda: generate_latest(registry))
+    app = App(inner, runtime, shared.render if shared is not None else lambda: generate_latest(registry), access)
+    connections = _CONNECTIONS_PER_REQUEST * settings.requests_per_worker + _SPARE_CONNECTIONS
+    protocol.install(settings.timeout, connections=connections, told=app.refused_unread)
+    return app
 
 
 def _shared_metrics(settings: Settings, environ: Mapping[str, str]) -> metrics.WorkerMetrics | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from mlsandbox.endpoint import request_of
 from mlsandbox_serving.contract import Env, ErrorCode, Field
+from mlsandbox_serving.service.batching import Outcome, Question
 from mlsandbox_serving.service.exchange import Message, read_body
 from support.asgi import Client, NoResponse, Response
 from support.served import Laid, fitted, lay, people
@@ -178,7 +179,7 @@ def test_a_body_past_the_limit_is_read_for_a_while(parts: int, read: int) -> Non
         left.pop()
         return {"type": "http.request", "body": b"x" * 250, "more_body": bool(left)}
 
-    assert asyncio.run(read_body(receive, {}, 1_000)) is None
+    assert asyncio.run(read_body(receive, None, 1_000)) is None
     assert parts - len(left) == read
 
 
@@ -216,7 +217,7 @@ def test_a_column_called_rows(tmp_path: Path) -> None:
     request = content["application/json"]
     row = request["examples"]["rows"]["value"]["rows"][0]
 
-    assert set(request["examples"]) == {"rows"}
+    assert set(request["examples"]) == {"rows", "columns"}
     assert {"$ref": "#/components/schemas/Row"} not in request["schema"]["anyOf"]
     assert serve(laid).post(row).status == 422
     assert serve(laid).post(request_of(row)).status == 200
@@ -270,15 +271,16 @@ def test_a_slow_prediction_does_not_stop_probes(plain: Laid) -> None:
     go_on = threading.Event()
 
     async def talk(client: Client) -> tuple[Response, Response]:
-        original = served.runtime._served
-        assert original is not None
-        answer = original.answer
+        answers = served.runtime._answers
+        assert answers is not None
+        answer = answers.answer
 
-        def slow(body: bytes, *, max_rows: int) -> Any:
+        def slow(questions: Sequence[Question]) -> Sequence[Outcome]:
             go_on.wait(30)
-            return answer(body, max_rows=max_rows)
+            return answer(questions)
 
-        original.answer = slow  # type: ignore[method-assign]
+        answers.answer = slow  # type: ignore[method-assign]
+        answers.inline = False
         prediction = asyncio.ensure_future(client.post("/predict", rows_of(1)[0]))
         await asyncio.sleep(0)
         live = await client.get("/livez")

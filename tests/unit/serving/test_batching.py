@@ -11,7 +11,7 @@ import pytest
 
 from mlsandbox_serving.record import Facts
 from mlsandbox_serving.schema import Columns
-from mlsandbox_serving.service.answers import Answers
+from mlsandbox_serving.service.answers import NO_HEADERS, Answers
 from mlsandbox_serving.service.batching import INLINE_SECONDS, MOST_ROWS, Batcher, Outcome, Question
 from mlsandbox_serving.service.exchange import Answer
 from mlsandbox_serving.service.model_thread import ModelThread
@@ -22,6 +22,7 @@ class Written:
     """A format."""
 
     content_type = "text/plain"
+    headers = NO_HEADERS
 
     def __call__(self, answers: Answers) -> bytes:
         return repr(answers.predictions).encode()
@@ -173,7 +174,7 @@ def test_a_fault_is_told_to_each_request() -> None:
     async def conversation(batcher: Batcher) -> None:
         model.failure = LookupError("a fault")
         outcomes = await asyncio.gather(ask(batcher, "a"), ask(batcher, "b"), return_exceptions=True)
-        assert outcomes == [model.failure] * 2
+        assert list(outcomes) == [model.failure] * 2
         model.failure = None
         assert (await ask(batcher, "c")).body == b"c"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mlsandbox_serving.service.answers import Answers, Encode
+from mlsandbox_serving.service.answers import NO_HEADERS, Answers, Encode
 from mlsandbox_serving.service.codecs.answer_columns import as_text, columns_of
 from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, NPY
 
@@ -26,6 +26,7 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
 
 class _Json:
     content_type = JSON
+    headers = NO_HEADERS
 
     def __init__(self) -> None:
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -47,6 +48,7 @@ class _Csv:
     """RFC 4180: a header, lines that end in CRLF; null is an empty field, true and false are as in JSON."""
 
     content_type = f"{CSV}; charset=utf-8; header=present"
+    headers = NO_HEADERS
 
     def __call__(self, answers: Answers) -> bytes:
         columns = columns_of(answers)
@@ -59,6 +61,8 @@ class _Csv:
 
 class _Imported:
     """An encoder whose module is imported when it is first used."""
+
+    headers = NO_HEADERS
 
     def __init__(self, content_type: str, module: str, function: str) -> None:
         self.content_type = content_type
