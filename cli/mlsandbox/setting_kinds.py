@@ -120,6 +120,33 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """An address of this machine, or of all its networks; or "localhost"."""
+
+    def parse(self, raw: object, root: Path) -> str:
+        del root
+        from ipaddress import ip_address  # noqa: PLC0415 - not needed to show help
+
+        if raw == "localhost":
+            return "localhost"
+        try:
+            ip_address(raw if isinstance(raw, str) and "%" not in raw else "")  # itself it takes numbers and interfaces, too
+        except ValueError:
+            raise ValueError(f'must be an address such as "127.0.0.1", "0.0.0.0" or "::", not {raw!r}') from None
+        return str(raw)
+
+    def parse_text(self, text: str, root: Path) -> str:
+        return self.parse(text, root)
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"const": "localhost"}]}
+
+    def plain(self, value: object, root: Path) -> object:
+        del root
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Integer:
     """A whole number between two bounds, both included."""
 

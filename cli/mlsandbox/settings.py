@@ -18,6 +18,7 @@ from mlsandbox.setting_kinds import (
     Boolean,
     Choice,
     Duration,
+    Host,
     Integer,
     ListOf,
     LocalPath,
@@ -30,6 +31,7 @@ from mlsandbox.setting_kinds import (
     Table,
     Text,
 )
+from mlsandbox.stack.hosts import LOOPBACK, is_loopback
 from mlsandbox.stack.parts import OPTIONAL
 from mlsandbox_serving.contract import DriftEngine, Port
 
@@ -67,8 +69,8 @@ class ServingConfig:
     max_body: int = setting("Largest request body; more is answered with 413. Bytes.", Size(), 10_000_000)
     max_rows: int = setting("Most rows in one request; more is answered with 413.", Integer(), 100_000)
     memory: int = setting("Memory of the model service; past it the service is started anew. Bytes.", Size(1_000_000), 4 * 1024**3)
-    timeout: float = setting("Longest time for one request. Seconds.", Duration(), 30.0, reserved=True)
-    max_concurrency: int = setting("Most requests at once.", Integer(), 256, reserved=True)
+    timeout: float = setting("Longest time for one request; past it the answer is 504. Seconds.", Duration(), 30.0)
+    max_concurrency: int = setting("Most requests at once, of all workers; more are answered with 503.", Integer(), 256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +166,8 @@ class StackConfig:
         env="SANDBOX_PROFILE",
     )
     exclude: tuple[str, ...] = setting("Services that are left out.", ListOf(Choice(OPTIONAL)), (), env="SANDBOX_EXCLUDE")
-    host: str = setting(
-        "Address that the API binds. Others than loopback need API keys, which this version does not have.",
-        Choice(("127.0.0.1", "::1", "localhost")),
-        "127.0.0.1",
-    )
+    host: str = setting("Address that the API binds; at others than loopback it asks for an API key.", Host(), LOOPBACK)
+    api_keys: bool = setting("Whether the API asks for a key on loopback, too.", Boolean(), default=False)
     ports: Mapping[str, int] = setting("Pinned ports; one that is taken is an error.", NamedValues(Integer(1, 65_535), PORT_NAME), {})
     images: Mapping[str, str] = setting(
         "Container images instead of the usual ones, by the keys of compose/images.toml.", NamedValues(_IMAGE, NAME), {}
@@ -180,6 +179,11 @@ class StackConfig:
         None,
     )
     proxy: str = setting("HTTP proxy of image builds and containers; else HTTPS_PROXY and HTTP_PROXY, with NO_PROXY.", _TEXT, "")
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether the API answers nobody without a key."""
+        return self.api_keys or not is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True)

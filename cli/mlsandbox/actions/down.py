@@ -20,7 +20,8 @@ from mlsandbox.registry import Registry
 from mlsandbox.supervise.transition import State
 from mlsandbox.volumes import contents, remove_all, sizes
 
-TIMEOUT_SECONDS: Final = 60.0
+TIMEOUT_SECONDS: Final = 600.0
+"""Longer than any service needs; each has its own bound, which is less."""
 
 
 def down(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mlsandbox.stack.components.grafana import DASHBOARDS
+from mlsandbox.stack.hosts import bracketed
 from mlsandbox_serving.contract import Port, Route
 
 _PATHS: Final = {Port.DRIFT: Route.REPORT_PAGE, Port.PROMETHEUS: "", Port.ALERTMANAGER: ""}
@@ -20,7 +21,7 @@ def links(ports: Mapping[str, int], host: str) -> Mapping[str, str]:
         ports: of a stack, by name; what has no port is left out.
         host: where they are reached, "127.0.0.1".
     """
-    found = {name: f"http://{f'[{host}]' if ':' in host else host}:{number}" for name, number in ports.items()}
+    found = {name: f"http://{bracketed(host)}:{number}" for name, number in ports.items()}
     grafana = found.get(Port.GRAFANA)
     dashboards = {} if grafana is None else {_name(uid): f"{grafana}/d/{uid}" for uid in DASHBOARDS}
     others = {port.value: f"{found[port]}{path}" for port, path in _PATHS.items() if port in found}

@@ -13,13 +13,13 @@ from mlsandbox.actions.pages import OF_SERVICES, links
 from mlsandbox.engines.base import Engine, Observed, ObservedService
 from mlsandbox.engines.remembered import remembered_engine, remembered_state
 from mlsandbox.errors import NotRunning
+from mlsandbox.stack.hosts import LOOPBACK, bracketed, reached_at
 from mlsandbox.state import State as ProjectState
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
 _WORDS: Final = {State.READY: "healthy", State.UNREADY: "unhealthy", State.BACKOFF: "restarting", State.PENDING: "waiting"}
 _DONE: Final = "done"
-_LOOPBACK: Final = "127.0.0.1"
 _BAD: Final = frozenset({State.UNREADY, State.BACKOFF, State.REFUSED, State.FAILED})
 
 
@@ -64,8 +64,7 @@ class Sight:
         """Addresses of the model services that are running, "api" first."""
         if not self.observed.running:
             return {}
-        host = self.remembered.host or _LOOPBACK
-        shown = f"[{host}]" if ":" in host else host
+        shown = bracketed(reached_at(self.remembered.host or LOOPBACK))
         return {name: f"http://{shown}:{port}" for name, port in self._model_ports.items() if name not in self.stopped}
 
     @property
@@ -73,7 +72,7 @@ class Sight:
         """Addresses of the pages that come with the stack: dashboards, Prometheus, Alertmanager."""
         ports = {**self.remembered.ports, **self.observed.ports}
         there = {service.name for service in self.observed.services if service.state is not State.STOPPED}
-        return links({page: ports[page] for page in OF_SERVICES if page in there and page in ports}, _LOOPBACK)
+        return links({page: ports[page] for page in OF_SERVICES if page in there and page in ports}, LOOPBACK)
 
     @property
     def _model_ports(self) -> Mapping[str, int]:

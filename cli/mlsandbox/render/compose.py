@@ -19,6 +19,7 @@ from mlsandbox.render.containers import (
 from mlsandbox.render.health import healthcheck
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.render.yaml_text import yaml_text
+from mlsandbox.stack.hosts import LOOPBACK, bracketed
 from mlsandbox.stack.spec import (
     Condition,
     DataFolder,
@@ -52,7 +53,6 @@ HEADER: Final = """\
 # Written by `sandbox up`, and written anew by the next one: changes belong in sandbox.toml, or in compose.override.yaml beside it.
 # By hand, from the project's folder: docker compose -f .sandbox/stack/compose.yaml ps
 """
-_PUBLISHED_AT: Final = {"localhost": "127.0.0.1", "::1": "[::1]"}
 _NO_ADDRESS_HERE: Final = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """Otherwise this machine has an address on an internal network too: every account reaches what listens there, and it reaches us."""
 _PIDS: Final = 1_024
@@ -150,7 +150,7 @@ def _service(spec: StackSpec, service: ServiceSpec, places: ContainerPlaces, dig
         "tmpfs": _scratch(service),
         "healthcheck": healthcheck(service),
         "restart": "no" if service.runs_once else "unless-stopped",
-        "stop_grace_period": f"{service.stop_grace:g}s",
+        "stop_grace_period": f"{service.stop_grace:.15g}s",
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -178,8 +178,8 @@ def _condition(spec: StackSpec, needed: str, condition: Condition) -> str:
 
 
 def _published(spec: StackSpec, port: PortSpec) -> str:
-    host = spec.host if port.public else "127.0.0.1"
-    return f"{_PUBLISHED_AT.get(host, host)}:{port.number}:{port.number}"
+    host = spec.host if port.public and spec.host != "localhost" else LOOPBACK
+    return f"{bracketed(host)}:{port.number}:{port.number}"
 
 
 def _mounts(service: ServiceSpec, places: ContainerPlaces) -> list[dict[str, Any]]:

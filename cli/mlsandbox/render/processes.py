@@ -9,6 +9,7 @@ from typing import Final
 
 from mlsandbox.render.config import FOLDER, config_digest, config_files
 from mlsandbox.render.tree import RenderedFile
+from mlsandbox.stack.hosts import LOOPBACK, bracketed, reached_at
 from mlsandbox.stack.spec import (
     Address,
     ConfigPath,
@@ -18,6 +19,7 @@ from mlsandbox.stack.spec import (
     ListenHost,
     ListenPort,
     PackagePath,
+    PortSpec,
     Probe,
     ProgramEnvironment,
     SecretFile,
@@ -26,9 +28,8 @@ from mlsandbox.stack.spec import (
     Value,
 )
 from mlsandbox.supervise.spec import HttpProbe, Need, ProcessSpec
+from mlsandbox_serving.contract import Env
 
-_LOOPBACK: Final = "127.0.0.1"
-_REACHED_AT: Final = {"0.0.0.0": _LOOPBACK, "::": "::1"}  # noqa: S104 - what answers for "all addresses"
 _DECIDING: Final = frozenset(
     {"TZ", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"}
 )
@@ -117,9 +118,10 @@ class _Resolver:
             case str():
                 return value
             case Address(service, port):
-                return f"{_LOOPBACK}:{self.spec.service(service).port(port).number}"
+                asked = self.spec.service(service).port(port)
+                return f"{bracketed(self.host(asked))}:{asked.number}"
             case ListenHost(public):
-                return self.spec.host if public else _LOOPBACK
+                return self.spec.host if public else LOOPBACK
             case ListenPort(port):
                 return str(self.service.port(port).number)
             case Joined(parts):
@@ -145,8 +147,13 @@ class _Resolver:
         if probe is None:
             return None
         port = self.service.port(probe.port)
-        host = _REACHED_AT.get(self.spec.host, self.spec.host) if port.public else _LOOPBACK
-        return HttpProbe(host, port.number, probe.path, probe.period, probe.identified)
+        key_file = self.service.env.get(Env.API_KEYS_FILE)
+        shown = None if key_file is None else self.text(key_file)
+        return HttpProbe(self.host(port), port.number, probe.path, probe.period, probe.identified, shown)
+
+    def host(self, port: PortSpec) -> str:
+        """Where this machine reaches a port."""
+        return reached_at(self.spec.host) if port.public else LOOPBACK
 
 
 def _process(service: ServiceSpec, resolver: _Resolver, environ: Mapping[str, str], config: str | None) -> ProcessSpec:

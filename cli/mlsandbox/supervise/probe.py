@@ -7,9 +7,12 @@ import json
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
+from mlsandbox.key_file import first_key
 from mlsandbox.supervise.spec import HttpProbe
+from mlsandbox_serving.contract import Header
 
 _LARGEST_ANSWER: Final = 256 * 1024
 
@@ -71,7 +74,10 @@ async def _get(probe: HttpProbe) -> bytes:
     reader, writer = await asyncio.open_connection(probe.host, probe.port, limit=_LARGEST_ANSWER)
     try:
         # HTTP/1.0: the answer ends with the connection and is never chunked.
-        writer.write(f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}:{probe.port}\r\nAccept: application/json\r\n\r\n".encode())
+        key = None if probe.key_file is None else first_key(Path(probe.key_file))
+        keyed = "" if key is None else f"{Header.API_KEY}: {key}\r\n"
+        head = f"GET {probe.path} HTTP/1.0\r\nHost: {probe.host}:{probe.port}\r\nAccept: application/json\r\n{keyed}\r\n"
+        writer.write(head.encode())
         await writer.drain()
         return await _read_answer(reader)
     finally:

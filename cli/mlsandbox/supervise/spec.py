@@ -31,6 +31,8 @@ class HttpProbe:
     """Seconds between two tries while starting; ten times as long once ready."""
     identified: bool = True
     """The JSON body must hold our own `stack_id`; anything else is another process on that port."""
+    key_file: str | None = None
+    """Holds the API keys of a service that tells all only to who has one; the first is sent."""
 
 
 @dataclass(frozen=True, slots=True)

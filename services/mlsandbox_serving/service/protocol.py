@@ -232,8 +232,9 @@ class HttptoolsGuard(Guard):
         lines = [b"%b %b HTTP/%b" % (self.scope["method"].encode(), self.url, self.scope["http_version"].encode())]
         for name, value in self.headers:
             if name == b"connection":
-                value = b",".join(token for token in value.split(b",") if token.strip().lower() not in _NOT_OURS)  # noqa: PLW2901
-            if value and name not in _NOT_OURS:
+                kept = b",".join(token for token in value.split(b",") if token.strip().lower() not in _NOT_OURS)
+                lines += [b"connection: %b" % kept] if kept else []
+            elif name not in _NOT_OURS:
                 lines.append(b"%b: %b" % (name, value))
         self.parser = type(self.parser)(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
@@ -311,7 +312,7 @@ def _watch(connection: Any, timeout: float) -> None:
     """Let the system find out that the other end is gone: by probes when nothing is sent, by missing acknowledgements else."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     options += [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _KEPT_ALIVE if hasattr(socket, name)]
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; https://www.rfc-editor.org/rfc/rfc5482
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; RFC 5482
         options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000)))
     try:
         for level, name, value in options:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mlsandbox.errors import ConfigInvalid, ProjectNotFound
 from mlsandbox.project import Override, Project, find_project, load_project, name_in, read_project
+from mlsandbox.setting_kinds import Duration
+from mlsandbox.setting_reader import SettingReader
+from mlsandbox.settings import setting
 
 ROOT = Path("/projects/churn")
 MINIMAL = """\
@@ -16,6 +20,13 @@ name = "churn-demo"
 [models.churn]
 path = "model/model.joblib"
 """
+
+
+@dataclass(frozen=True)
+class Later:
+    """Settings of a later version."""
+
+    speed: float = setting("How fast.", Duration(), 1.0, reserved=True)
 
 
 def read(text: str = MINIMAL, *, overrides: tuple[Override, ...] = (), **environ: str) -> Project:
@@ -108,7 +119,7 @@ def test_all_mistakes_are_told_at_once_with_line_and_nearest_key() -> None:
         ("[models.churn.serving]\nworkers = true", "must be a whole number"),
         ('[models.churn.serving]\nmax_body = "10 apples"', "must be a size"),
         ("[log]\ninputs = 1", "must be true or false"),
-        ('[stack]\nhost = "0.0.0.0"', "must be '127.0.0.1' or"),
+        ('[stack]\nhost = "example.org"', 'must be an address such as "127.0.0.1"'),
         ('[stack]\nengine = "podman"', "must be 'auto' or 'docker' or 'embedded'"),
         ("[stack.ports]\nweb = 80", "is a name that must be a port"),
         ("[stack.ports]\napi = 70000", "must be from 1 to 65535"),
@@ -164,8 +175,31 @@ def test_paths_stay_in_the_project(path: str) -> None:
 
 def test_reserved_settings_are_checked_and_named() -> None:
     """A setting that has no effect yet must be accepted, checked, and listed."""
-    assert read(MINIMAL + '\n[models.churn.serving]\ntimeout = "5s"\n').reserved == ("models.churn.serving.timeout",)
-    assert "must be a duration" in faults(MINIMAL + "\n[models.churn.serving]\ntimeout = 5\n")
+    for given, listed, problems in (("5s", ["speed"], 0), (5, [], 1)):
+        reader = SettingReader(ROOT, "", environ={}, overrides=())
+        reader.read(Later, {"speed": given})
+        assert (reader.reserved, len(reader.faults)) == (listed, problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("", False),
+        ("api_keys = true", True),
+        *((f'host = "{host}"', False) for host in ("127.0.0.1", "127.0.0.2", "::1", "localhost")),
+        *((f'host = "{host}"', True) for host in ("0.0.0.0", "::", "192.168.7.5", "fd00::5")),  # noqa: S104 - a value
+        ('host = "0.0.0.0"\napi_keys = false', True),
+    ],
+)
+def test_who_needs_a_key(text: str, *, asks: bool) -> None:
+    """The API must ask for keys wherever others than this machine reach it, and on loopback when that is wanted."""
+    assert read(f"{MINIMAL}\n[stack]\n{text}\n").stack.asks_for_keys is asks
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1:80", "fe80::1%eth0", "[::1]", "0", ""])
+def test_hosts_that_cannot_be_meant(host: str) -> None:
+    """What is no address must be refused."""
+    assert "must be an address such as" in faults(f'{MINIMAL}\n[stack]\nhost = "{host}"\n')
 
 
 def test_a_project_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ class ModelInputs:
     workers: int = 1
     max_body_bytes: int = 10_000_000
     max_rows: int = 100_000
+    timeout_seconds: float = 30.0
+    max_concurrency: int = 256
     memory_bytes: int = 4 * 1024**3
     has_hashed_columns: bool = False
     latency_p95_seconds: float = 0.05
@@ -50,6 +52,8 @@ class StackInputs:
     """For each of `port_names` its number."""
     parts: frozenset[str]
     """Names of the components that it has: `parts.chosen_parts`."""
+    api_keys: bool = False
+    """Whether the model services ask for one."""
     log_inputs: bool = True
     log_retention_seconds: float = 604_800.0
     spool_bytes: int = 1_000_000_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mlsandbox.stack.components import shipper
 from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
 from mlsandbox.stack.spec import (
@@ -22,6 +24,9 @@ from mlsandbox_serving.contract import Env, Port, Route
 
 NAME = "api"
 HASH_KEY = SecretFile("hash-key")
+API_KEYS = SecretFile("api-keys")
+_STOP_SECONDS: Final = 10.0
+"""Besides the requests that are still answered: loading them, and leaving the spool."""
 
 
 def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
@@ -36,6 +41,8 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         Env.MAX_ROWS_PER_EVENT: str(inputs.max_rows_per_event),
         Env.MAX_BODY_BYTES: str(model.max_body_bytes),
         Env.MAX_ROWS: str(model.max_rows),
+        Env.TIMEOUT_SECONDS: f"{model.timeout_seconds:.15g}",
+        Env.MAX_CONCURRENCY: str(model.max_concurrency),
         Env.WORKERS: str(model.workers),
         "BENTOML_DO_NOT_TRACK": "true",
         # Threads of a model that wait for each other by spinning take the processor from those they wait for: on a busy machine, or
@@ -44,6 +51,8 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
     }
     if model.has_hashed_columns:
         env[Env.HASH_KEY_FILE] = HASH_KEY
+    if inputs.api_keys:
+        env[Env.API_KEYS_FILE] = API_KEYS
     return ServiceSpec(
         name=inputs.named(NAME, model),
         environment=model.environment,
@@ -55,6 +64,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         readiness=Probe(port, Route.READY),
         needs={inputs.named(shipper.NAME, model): Condition.STARTED},  # events wait in the spool: predictions need no shipper
         resources=Resources(memory_bytes=model.memory_bytes),
+        stop_grace=model.timeout_seconds + _STOP_SECONDS,
         package=model.package,
     )
 
