@@ -6,7 +6,6 @@ counted nor leaves a gauge behind: its files are folded into one, and its live g
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import fcntl
 import json
@@ -77,20 +76,6 @@ def gauge(metric: Metric, registry: CollectorRegistry | None = None) -> Gauge:
 def histogram(metric: Metric, registry: CollectorRegistry | None = None) -> Histogram:
     """As `counter`, of a histogram, with the contract's buckets."""
     return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
-
-
-def observe_many(histogram: Histogram, values: Iterable[float]) -> None:
-    """Observe many values with one change per bucket instead of one per value."""
-    bounds = histogram._upper_bounds  # noqa: SLF001 - no public way to add more than one; a test holds the installed version to it
-    counts = [0] * len(bounds)
-    total = 0.0
-    for value in values:
-        counts[bisect.bisect_left(bounds, value)] += 1
-        total += value
-    for bucket, count in zip(histogram._buckets, counts, strict=True):  # noqa: SLF001
-        if count:
-            bucket.inc(count)
-    histogram._sum.inc(total)  # noqa: SLF001
 
 
 class WorkerMetrics:
