@@ -51,8 +51,8 @@ def as_text(value: Any) -> str:
 
 def _columns(name: str, values: list[Any], classes: Sequence[Any] | None) -> dict[str, list[Any]]:
     leaves, shape = flattened(values)
-    if len(shape) == 1:
-        return {name: leaves}
+    if len(shape) == 1 or not leaves:
+        return {name: values}
     width = math.prod(shape[1:])
     endings = ["_".join(map(str, place)) for place in product(*map(range, shape[1:]))]
     told = [as_text(one) for one in classes or ()]
