@@ -16,6 +16,8 @@ from mlsandbox_serving.forward.messages import Event
 _INT64: Final = range(-(2**63), 2**63)
 _LONGEST_KEY: Final = 512
 """Searched text is cut here; the body keeps all of it."""
+_as_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+"""What was decoded holds nothing that holds itself."""
 
 
 class Row(NamedTuple):
@@ -100,9 +102,9 @@ def _content_id(tag: str, time: int, body: str) -> str:
 
 def _body(record: dict[str, Any]) -> str:
     try:
-        return _utf8(json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+        return _utf8(_as_json(record))
     except (TypeError, ValueError, RecursionError):
-        return _utf8(json.dumps(_json_value(record, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+        return _utf8(_as_json(_json_value(record, 0)))
 
 
 def _json_value(value: object, depth: int) -> object:
@@ -122,4 +124,4 @@ def _json_value(value: object, depth: int) -> object:
 
 def _utf8(text: str) -> str:
     """The text without lone surrogates, which stand for bytes that were no UTF-8 and which SQLite refuses."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
