@@ -31,14 +31,17 @@ def unable(problem: Exception, environ: Mapping[str, str]) -> AsgiApp:
         "details": {},
         "golden": None,
     }
-    refusal = {"error": {"code": ErrorCode.NOT_READY, "message": reason, "details": {}, "request_id": ""}}
+    facts = {"code": ErrorCode.NOT_READY, "details": {}, "request_id": ""}
+    refusal = {"error": {**facts, "message": reason}}
+    refusal_v2 = {**facts, "error": reason}  # the Open Inference Protocol has a text there
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            alive = scope["path"] == Route.LIVE
-            body = {"live": True} if alive else not_ready if scope["path"] == Route.READY else refusal
+            path = scope["path"]
+            alive = path in {Route.LIVE, Route.V2_LIVE}
+            body = {"live": True} if alive else not_ready if path == Route.READY else refusal_v2 if path.startswith(Route.V2) else refusal
             await _answer(send, 200 if alive else 503, body)
 
     return application

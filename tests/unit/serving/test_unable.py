@@ -24,3 +24,16 @@ def test_a_service_that_cannot_start_must_refuse_for_good() -> None:
         assert predicted.json()["error"]["code"] == "NOT_READY"
 
     asyncio.run(ask())
+
+
+def test_clients_of_the_inference_protocol_are_told_as_they_expect() -> None:
+    """Under /v2 a worker that cannot be put together must be live, and give its reason as the text that the protocol has."""
+
+    async def ask() -> None:
+        async with Client(unable(ImportError("no module named numpy"), {})) as client:
+            live, ready = await client.get(Route.V2_LIVE), await client.get(Route.V2_READY)
+        assert (live.status, live.json()) == (200, {"live": True})
+        assert ready.status == 503
+        assert "no module named numpy" in ready.json()["error"]
+
+    asyncio.run(ask())
