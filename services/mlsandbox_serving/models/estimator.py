@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mlsandbox_serving.models import label_rules
 from mlsandbox_serving.models.base import ModelSpec, ModelUnsupported, Prediction, Predictor, as_classes, as_labels, as_probabilities
 
 
@@ -22,7 +23,7 @@ class EstimatorPredictor:
         self.classes = as_classes(model)
         self._prepare, self._final = _split(model)
         self._has_probabilities = callable(getattr(model, "predict_proba", None))
-        self._probabilities_decide = _labels_follow_probabilities(self._final)
+        self._label_rule = label_rules.rule_of(self._final)
 
     def predict(self, model_input: Any) -> Prediction:
         """Labels are what the model's own `predict` says."""
@@ -35,8 +36,10 @@ class EstimatorPredictor:
             self._has_probabilities = False
             return Prediction(as_labels(self._final.predict(prepared)))
         probabilities = as_probabilities(raw)
-        if self._probabilities_decide and probabilities is not None:
-            return Prediction(self._final.classes_.take(probabilities.argmax(axis=1), axis=0), probabilities)
+        if self._label_rule is not None and probabilities is not None:
+            labels = self._label_rule(self._final, probabilities)
+            if labels is not None:
+                return Prediction(labels, probabilities)
         return Prediction(as_labels(self._final.predict(prepared)), probabilities)
 
 
@@ -71,12 +74,3 @@ def _split(model: Any) -> tuple[Callable[[Any], Any], Any]:
 
 def _unchanged(data: Any) -> Any:
     return data
-
-
-def _labels_follow_probabilities(estimator: Any) -> bool:
-    """Whether `predict` is by definition the class with the highest probability: true of scikit-learn's forests."""
-    for base in type(estimator).__mro__:
-        if "predict" in vars(base):
-            name = (base.__module__, base.__qualname__)
-            return name == ("sklearn.ensemble._forest", "ForestClassifier") and getattr(estimator, "n_outputs_", 0) == 1
-    return False
