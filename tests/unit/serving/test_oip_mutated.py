@@ -157,13 +157,14 @@ def test_damaged_requests_are_told_what_is_wrong(place: int) -> None:
 
 
 def test_what_is_announced_takes_no_memory() -> None:
-    """Sizes that a request only announces must take no memory: it grows with what was sent."""
+    """Sizes that a request only announces, and elements past them, must take no memory: it grows with the rows that were sent."""
     decoder = InferDecoder(MIXED, max_rows=10**12, classes=None)
     tensors = [
         body(tensor("all", "FP64", [], [10**9, 4])),
         body(tensor("all", "FP64", [], [10**9, 4]), binary=[0]),
         body(*(tensor(name, "BYTES", [], [10**9]) for name in "abcd"), binary=[0, 1, 2, 3]),
         body(tensor("all", "INT8", [], [10**11, 4], binary_data_size=10**18)),
+        body(tensor("c", "BYTES", [""] * 500_000, [1]), binary=[0]),
     ]
     tracemalloc.start()
     try:

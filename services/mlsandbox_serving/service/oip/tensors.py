@@ -61,8 +61,7 @@ def from_bytes(tensor: Input, layout: Layout, data: memoryview) -> Values:
         RequestRefused: 400, these are not the bytes of so many elements.
     """
     if tensor.datatype == datatypes.BYTES:
-        texts = [_text(element, layout) for element in _split(data, layout)]
-        return _reread(texts, tensor.parameter("content_type"), layout)
+        return _reread(_texts(data, layout), tensor.parameter("content_type"), layout)
     expected = layout.size * datatypes.SIZES[tensor.datatype]
     if len(data) != expected:
         refuse(f"{layout.where}: {layout.size} elements of {tensor.datatype} are {expected} bytes, not {len(data)}")
@@ -190,25 +189,23 @@ def _rounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         return numbers.astype(np.float32).astype(np.float64)
 
 
-def _split(data: memoryview, layout: Layout) -> list[memoryview]:
+def _texts(data: memoryview, layout: Layout) -> list[str]:
     """Elements of BYTES: each its length in 4 bytes, then so many bytes."""
-    elements: list[memoryview] = []
+    texts: list[str] = []
     place, end = 0, len(data)
-    while place < end:
+    while place < end and len(texts) < layout.size:
         start = place + _LENGTH.size
         if start > end or start + (length := _LENGTH.unpack_from(data, place)[0]) > end:
-            refuse(f"{layout.where}: its binary data ends within element {len(elements)}")
+            refuse(f"{layout.where}: its binary data ends within element {len(texts)}")
         place = start + length
-        elements.append(data[start:place])
-    _refuse_count(len(elements), layout)
-    return elements
-
-
-def _text(element: memoryview, layout: Layout) -> str:
-    try:
-        return str(element, "utf-8")
-    except UnicodeDecodeError:
-        refuse(f"{layout.where}: an element of BYTES is not UTF-8")
+        try:
+            texts.append(str(data[start:place], "utf-8"))
+        except UnicodeDecodeError:
+            refuse(f"{layout.where}: element {len(texts)} is not UTF-8")
+    if place < end or len(texts) < layout.size:
+        more = "more" if place < end else "fewer"
+        refuse(f"{layout.where}: its binary data has {more} elements than {layout.size}, which its shape says")
+    return texts
 
 
 def _reread(values: list[Any], content_type: Any, layout: Layout) -> list[Any]:
