@@ -18,6 +18,8 @@ from mlsandbox_serving.contract import ENVELOPES, Header, Route
 
 TIMEOUT_SECONDS: Final = 60.0
 _JSON: Final = {"content-type": "application/json"}
+_UNAUTHORIZED: Final = http.HTTPStatus.UNAUTHORIZED
+_WITH_KEY: Final = "set SANDBOX_API_KEY to a key that the service knows, or unset it   which there are: sandbox keys list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,18 @@ class Answer:
 class Endpoint:
     """One service at one address."""
 
-    def __init__(self, url: str, *, timeout: float | None = None, origin: str | None = None) -> None:
+    def __init__(self, url: str, *, timeout: float | None = None, origin: str | None = None, key: str | None = None) -> None:
         """Connect at the first request.
 
         Args:
             url: "http://127.0.0.1:7310".
             timeout: seconds for one answer; None: TIMEOUT_SECONDS.
             origin: `contract.Origin` of the rows, when nobody means them.
+            key: API key, for a service that asks for one.
         """
         self.url = url
-        self._headers = _JSON if origin is None else {**_JSON, Header.ORIGIN: origin}
+        self._keyed = {} if key is None else {Header.API_KEY: key}
+        self._headers = {**_JSON, **self._keyed, **({} if origin is None else {Header.ORIGIN: origin})}
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout or TIMEOUT_SECONDS)
 
@@ -66,7 +70,8 @@ class Endpoint:
         if answer.status == http.HTTPStatus.OK:
             return answer
         what, why, details = _refusal(answer)
-        raise PredictionFailed(what, why=why, fix=f"compare with what the model takes: curl {self.url}{Route.SCHEMA}", details=details)
+        fix = _WITH_KEY if answer.status == _UNAUTHORIZED else f"compare with what the model takes: curl {self.url}{Route.SCHEMA}"
+        raise PredictionFailed(what, why=why, fix=fix, details=details)
 
     def feedback(self, labels: Sequence[Mapping[str, object]]) -> Answer:
         """Hand in labels, all or none: `{"request_id", "row", "label"}` each.
@@ -79,7 +84,8 @@ class Endpoint:
         if answer.status == http.HTTPStatus.ACCEPTED:
             return answer
         what, why, details = _refusal(answer)
-        raise FeedbackRefused(what, why=why, fix="see how the service is: sandbox status", details=details)
+        fix = _WITH_KEY if answer.status == _UNAUTHORIZED else "see how the service is: sandbox status"
+        raise FeedbackRefused(what, why=why, fix=fix, details=details)
 
     def schema(self) -> Mapping[str, Any]:
         """The model's signature, schema.json.
@@ -89,14 +95,17 @@ class Endpoint:
         """
         answer = self._send("GET", Route.SCHEMA, None)
         if answer.status != http.HTTPStatus.OK or not isinstance(answer.body, dict):
-            raise NotRunning(f"{self.url}{Route.SCHEMA} answered {answer.status}", why=str(answer.body), fix="look at it: sandbox status")
+            fix = _WITH_KEY if answer.status == _UNAUTHORIZED else "look at it: sandbox status"
+            raise NotRunning(f"{self.url}{Route.SCHEMA} answered {answer.status}", why=str(answer.body), fix=fix)
         return answer.body
 
     def _send(self, method: str, path: str, text: str | None) -> Answer:
         began = time.perf_counter()
         self._forget_closed()
         try:
-            self._connection.request(method, path, None if text is None else text.encode(), self._headers if text is not None else {})
+            self._connection.request(
+                method, path, None if text is None else text.encode(), self._headers if text is not None else self._keyed
+            )
             response = self._connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -131,7 +140,14 @@ def request_of(row: Mapping[str, object]) -> Mapping[str, object]:
     return {"rows": [row]} if row.keys() & set(ENVELOPES) else row
 
 
-def curl_line(url: str, body: object) -> str:
-    """The same request as one line for a shell."""
+def curl_line(url: str, body: object, key: str | None = None) -> str:
+    """The same request as one line for a shell.
+
+    Args:
+        url: "http://127.0.0.1:7310".
+        body: as for `predict`.
+        key: how a shell finds the API key, between double quotes: "$SANDBOX_API_KEY".
+    """
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    return f"curl -s {url}{Route.PREDICT} -H {shlex.quote('content-type: application/json')} -d {shlex.quote(text)}"
+    keyed = "" if key is None else f' -H "{Header.API_KEY}: {key}"'
+    return f"curl -s {url}{Route.PREDICT} -H {shlex.quote('content-type: application/json')}{keyed} -d {shlex.quote(text)}"

@@ -6,9 +6,12 @@ second while a service starts: hence a socket and HTTP/1.0 by hand, since import
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
+
+from mlsandbox_serving.env_names import Env
 
 _SECONDS = 4.0
 _SHOWN_BYTES = 4_000
@@ -38,7 +41,7 @@ def ask(port: int, path: str) -> tuple[bool, str]:
     """
     deadline = time.monotonic() + _SECONDS
     with socket.create_connection(("127.0.0.1", port), _SECONDS) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n{_key_header()}\r\n".encode())
         received = b""
         body = None
         while body is None or len(body) < _SHOWN_BYTES:
@@ -52,6 +55,16 @@ def ask(port: int, path: str) -> tuple[bool, str]:
             if body is None and len(received) > _HEAD_BYTES:
                 raise ValueError("no end of its headers")
     return _is_success(received), (body or b"").decode("utf-8", "replace")
+
+
+def _key_header() -> str:
+    """With the first API key, where there is one: a service tells all only to who has one."""
+    try:
+        with open(os.environ.get(Env.API_KEYS_FILE) or os.devnull, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes longer to import
+            keys = [line.rpartition(":")[2].strip() for line in file if line.strip() and not line.lstrip().startswith("#")]
+    except (OSError, ValueError):
+        return ""
+    return f"X-API-Key: {keys[0]}\r\n" if keys else ""
 
 
 def _is_success(received: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from mlsandbox.drift_status import DriftReport, drift_report
 from mlsandbox.endpoint import Endpoint
 from mlsandbox.errors import UsageError
 from mlsandbox.project import Project
+from mlsandbox.secrets import api_key
 from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.settings import ModelConfig
 from mlsandbox_serving.contract import Origin
@@ -69,7 +71,7 @@ def inject_drift(
     watched = drift_report(drift_port(sight))
     package = served_package(project, config.name, sight.remembered.served.get(config.name))
     _refuse_while_learning(watched, config.name, package.version)
-    with Endpoint(url, timeout=timeout, origin=Origin.INJECTED) as endpoint:
+    with Endpoint(url, timeout=timeout, origin=Origin.INJECTED, key=api_key(project.state_dir, os.environ)) as endpoint:
         schema = endpoint.schema()
         column = _column(schema, options.column, config)
         refuse_uncompared(watched, config.name, package.version, options.column)

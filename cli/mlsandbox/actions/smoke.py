@@ -56,14 +56,19 @@ def _form(package: Package) -> dict[str, object]:
     return {column["name"]: (column["categories"] or [_FORMS.get(column["type"], "…")])[0] for column in schema["columns"]}
 
 
-def smoke_prediction(url: str, row: Mapping[str, object]) -> SmokePrediction:
+def smoke_prediction(url: str, row: Mapping[str, object], key: str | None) -> SmokePrediction:
     """Ask for a prediction of one row.
+
+    Args:
+        url: of the model service.
+        row: as the model takes it.
+        key: API key, if there is one.
 
     Raises:
         SmokeFailed: the endpoint refused the row or failed.
         NotRunning: nobody answers.
     """
-    with Endpoint(url, origin=Origin.EXAMPLE) as endpoint:
+    with Endpoint(url, origin=Origin.EXAMPLE, key=key) as endpoint:
         try:
             answer = endpoint.predict(request_of(row))
         except PredictionFailed as error:

@@ -5,6 +5,7 @@ Read `up` from top to bottom; everything that it calls is either a pure plan or 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,8 +30,10 @@ from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import FILE_NAME, Project
 from mlsandbox.project_lock import project_lock
+from mlsandbox.secrets import api_key, key_for_shell, key_path
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.components.grafana import PASSWORD
+from mlsandbox.stack.hosts import is_loopback
 from mlsandbox.stack.parts import DRIFT
 from mlsandbox.state import State, load_state, save_state, set_aside
 from mlsandbox_serving.contract import Port
@@ -68,7 +71,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         runner = ENGINES[engine](project.root)
         observed = runner.observe()  # first, so that an engine that is not there ends it at once
         engines = drift_engines(project, engine)
-        notes = _notes(project, engine, engines, remembered)
+        notes = (*_key_notes(project), *_notes(project, engine, engines, remembered))
         told_now = with_licence_told(engines, remembered.told) if _has_drift(project, engine) else remembered.told
         for note in notes:
             report.note(note)
@@ -86,7 +89,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         result = replace(_result(project, packages, look(project.root), started, began), notes=notes)
         if started.unchanged or not options.wait:
             return result
-        result = _proven(result, rows, runner, ran_before=started.ran_before)
+        result = _proven(result, rows, runner, project, ran_before=started.ran_before)
         save_state(project.state_dir, replace(started.state, served=job.versions, proven=runner.observe().stack_id))
         _mark(project, job.versions, remembered, started.state.ports, report)
     return replace(result, elapsed=time.monotonic() - began)
@@ -109,6 +112,15 @@ def _notes(project: Project, engine: str, engines: DriftEngines, remembered: Sta
     return (*engines.notes, *licence_notes(engines, remembered.told))
 
 
+def _key_notes(project: Project) -> tuple[str, ...]:
+    """Who reaches the API, and where the first key is, once."""
+    stack, keys = project.stack, key_path(project.state_dir)
+    found = [] if is_loopback(stack.host) else [f"the API binds {stack.host}: other machines reach it, with an API key and over plain HTTP"]
+    if stack.asks_for_keys and not keys.exists():
+        found.append(f"the API asks for a key: the first is made in {keys}   another one: sandbox keys add NAME")
+    return tuple(found)
+
+
 def _has_drift(project: Project, engine: str) -> bool:
     return DRIFT in parts_of(project, engine, programs_on_path())
 
@@ -127,10 +139,10 @@ def _check(project: Project) -> None:
         )
 
 
-def _proven(result: UpResult, rows: Mapping[str, Mapping[str, object]], engine: Engine, *, ran_before: bool) -> UpResult:
+def _proven(result: UpResult, rows: Mapping[str, Mapping[str, object]], engine: Engine, project: Project, *, ran_before: bool) -> UpResult:
     """The result with a prediction; a stack that was just started and does not answer is stopped again."""
     try:
-        return _prove(result, rows)
+        return _prove(result, rows, project)
     except BaseException as error:
         if not ran_before:
             engine.apply(engine.plan_stop(None, engine.observe()), lambda _: None, timeout=TIMEOUT_SECONDS)
@@ -139,13 +151,15 @@ def _proven(result: UpResult, rows: Mapping[str, Mapping[str, object]], engine: 
         raise
 
 
-def _prove(result: UpResult, rows: Mapping[str, Mapping[str, object]]) -> UpResult:
+def _prove(result: UpResult, rows: Mapping[str, Mapping[str, object]], project: Project) -> UpResult:
     """Ask every model for a prediction; the first one's is shown."""
     models = list(rows)
     urls = {model: result.endpoints[suffixed(Port.API, models, model)] for model in models}
-    smokes = {name: smoke_prediction(urls[name], row) for name, row in rows.items()}
+    key = api_key(project.state_dir, os.environ)
+    smokes = {name: smoke_prediction(urls[name], row, key) for name, row in rows.items()}
     first = models[0]
-    return replace(result, smoke=smokes[first], curl=curl_line(urls[first], request_of(rows[first])))
+    shown = key_for_shell(project.state_dir, os.environ) if project.stack.asks_for_keys else None
+    return replace(result, smoke=smokes[first], curl=curl_line(urls[first], request_of(rows[first]), shown))
 
 
 def _result(project: Project, packages: Sequence[Package], sight: Sight, started: Started, began: float) -> UpResult:

@@ -53,6 +53,7 @@ COMMANDS: Final = (
     Command("logs", "Look", "Show what services wrote, or logged requests and errors."),
     Command("ls", "Look", "List the stacks of this machine."),
     Command("doctor", "Look", "Check this machine and this project."),
+    Command("keys", "Set up", "Show who has a key to the API, give one, take one away."),
     Command("config", "Set up", "Show, check or describe sandbox.toml."),
     Command("completion", "Set up", "Print the completion script of a shell."),
     Command("help", "Set up", "Explain a command, a topic or an error code.", "help_"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from mlsandbox.actions.sight import endpoint_of, look
 from mlsandbox.cli.session import Session
 from mlsandbox.endpoint import Endpoint
 from mlsandbox.errors import Exit
+from mlsandbox.secrets import api_key
 from mlsandbox.views.feedback import import_text
 
 EXAMPLES = """\
@@ -46,7 +48,7 @@ def command(
     project, sight = session.project(), look(session.root())
     url = endpoint_of(sight, model)
     config = project.models[model or next(iter(project.models))]
-    with Endpoint(url, timeout=session.options.timeout) as endpoint:
+    with Endpoint(url, timeout=session.options.timeout, key=api_key(project.state_dir, os.environ)) as endpoint:
         output = endpoint.schema()["output"]
         lines = read_labels(
             file,

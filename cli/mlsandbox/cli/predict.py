@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from mlsandbox.cli.session import Session
 from mlsandbox.endpoint import Endpoint, curl_line, request_of
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
+from mlsandbox.secrets import api_key, key_for_shell
 from mlsandbox.views.predict import prediction_text, row_text
 from mlsandbox_serving.contract import Origin
 
@@ -46,7 +48,8 @@ def command(
     url = endpoint_of(sight, model)
     config = project.models[model or next(iter(project.models))]
     package = None if request is not None else action.served_package(project, config.name, sight.remembered.served.get(config.name))
-    with Endpoint(url, timeout=session.options.timeout, origin=Origin.EXAMPLE if example else None) as endpoint:
+    key = api_key(project.state_dir, os.environ)
+    with Endpoint(url, timeout=session.options.timeout, origin=Origin.EXAMPLE if example else None, key=key) as endpoint:
         if data is not None and package is not None:
             _file(session, action.predict_file(package, endpoint, data, max_rows=config.serving.max_rows))
             return
@@ -56,7 +59,7 @@ def command(
             else request_of(action.example_row(package, sight.remembered.examples))
         )
         if curl:
-            line = curl_line(url, body)
+            line = curl_line(url, body, key_for_shell(project.state_dir, os.environ) if project.stack.asks_for_keys else None)
             session.output.result("Curl", {"curl": line}, line)
             return
         result = action.predict(endpoint, body)

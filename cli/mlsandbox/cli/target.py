@@ -12,15 +12,18 @@ from mlsandbox.errors import UsageError
 from mlsandbox.project import FILE_NAME, Override, Project
 
 
-def stack_overrides(*, port: str | None, profile: str | None, exclude: Sequence[str] | None) -> tuple[Override, ...]:
+def stack_overrides(*, host: str | None, port: str | None, profile: str | None, exclude: Sequence[str] | None) -> tuple[Override, ...]:
     """What flags set in `[stack]`.
 
     Args:
+        host: an address, or None.
         port: "auto", a number, or None.
         profile: "full", "lite" or None.
         exclude: names of services, or None.
     """
     found = []
+    if host is not None:
+        found.append(Override("stack.host", host, "--host"))
     if port is not None:
         found.append(Override("stack.ports.api", None if port == "auto" else port, "--port"))
     if profile is not None:

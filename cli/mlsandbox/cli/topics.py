@@ -27,6 +27,7 @@ Global options: SANDBOX_PROJECT, SANDBOX_OUTPUT, SANDBOX_JSON, SANDBOX_PROGRESS,
 Settings:       SANDBOX_ and the setting's path in capitals with _ for . and -, as in
                 SANDBOX_LOG_RETENTION=1d, SANDBOX_STACK_PORTS_API=8000, SANDBOX_MODELS_CHURN_SERVING_WORKERS=2
 Folders:        SANDBOX_CACHE_DIR (environments), SANDBOX_STATE_DIR (ports and stacks of this machine)
+API key:        SANDBOX_API_KEY, of the requests that sandbox itself makes; else the first of the project's
 Terminal:       NO_COLOR, FORCE_COLOR, TERM=dumb, CI (no animation)
 Network:        those of pip and uv; nothing reaches the network but the making of an environment"""
 

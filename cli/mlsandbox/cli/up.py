@@ -40,6 +40,9 @@ def command(
     example: Annotated[
         str | None, typer.Option("--example", metavar="JSON|@FILE", help="A row, for models without reference data.")
     ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Where the API listens; beyond loopback it asks for a key.")
+    ] = None,
     port: Annotated[str | None, typer.Option("--port", metavar="auto|N", help="The API's port.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", metavar="full|lite", help="Which services Docker runs.")] = None,
     exclude: Annotated[
@@ -50,7 +53,7 @@ def command(
 ) -> None:
     """Doing it again changes only what has changed; an unchanged stack is left alone."""
     given = {"reference": reference, "target": target, "name": name, "requirements": requirements, "python": python}
-    flags = stack_overrides(port=port, profile=profile, exclude=exclude)
+    flags = stack_overrides(host=host, port=port, profile=profile, exclude=exclude)
     project = project_of(session, path, given, trust=trust, overrides=flags)
     engine = choose_engine(project)
     session.report.title(f"{version_line()} · project {project.name} · engine {engine.name} ({engine.why})")

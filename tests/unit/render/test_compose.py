@@ -205,7 +205,17 @@ def test_scratch() -> None:
     assert services["store"]["mem_limit"] == "128m"
 
 
-@pytest.mark.parametrize(("host", "published"), [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("::1", "[::1]")])
+@pytest.mark.parametrize(
+    ("host", "published"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        ("::1", "[::1]"),
+        (EVERYWHERE, EVERYWHERE),
+        ("::", "[::]"),
+        ("192.168.7.5", "192.168.7.5"),
+    ],
+)
 def test_host(host: str, published: str) -> None:
     """A public port must be published at the project's host, as an address."""
     assert _document(replace(SPEC, host=host))["services"]["api"]["ports"] == [f"{published}:7310:7310"]

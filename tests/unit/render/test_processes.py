@@ -10,9 +10,10 @@ import pytest
 from mlsandbox.render.processes import Places, passed_on, render_processes
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.parts import chosen_parts
-from mlsandbox.stack.spec import ServiceEnvironment, StackSpec
+from mlsandbox.stack.spec import Address, ServiceEnvironment, StackSpec
 from mlsandbox.supervise.spec import HttpProbe, ProcessSpec
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound
 SANDBOX = Path("/home/ü/my project/.sandbox")
 MODEL = ModelInputs("churn", "v3", "churn:v3", Path("/requirements.lock"), "sha256:1", "3.11", has_hashed_columns=True)
 PLACES = Places(
@@ -103,8 +104,48 @@ def test_another_terminal(stack: StackSpec) -> None:
 
 def test_open_to_the_network(stack: StackSpec) -> None:
     """`--host 0.0.0.0` must open the API alone, and still be probed on loopback."""
-    processes = _processes(replace(stack, host="0.0.0.0"))  # noqa: S104 - nothing is bound
+    processes = _processes(replace(stack, host=EVERYWHERE))
 
     assert processes["api"].argv[-3] == "0.0.0.0"  # noqa: S104
     assert processes["api"].readiness == HttpProbe("127.0.0.1", 7310, "/readyz")
     assert processes["log-store"].env["SANDBOX_LISTEN_HOST"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"), [(EVERYWHERE, "127.0.0.1:7310"), ("::", "[::1]:7310"), ("::1", "[::1]:7310"), ("192.168.7.5", "192.168.7.5:7310")]
+)
+def test_a_service_is_asked_where_it_listens(stack: StackSpec, host: str, asked: str) -> None:
+    """Where others find the API must be where it listens, as an address with a port."""
+    scraping = replace(stack.service("drift"), args=(Address("api", "api"), Address("log-store", "log-store")))
+    services = tuple(scraping if each.name == "drift" else each for each in stack.services)
+
+    processes = _processes(replace(stack, host=host, services=services))
+
+    assert processes["drift"].argv[1:] == (asked, "127.0.0.1:7319")
+
+
+def test_a_key_is_a_file(stack: StackSpec) -> None:
+    """A service that asks for keys must be told where they are, and be probed with one; no other service needs them."""
+    numbers = {port.name: port.number for service in stack.services for port in service.ports}
+    parts = chosen_parts("embedded", "full", exclude=(), programs=())
+    keyed = _processes(build_stack(StackInputs("demo", "127.0.0.1", (MODEL,), numbers, parts, api_keys=True)))
+    keys = f"{SANDBOX}/secrets/api-keys"
+
+    assert keyed["api"].env["SANDBOX_API_KEYS_FILE"] == keys
+    assert {name: process.readiness.key_file for name, process in keyed.items() if process.readiness} == {
+        "api": keys,
+        "shipper": None,
+        "log-store": None,
+        "drift": None,
+    }
+    assert all("SANDBOX_API_KEYS_FILE" not in process.env for process in _processes(stack).values())
+
+
+def test_a_stop_lasts_as_long_as_a_request(stack: StackSpec) -> None:
+    """The model service must get more time to end than a request may take."""
+    slow = replace(MODEL, timeout_seconds=120.0, max_concurrency=8)
+    numbers = {port.name: port.number for service in stack.services for port in service.ports}
+    parts = chosen_parts("embedded", "full", exclude=(), programs=())
+    api = _processes(build_stack(StackInputs("demo", "127.0.0.1", (slow,), numbers, parts)))["api"]
+
+    assert (api.stop_grace, api.env["SANDBOX_TIMEOUT_SECONDS"], api.env["SANDBOX_MAX_CONCURRENCY"]) == (130.0, "120", "8")
