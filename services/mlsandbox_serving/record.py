@@ -1,4 +1,4 @@
-"""Events: what is written about each request, and what of it never is.
+"""Events: what is written about each request, and what of it never is. Those of predictions are made in `prediction_events`.
 
 Columns marked private are left out, hashed ones replaced by a keyed hash, here and nowhere else: what leaves this module may be
 written. With columns of either kind, or without logged inputs, texts that a model made of its input (exception messages) stay out too.
@@ -128,44 +128,6 @@ class Failure:
     code: str
     message: str
     stack: str | None = None
-
-
-def prediction_event(
-    identity: Identity,
-    facts: Facts,
-    *,
-    columns: Mapping[str, list[Any]],
-    rows: int,
-    predictions: list[Any],
-    probabilities: list[Any] | None,
-    privacy: Privacy,
-    max_rows: int,
-    classes: Sequence[Any] | None = None,
-) -> dict[str, Any]:
-    """The event of an answered prediction.
-
-    Args:
-        identity: of the model.
-        facts: of the request.
-        columns: checked input, all of it; what may not be written is taken out here.
-        rows: how many there are.
-        predictions: one per row, JSON values.
-        probabilities: one list per row; None when the model has none.
-        privacy: what of the input may be written.
-        max_rows: rows past this number are left out, and the event marked as truncated.
-        classes: of a classifier, empty when they are not known; None when the model predicts something else.
-    """
-    event = _common(identity, facts, Dataset.PREDICTION, "success", 200)
-    event[Field.ROWS] = rows
-    if privacy.inputs:
-        event[Field.INPUTS] = privacy.protected(columns, max_rows)
-    event[Field.PREDICTIONS] = predictions[:max_rows]
-    if probabilities is not None:
-        event[Field.PROBABILITIES] = probabilities[:max_rows]
-    if classes is not None:
-        event[Field.CLASSES] = classes if probabilities is not None or len(classes) <= REPEATED_CLASSES else []
-    event[Field.TRUNCATED] = rows > max_rows
-    return event
 
 
 def feedback_events(identity: Identity, facts: Facts, labels: Sequence[Label]) -> list[dict[str, Any]]:

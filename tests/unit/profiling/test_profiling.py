@@ -25,8 +25,9 @@ from mlsandbox_serving.profiling.logged import read_events
 from mlsandbox_serving.profiling.rows import RUN, most_rows, read_rows
 from mlsandbox_serving.record import Facts, Identity, Privacy
 from mlsandbox_serving.schema import Column, Output, Schema
+from mlsandbox_serving.service.decoding import JsonDecoder
 from mlsandbox_serving.service.package import Package
-from mlsandbox_serving.service.predicting import prepare
+from mlsandbox_serving.service.predicting import Predicted, prepare
 from mlsandbox_serving.tabular import TabularError, rows
 from support.prediction_records import prediction_record
 from support.served import fitted, lay, people
@@ -95,9 +96,11 @@ def _made(folder: Path, frame: pd.DataFrame, *, suffix: str = ".parquet", model:
 def _events(made: Made, sent: list[dict[str, Any]], *, at_once: int = 100) -> list[dict[str, Any]]:
     """What the service writes about these rows, as it comes out of the spool."""
     served = prepare(Package.read(made.root), made.model, PRIVACY)
+    decode = JsonDecoder(served.schema, max_rows=at_once)
     found = []
     for start in range(0, len(sent), at_once):
-        answer = served.answer(json.dumps({"rows": sent[start : start + at_once]}).encode(), max_rows=at_once)
+        (answer,) = served.predict([decode(json.dumps({"rows": sent[start : start + at_once]}).encode())]).answers
+        assert isinstance(answer, Predicted)
         event = prediction_record(
             Identity("toy", "v1", "sha256:1"),
             Facts("POST", "/predict", f"request-{start}"),
