@@ -38,7 +38,7 @@ def client_python() -> Path:
                 report=print,
             )
         except SandboxError as error:
-            pytest.fail(f"{error}: {error.why}\n{error.fix}", pytrace=False)
+            pytest.fail(f"what {LOCK.name} pins is installed once, which needs a network\n{error}", pytrace=False)
 
 
 def seen(python: Path, program: str, asked: dict[str, Any]) -> dict[str, Any]:
