@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -174,6 +175,7 @@ class HttptoolsGuard(Guard):
 
     # Of uvicorn's HttpToolsProtocol.
     parser: Any
+    pipeline: deque[Any]
     scope: dict[str, Any]
     url: bytes
     headers: list[tuple[bytes, bytes]]
@@ -186,9 +188,46 @@ class HttptoolsGuard(Guard):
     _at_most: int = 0
     """Bytes that the head which is being parsed can have."""
     _too_large: bool = False
+    _unanswered: tuple[Any, ...] = ()
+    """Requests of this connection, in their order; uvicorn itself remembers the last alone."""
+    _refused: RequestRefused | None = None
+    """To be answered after the requests before it."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let nobody write to it any more: uvloop raises then."""
+        self._abandon()
+        super().connection_lost(exc)
+
+    def refuse(self, refused: RequestRefused) -> None:
+        """The same once the requests before it have their answers: they come in order (RFC 9112, section 9.3.2)."""
+        if self._refused is None and self._is_behind:
+            self._refused = refused
+        else:
+            super().refuse(refused)
+            self._abandon()
+
+    def on_response_complete(self) -> None:
+        """Called by uvicorn after each answer."""
+        if self._refused is not None and not self._is_behind and not self.transport.is_closing():
+            self.pipeline.clear()
+            self.refuse(self._refused)
+        cast("Any", super()).on_response_complete()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a request that came whole has no answer yet."""
+        return any(not cycle.response_complete and not cycle.more_body for cycle in self._unanswered)
+
+    def _abandon(self) -> None:
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as uvicorn does, and count the bytes of a head."""
+        if self._refused is not None:
+            return  # what follows something that is no HTTP is nothing
         cycle = self.cycle
         in_head = cycle is None or not cycle.more_body
         self._at_most = self._head_bytes + len(data)
@@ -215,7 +254,10 @@ class HttptoolsGuard(Guard):
         if len(self.headers) > self.limits.headers or (self._at_most > self.limits.head_bytes and self._size > self.limits.head_bytes):
             self._too_large = True
             raise _HeadTooLarge
+        before = self.cycle
         cast("Any", super()).on_headers_complete()
+        if self.cycle is not before:
+            self._unanswered = (*(cycle for cycle in self._unanswered if not cycle.response_complete), self.cycle)
 
     def _should_upgrade(self) -> bool:
         """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""

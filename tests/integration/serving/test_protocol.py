@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.guarded import HOST, Guarded, guarded, read_all, read_reply
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -233,6 +233,21 @@ UPGRADES = {
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
     ),
 }
+
+
+def test_what_is_no_http_is_refused_in_its_turn() -> None:
+    """What was asked before something that is no HTTP must be answered first, each request once, and what follows it never."""
+    slow = b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n"
+    broken = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    for bad in (b"\x00\x01 no request\r\n\r\n", broken):
+        with guarded() as server, server.connect() as connection:
+            connection.sendall(slow + GET + bad + SMUGGLED)
+            assert server.entered.acquire(timeout=HANG_SECONDS)
+            server.release.set()
+
+            assert [read_reply(connection).status for _ in range(3)] == [200, 200, 400]
+            assert read_all(connection) == b""
+            assert [path for _, path, _ in server.seen] == ["/slow", "/"]
 
 
 @pytest.mark.parametrize("cut", [None, "head", "body"])
