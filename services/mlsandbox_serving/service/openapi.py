@@ -18,8 +18,9 @@ from mlsandbox_serving.service.openapi_schemas import columns_form, prediction_s
 from mlsandbox_serving.service.package import Package
 
 _ABOUT: Final = """\
-Any other path is answered with 404, and any other method of a path with 405 and an `Allow` header; whatever cannot be read as HTTP with
-400. Each of these answers, and each error below, has the body of `Error`, or of `InferenceError` under `/v2`. GET routes take HEAD, too.
+Any other path is answered with 404, and any other method of a path with 405 and an `Allow` header. Each of these answers, and each error
+below, has the body of `Error`, or of `InferenceError` under `/v2`. What cannot be read as HTTP gets 400, headers that are too large or
+too many 431, and a connection too many 503, all three with the body of `Error`. GET routes take HEAD, too.
 """
 _NUMBERS: Final = frozenset({"float", "integer", "boolean"})
 _REQUEST_HEADERS: Final = [
