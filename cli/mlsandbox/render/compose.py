@@ -19,7 +19,7 @@ from mlsandbox.render.containers import (
 from mlsandbox.render.health import healthcheck
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.render.yaml_text import yaml_text
-from mlsandbox.stack.hosts import LOOPBACK, bracketed
+from mlsandbox.stack.hosts import LOOPBACK, bound_at, bracketed
 from mlsandbox.stack.spec import (
     Condition,
     DataFolder,
@@ -178,7 +178,7 @@ def _condition(spec: StackSpec, needed: str, condition: Condition) -> str:
 
 
 def _published(spec: StackSpec, port: PortSpec) -> str:
-    host = spec.host if port.public and spec.host != "localhost" else LOOPBACK
+    host = bound_at(spec.host) if port.public else LOOPBACK
     return f"{bracketed(host)}:{port.number}:{port.number}"
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from mlsandbox.render.config import FOLDER, config_digest, config_files
 from mlsandbox.render.tree import RenderedFile
-from mlsandbox.stack.hosts import LOOPBACK, bracketed, reached_at
+from mlsandbox.stack.hosts import LOOPBACK, bound_at, bracketed, reached_at
 from mlsandbox.stack.spec import (
     Address,
     ConfigPath,
@@ -121,7 +121,7 @@ class _Resolver:
                 asked = self.spec.service(service).port(port)
                 return f"{bracketed(self.host(asked))}:{asked.number}"
             case ListenHost(public):
-                return self.spec.host if public else LOOPBACK
+                return bound_at(self.spec.host) if public else LOOPBACK
             case ListenPort(port):
                 return str(self.service.port(port).number)
             case Joined(parts):

@@ -15,6 +15,11 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or ip_address(host).is_loopback
 
 
+def bound_at(host: str) -> str:
+    """The address of `host`, which may be a name."""
+    return LOOPBACK if host == "localhost" else host
+
+
 def reached_at(host: str) -> str:
     """Where this machine reaches what is bound at `host`."""
     return _REACHED_AT.get(host, host)

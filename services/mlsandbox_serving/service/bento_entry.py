@@ -16,6 +16,7 @@ import bentoml
 
 from mlsandbox_serving.contract import Env, PackageFile
 from mlsandbox_serving.lifetime import end_with_parent
+from mlsandbox_serving.service.arbiter import wait_for_requests
 from mlsandbox_serving.service.exchange import AsgiApp
 from mlsandbox_serving.service.hook import put_in_front
 
@@ -47,6 +48,7 @@ def _model_folder() -> Path:
 _worker_index: Final = bentoml.server_context.worker_index
 if _worker_index is None:
     os.environ[Env.ARBITER_PID] = str(os.getpid())  # the workers inherit it
+    wait_for_requests(os.environ)
     if os.environ.get(Env.PARENT_PID):
         end_with_parent()
 elif os.environ.get(Env.ARBITER_PID):

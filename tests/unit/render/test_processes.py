@@ -103,12 +103,13 @@ def test_another_terminal(stack: StackSpec) -> None:
 
 
 def test_open_to_the_network(stack: StackSpec) -> None:
-    """`--host 0.0.0.0` must open the API alone, and still be probed on loopback."""
+    """`--host 0.0.0.0` must open the API alone, and still be probed on loopback; a name must become an address."""
     processes = _processes(replace(stack, host=EVERYWHERE))
 
     assert processes["api"].argv[-3] == "0.0.0.0"  # noqa: S104
     assert processes["api"].readiness == HttpProbe("127.0.0.1", 7310, "/readyz")
     assert processes["log-store"].env["SANDBOX_LISTEN_HOST"] == "127.0.0.1"
+    assert _processes(replace(stack, host="localhost"))["api"].argv[-3] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
