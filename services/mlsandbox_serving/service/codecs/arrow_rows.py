@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlsandbox_serving.contract import ErrorCode
-from mlsandbox_serving.schema import Column, Columns, Schema
+from mlsandbox_serving.schema import Column, Columns, Schema, SchemaMismatch
 from mlsandbox_serving.schema.column_check import check_of
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.codecs.arrow_frames import Stream, StreamMalformed, measure
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _EXPANDED: Final = 64 * 2**20
 """So many bytes may the values of one request be, or as many as were sent where that is more."""
-_READ_ERRORS: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError)
+_READ_ERRORS: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, MemoryError)
+"""Whatever Arrow's library raises on bytes that nobody wrote with it."""
+_CANNOT: Final = "the body cannot be read as an Arrow stream"
 
 
 class ArrowDecoder:
@@ -48,20 +50,33 @@ class ArrowDecoder:
             SchemaMismatch: it is one, but not what the model takes.
         """
         try:
-            stream = measure(body)
-            fields = pa.ipc.read_schema(pa.py_buffer(body[: stream.schema_end])) if not stream.extended else None
-            names = [] if fields is None else list(fields.names)
+            checked = self._read(body)
+        except SchemaMismatch:
+            raise
         except StreamMalformed as malformed:
-            raise unreadable(f"the body cannot be read as an Arrow stream: {malformed}") from None
+            raise unreadable(f"{_CANNOT}: {malformed}") from None
         except _READ_ERRORS as error:
-            raise _unreadable(error) from None
-        if fields is None:
-            raise unreadable("a column of the Arrow stream has an extension type: send it as plain numbers, texts or dates")
+            # Arrow's text may repeat a value, which must not be in the log.
+            message = f"{_CANNOT}: {' '.join(str(error).split())[:200]}"
+            raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, message, logged=_CANNOT) from None
+        return checked if isinstance(checked, Columns) else self._schema.check_columns(checked)
+
+    def _read(self, body: bytes) -> Columns | dict[str, list[Any]]:
+        """Checked columns where that is cheap, else JSON values that are not checked yet."""
+        stream = measure(body)
+        if stream.extended:
+            raise StreamMalformed("a column has an extension type: send it as plain numbers, texts or dates")
         self._refuse_large(stream, body)
+        fields = pa.ipc.read_schema(pa.py_buffer(body[: stream.schema_end]))
+        names = list(fields.names)
         self._refuse_fields(fields, names)
-        batches = self._batches(body)
+        # In this thread: a request has no threads of its own.
+        with pa.ipc.open_stream(pa.py_buffer(body), options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
+            batches = list(reader)
+        for batch in batches:
+            batch.validate(full=True)
         rows = sum(stream.rows)
-        if rows and self._matrix.suits and all(fields.field(name).type == pa.float64() for name in names):
+        if rows and self._matrix.suits and all(kind == pa.float64() for kind in fields.types):
             columns = self._floats(batches, rows)
             if columns is not None:
                 return columns
@@ -70,7 +85,7 @@ class ArrowDecoder:
         for batch in batches:
             for column in self._schema.columns:
                 values[column.name] += _values(batch.column(names.index(column.name)), column, budget)
-        return self._schema.check_columns(values)
+        return values
 
     def _refuse_large(self, stream: Stream, body: bytes) -> None:
         rows = 0
@@ -96,17 +111,6 @@ class ArrowDecoder:
                 faults.add(row=None, column=column.name, value=f"the type {whole}", expected=expected, problem="wrong type")
         faults.raise_any()
 
-    def _batches(self, body: bytes) -> list[Any]:
-        try:
-            # In this thread: a request has no threads of its own.
-            with pa.ipc.open_stream(pa.py_buffer(body), options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
-                batches = list(reader)
-            for batch in batches:
-                batch.validate(full=True)
-        except _READ_ERRORS as error:
-            raise _unreadable(error) from None
-        return batches
-
     def _floats(self, batches: Sequence[Any], rows: int) -> Columns | None:
         names = self._schema.names
         matrix = np.empty((rows, len(names)))
@@ -119,10 +123,6 @@ class ArrowDecoder:
                 matrix[start : start + len(batch), index] = array.to_numpy()
             start += len(batch)
         return self._matrix.columns(matrix)
-
-
-def _unreadable(error: BaseException) -> RequestRefused:
-    return unreadable(f"the body cannot be read as an Arrow stream: {' '.join(str(error).split())[:200]}")
 
 
 def _is_instant(kind: Any) -> bool:
@@ -141,7 +141,7 @@ _TAKEN: Final[tuple[Callable[[Any], bool], ...]] = (
     pa.types.is_boolean,
     pa.types.is_integer,
     pa.types.is_floating,
-    pa.types.is_decimal,
+    lambda kind: pa.types.is_decimal(kind) and 0 <= kind.scale <= kind.precision,
     pa.types.is_string,
     pa.types.is_large_string,
     pa.types.is_null,
@@ -174,11 +174,16 @@ class _Budget:
 
 def _values(array: Any, column: Column, budget: _Budget) -> list[Any]:
     """JSON values of one column of one batch."""
+    if _is_string_view(array.type):
+        return _viewed(array, range(len(array)), budget)
     if not pa.types.is_dictionary(array.type):
-        return _plain(_texts_whole(array, budget), column)
+        return _plain(array, column)
     missing = array.indices.is_null().to_numpy(zero_copy_only=False)
     used, inverse = np.unique(array.indices.fill_null(0).to_numpy()[~missing], return_inverse=True)
-    distinct = _plain(_texts_whole(array.dictionary, budget).take(pa.array(used)), column)
+    if _is_string_view(array.dictionary.type):
+        distinct = _viewed(array.dictionary, used.tolist(), budget)
+    else:
+        distinct = _plain(array.dictionary.take(pa.array(used)), column)
     # One value may be long, and every row may point at it: whatever is written of the rows repeats it.
     lengths = np.array([len(value) if isinstance(value, str) else 0 for value in distinct], dtype=np.int64)
     budget.spend(int(lengths[inverse].sum()))
@@ -188,29 +193,31 @@ def _values(array: Any, column: Column, budget: _Budget) -> list[Any]:
     return values
 
 
-def _texts_whole(array: Any, budget: _Budget) -> Any:
-    """Texts that point into shared bytes, each with its own; any other array as it is."""
-    if not _is_string_view(array.type):
-        return array
-    buffer = array.buffers()[1]
+def _viewed(array: Any, places: Sequence[int], budget: _Budget) -> list[Any]:
+    """Texts that point into shared bytes, which several may do.
+
+    One by one: Arrow's kernels for whole arrays also follow what is null, which its validation does not look at.
+    """
+    texts = [array[place] for place in places]
     # 16 bytes for each text, of which the first four are its length.
-    lengths = np.frombuffer(buffer, dtype="<i4")[::4][array.offset : array.offset + len(array)] if buffer is not None else np.zeros(0)
-    budget.spend(int(lengths.sum(dtype=np.int64)))
-    return array.cast(pa.large_string())
+    views = array.buffers()[1]
+    lengths = np.frombuffer(views or b"", dtype="<i4")[::4]
+    budget.spend(sum(int(lengths[array.offset + place]) for place, text in zip(places, texts, strict=True) if text.is_valid))
+    return [text.as_py() for text in texts]
 
 
 def _plain(array: Any, column: Column) -> list[Any]:
-    """JSON values of an array that is no dictionary."""
+    """JSON values of an array that holds its own."""
     kind = array.type
     if pa.types.is_floating(kind):
         return numbers_with_gaps(array.to_numpy(zero_copy_only=False))
     if pa.types.is_decimal(kind):
-        return [None if value is None else _from_decimal(value, column) for value in array.to_pylist()]
+        return _decimals(array, column)
     if pa.types.is_integer(kind):
         return _with_nulls(array, array.fill_null(0).to_numpy().tolist())
     if _is_instant(kind):
         return _with_nulls(array, _instants(array))
-    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist() if not pa.types.is_null(kind) else [None] * len(array)
+    values: list[Any] = [None] * len(array) if pa.types.is_null(kind) else array.to_numpy(zero_copy_only=False).tolist()
     return values
 
 
@@ -221,10 +228,11 @@ def _with_nulls(array: Any, values: list[Any]) -> list[Any]:
     return values
 
 
-def _from_decimal(value: Decimal, column: Column) -> int | float:
+def _decimals(array: Any, column: Column) -> list[Any]:
     """An integer where the column wants one and it is one, of any size; else the nearest float."""
-    whole = column.type != "float" and value == value.to_integral_value()
-    return int(value) if whole else float(value)
+    decimals: list[Decimal | None] = array.to_pylist()
+    exact = column.type != "float"
+    return [None if value is None else int(value) if exact and value == value.to_integral_value() else float(value) for value in decimals]
 
 
 def _instants(array: Any) -> list[Any]:
