@@ -40,7 +40,7 @@ class Connection(Guard):
     def __init__(self, *, answering: bool = False, kept_alive: bool = False) -> None:
         self.wire = self.transport = Transport()
         self.cycle = SimpleNamespace(response_complete=False) if answering else None
-        self.timeout_keep_alive_task = SimpleNamespace() if kept_alive else None  # type: ignore[assignment]
+        self.timeout_keep_alive_task = SimpleNamespace() if kept_alive else None  # type: ignore[assignment] # as much of a timer as is looked at
 
     def swept(self, begin: int, end: int) -> str:
         """How it ended, after a sweep each second."""
