@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from mlsandbox_serving.contract import Header, Origin
 from mlsandbox_serving.record import Facts, new_id
+from mlsandbox_serving.service.answers import NO_HEADERS
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,14 +46,13 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole: there is nobody to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What is sent back."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 class Request:
@@ -81,7 +80,7 @@ class Request:
 
 def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer in JSON; floats that JSON has no words for become null."""
-    return Answer(status, msgspec.json.encode(content, enc_hook=str), headers=headers or {})
+    return Answer(status, msgspec.json.encode(content, enc_hook=str), headers=headers or NO_HEADERS)
 
 
 def headers_of(scope: Message) -> dict[str, str]:

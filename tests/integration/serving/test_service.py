@@ -60,7 +60,7 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/schema.json", "/healthz", "/static_content/main-ui.html", "/predict/", "/_predict", "/trace"]
+    "path", ["/docs", "/schema.json", "/healthz", "/static_content/main-ui.html", "/predict/", "/_predict", "/trace"]
 )
 def test_nothing_of_bentomls_own_is_reachable(running: Service, path: str) -> None:
     """BentoML's own routes are not there."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from importlib import import_module
 from typing import Any, Final
 
@@ -52,11 +51,10 @@ class _Csv:
 
     def __call__(self, answers: Answers) -> bytes:
         columns = columns_of(answers)
-        file = io.StringIO(newline="")
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(map(_cell, values) for values in columns.values()), strict=True))
-        return file.getvalue().encode("utf-8", "replace")
+        fields = [_fields(name, values) for name, values in columns.items()]
+        # A line without anything would be no row to many programs.
+        lines = [line or '""' for line in map(",".join, zip(*fields, strict=True))]
+        return "\r\n".join([*lines, ""]).encode("utf-8", "replace")
 
 
 class _Imported:
@@ -74,13 +72,21 @@ class _Imported:
         return encoded
 
 
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return value if type(value) in _AS_THEY_ARE else as_text(value)
+def _fields(name: str, values: list[Any]) -> list[str]:
+    """A column with its name, as the fields of its lines."""
+    if {int, float}.issuperset(map(type, values)):
+        # The shortest text of each number, all at once.
+        return [_quoted(name), *msgspec.json.encode(values)[1:-1].decode().split(",")] if values else [_quoted(name)]
+    texts = ["" if value is None else as_text(value) for value in values]
+    quoted = {text: _quoted(text) for text in set(texts)}
+    return [_quoted(name), *(quoted[text] for text in texts)]
 
 
-_AS_THEY_ARE: Final = frozenset({str, int, float})
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
+
+
+_TO_QUOTE: Final = re.compile(r'[",\r\n]')
 
 JSON_ANSWERS: Final[Encode] = _Json()
 CSV_ANSWERS: Final[Encode] = _Csv()
