@@ -1,7 +1,7 @@
 """This service beside what somebody would take instead: requests a second, latency, memory and start, by turns, in one command.
 
     python bench/serving.py                    # everything: about 25 minutes on two idle cores
-    python bench/serving.py --acceptance       # this service with everything on and off, bare BentoML and FastAPI: about 8
+    python bench/serving.py --acceptance       # this service with everything on and off, bare BentoML and FastAPI: about 9
     python bench/serving.py --quick            # one short round of one row, to see that it works
     python bench/serving.py --markdown docs/performance.md
 
@@ -57,7 +57,9 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", type=int, help="in a request (default 1 100 10000)")
     parser.add_argument("--connections", nargs="+", type=int, help="open at once (default 1 8 32)")
     parser.add_argument("--encodings", nargs="+", choices=["json", "binary"], help="(default: both)")
-    parser.add_argument("--seconds", type=float, help="of each measurement (default 1)")
+    parser.add_argument(
+        "--seconds", type=float, help="of each measurement, more where answers are slow (default 0.6, with --acceptance 0.8)"
+    )
     parser.add_argument("--rounds", type=int, help="of everything (default 3)")
     parser.add_argument("--acceptance", action="store_true", help="what the aims need, no more: four services, JSON, 1 and 32 connections")
     parser.add_argument("--quick", action="store_true", help="one round of one row, half a second each, 1 and 32 connections")
@@ -82,10 +84,10 @@ def main() -> None:
 
 def planned(options: argparse.Namespace) -> Plan:
     """What the arguments ask for; those that are given win over --quick, and --quick over --acceptance."""
-    defaults: dict[str, Any] = {"services": ALL, "rows": [1, 100, MANY_ROWS], "encodings": ["json", "binary"], "seconds": 1.0, "rounds": 3}
+    defaults: dict[str, Any] = {"services": ALL, "rows": [1, 100, MANY_ROWS], "encodings": ["json", "binary"], "seconds": 0.6, "rounds": 3}
     connections, with_many_rows = [1, 8, 32], [1, 8]
     if options.acceptance:
-        defaults |= {"services": ["on", "off", "bentoml", "fastapi"], "encodings": ["json"]}
+        defaults |= {"services": ["on", "off", "bentoml", "fastapi"], "encodings": ["json"], "seconds": 0.8}
         connections, with_many_rows = [1, 32], [1]
     if options.quick:
         defaults |= {"rows": [1], "seconds": 0.5, "rounds": 1}

@@ -52,10 +52,10 @@ def outcomes(results: Results) -> list[Outcome]:
         ("forest", 1, 32, OFF, 0.95),
         ("census", 1, 32, OFF, 0.95),
     ):
-        reached = ratio(results, Cell(model, rows, "json", connections), ON, other)
+        cell = Cell(model, rows, "json", connections)
+        reached = ratio(results, cell, ON, other)
         if reached is not None:
-            where = f"{model}, {rows:,} row{'s' if rows > 1 else ''}, {connections} connection{'s' if connections > 1 else ''}"
-            found.append(Outcome(f"requests/s to {_NAMES[other]}: {where}", f"≥ {least:g}", f"{reached:.2f}", reached >= least))
+            found.append(Outcome(f"requests/s to {_NAMES[other]}: {cell}", f"≥ {least:g}", f"{reached:.2f}", reached >= least))
     return [*found, *_everywhere(results), *_beside(results)]
 
 
@@ -67,7 +67,7 @@ def _everywhere(results: Results) -> Iterator[Outcome]:
     ratios = {cell: value for cell in cells if (value := ratio(results, cell, ON, FASTAPI)) is not None}
     if ratios:
         worst = min(ratios, key=lambda cell: ratios[cell])
-        found = f"{ratios[worst]:.2f} ({_named(worst)})"
+        found = f"{ratios[worst]:.2f} ({worst})"
         yield Outcome("requests/s to FastAPI's: the least of all", "≥ 1", found, ratios[worst] >= 1)
     slower: dict[Cell, float] = {}
     for cell in cells:
@@ -76,7 +76,7 @@ def _everywhere(results: Results) -> Iterator[Outcome]:
             slower[cell] = ours / theirs
     if slower:
         worst = max(slower, key=lambda cell: slower[cell])
-        found = f"{slower[worst]:.2f} ({_named(worst)})"
+        found = f"{slower[worst]:.2f} ({worst})"
         yield Outcome("p99 at 32 connections to FastAPI's: the most of all", "≤ 1", found, slower[worst] <= 1)
 
 
@@ -96,7 +96,3 @@ def _beside(results: Results) -> Iterator[Outcome]:
 def _median(table: Mapping[tuple[str, str], list[float]], model: str, service: str) -> float | None:
     found = table.get((model, service))
     return median(found) if found else None
-
-
-def _named(cell: Cell) -> str:
-    return f"{cell.model}, {cell.rows:,} rows, {cell.connections} connections"

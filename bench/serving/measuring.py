@@ -12,14 +12,16 @@ from typing import Final
 from processes import Placement, memory, wait_until_idle
 from services import Running, Service, ServiceFailed, ask, check
 from workloads import Workload, train
-from wrk import Load, LoadFailed, NoAnswer, measure
+from wrk import Load, LoadFailed, NoAnswer, Request, measure
 
 MANY_ROWS: Final = 10_000
-"""From here on a request is slow enough to be timed to the last answer."""
-WARM_UP: Final = 0.3
+"""A request of so many rows is slow with every model."""
+WARM_UP: Final = 0.2
 LONGEST: Final = 6.0
 """Seconds of one measurement, unless there is no answer in that time."""
 LAST_TRY: Final = 40.0
+_CYCLES: Final = 2.2
+"""How often every connection is to be answered at least."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Cell:
     rows: int
     encoding: str
     connections: int
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.model}, {counted(self.rows, 'row')}, {counted(self.connections, 'connection')}"
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,16 @@ class Results:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Say it once, and keep it for the table."""
-        if text not in self.notes:
-            self.notes.append(text)
-            print(f"  {text}", flush=True)
+        """Say it, and keep its first line for the table, once."""
+        print(f"  {text}", flush=True)
+        line = text.partition("\n")[0]
+        if line not in self.notes:
+            self.notes.append(line)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def run(plan: Plan, folder: Path) -> Results:
@@ -142,27 +154,25 @@ def _round(plan: Plan, service: Service, workload: Workload, results: Results, *
         for cell in plan.cells(service, workload.name):
             left = running.settle()
             if left is not None:
-                results.note(f"{service.title}, before {cell.rows} rows of {workload.title}: {left}")
+                results.note(f"{service.title}, before {cell}: {left}")
             try:
                 found = _measure(plan, service, workload, running, cell)
             except LoadFailed as error:
-                results.note(f"{service.title}, {cell.rows} rows of {workload.title}, {cell.connections} connections: {error}")
+                results.note(f"{service.title}, {cell}: {error}")
             else:
                 results.loads[cell][service.name].append(found)
             if not wait_until_idle(running.pids):
-                results.note(f"{service.title} was still busy half a minute after {cell.rows} rows of {workload.title}")
+                results.note(f"{service.title} was still busy half a minute after {cell}")
         results.memory[workload.name, service.name].append(memory(running.pids))
 
 
 def _measure(plan: Plan, service: Service, workload: Workload, running: Running, cell: Cell) -> Load:
     request = service.request(workload, workload.batches(cell.rows), cell.encoding)
-    if cell.rows < MANY_ROWS:
+    wanted = _CYCLES * cell.connections * min(_alone(running, request), _alone(running, request))
+    if wanted < plan.seconds:
         measure(running.port, request, cell.connections, WARM_UP)
         return measure(running.port, request, cell.connections, plan.seconds)
-    began = time.monotonic()
-    ask(running.port, request, request.bodies[0])
-    alone = time.monotonic() - began
-    seconds = min(max(plan.seconds, 2.2 * cell.connections * alone), LONGEST)
+    seconds = min(wanted, LONGEST)
     while True:
         try:
             return measure(running.port, request, cell.connections, seconds, slow=True)
@@ -171,3 +181,10 @@ def _measure(plan: Plan, service: Service, workload: Workload, running: Running,
             if seconds > LAST_TRY:
                 raise
             wait_until_idle(running.pids)
+
+
+def _alone(running: Running, request: Request) -> float:
+    """Seconds that one request takes."""
+    began = time.monotonic()
+    ask(running.port, request, request.bodies[0])
+    return time.monotonic() - began

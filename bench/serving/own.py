@@ -45,13 +45,15 @@ class _Own:
 
     name: str
     title: str
-    encodings: Sequence[str] = ("json", BINARY)
+    encodings: Sequence[str]
 
     def prepare(self, workload: Workload) -> None:
         """Package the model; builds environments that are missing."""
         if not (workload.project / ".sandbox" / "stack" / "processes.json").exists():
-            _sandbox(workload, "up")
-            _sandbox(workload, "down")
+            try:
+                _sandbox(workload, "up")
+            finally:
+                _sandbox(workload, "down")
 
     def request(self, workload: Workload, batches: Sequence[Batch], encoding: str) -> Request:
         """One row as an object, numbers as columns, people as rows; or npy and an Arrow stream."""
@@ -114,7 +116,7 @@ class Off(_Own):
                 yield running
 
 
-OWN: Final = (On("on", "this service, everything on"), Off("off", "this service, everything off"))
+OWN: Final = (On("on", "this service, everything on", ("json", BINARY)), Off("off", "this service, everything off", ("json",)))
 
 
 def _body(workload: Workload, batch: Batch) -> Any:

@@ -13,7 +13,7 @@ from typing import Final
 import aims
 from environments import SHARED, locked_version
 from figures import latency, rate, ratio, spread
-from measuring import Cell, Plan, Results
+from measuring import Cell, Plan, Results, counted
 from services import Service
 
 BEGIN: Final = "<!-- what follows is written by bench/serving.py -->"
@@ -82,7 +82,7 @@ def _measured(plan: Plan, results: Results, *, command: str, busy: float, note: 
     pinned = "unpinned" if plan.placement.service is None else "the service on one core, load and sinks on the others"
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} with `{command}` on {_machine()}; {pinned}. "
-        f"{plan.rounds} round{'s' if plan.rounds > 1 else ''} of {plan.seconds:g} s each. "
+        f"{counted(plan.rounds, 'round')} of {plan.seconds:g} s each, longer where answers are slow. "
         f"Load average before: {busy:.1f}; {noise}{f'; {note}' if note else ''}. All with {', '.join(shared)}; {', '.join(versions)}."
     )
 
@@ -104,13 +104,13 @@ def _machine() -> str:
 
 
 def _heading(title: str, rows: int) -> str:
-    return f"{title[0].upper()}{title[1:]}, {rows:,} row{'s' if rows > 1 else ''} in a request:"
+    return f"{title[0].upper()}{title[1:]}, {counted(rows, 'row')} in a request:"
 
 
 def _table(plan: Plan, results: Results, model: str, rows: int) -> str:
     connections = plan.connections[rows]
     listed = " / ".join(map(str, connections))
-    head = [f"requests/s, {listed} connections", "spread", "to bare BentoML", "to FastAPI", "p50 ms", "p99 ms"]
+    head = [f"requests/s, {listed} connection{'' if listed == '1' else 's'}", "spread", "to bare BentoML", "to FastAPI", "p50 ms", "p99 ms"]
     lines = [f"| | body | {' | '.join(head)} |", "|---|---" + "|---" * len(head) + "|"]
     for service in plan.services:
         for encoding in plan.encodings:
