@@ -29,6 +29,11 @@ PUBLIC = {
     "github.com",
     "prometheus.io",
     "grafana.com",
+    "arrow.apache.org",  # the formats of bodies
+    "flatbuffers.dev",
+    "numpy.org",
+    "spec.openapis.org",
+    "www.iana.org",
 }
 """Hosts that a text or a comment may point to; nothing in the code ever opens one unasked."""
 RESERVED = (".example", ".invalid", ".test", "example.com", "example.org")

@@ -54,7 +54,7 @@ def stream_of(array: Any, **options: Any) -> bytes:
         ("category", pa.array(["y", None, "y", "x"]).dictionary_encode(), ["y", None, "y", "x"]),
         ("category", pa.DictionaryArray.from_arrays(pa.array([1, 0, None]), pa.array(["x", None])), [None, "x", None]),
         ("category", pa.DictionaryArray.from_arrays(pa.array([1, 0]), pa.array(["x", "y"], pa.string_view())), ["y", "x"]),
-        ("datetime", pa.array([datetime(2024, 5, 31, 12), None], pa.timestamp("s")), ["2024-05-31T12:00:00", None]),  # noqa: DTZ001
+        ("datetime", pa.array([datetime(2024, 5, 31, 12), None], pa.timestamp("s")), ["2024-05-31T12:00:00", None]),  # noqa: DTZ001 - the column has no zone
         ("datetime", pa.array([1], pa.timestamp("ns")), ["1970-01-01T00:00:00.000000001"]),
         ("datetime", pa.array([1500], pa.timestamp("ms")), ["1970-01-01T00:00:01.500000"]),
         ("datetime", pa.array([date(2024, 5, 31), None]), ["2024-05-31", None]),
