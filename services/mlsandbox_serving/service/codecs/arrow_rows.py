@@ -81,10 +81,11 @@ class ArrowDecoder:
             if columns is not None:
                 return columns
         budget = _Budget(max(_EXPANDED, len(body)))
+        places = {name: place for place, name in enumerate(names)}
         values: dict[str, list[Any]] = {name: [] for name in names}
         for batch in batches:
             for column in self._schema.columns:
-                values[column.name] += _values(batch.column(names.index(column.name)), column, budget)
+                values[column.name] += _values(batch.column(places[column.name]), column, budget)
         return values
 
     def _refuse_large(self, stream: Stream, body: bytes) -> None:
@@ -113,11 +114,12 @@ class ArrowDecoder:
 
     def _floats(self, batches: Sequence[Any], rows: int) -> Columns | None:
         names = self._schema.names
+        places = {name: batches[0].schema.get_field_index(name) for name in names}
         matrix = np.empty((rows, len(names)))
         start = 0
         for batch in batches:
             for index, name in enumerate(names):
-                array = batch.column(batch.schema.get_field_index(name))
+                array = batch.column(places[name])
                 if array.null_count:
                     return None
                 matrix[start : start + len(batch), index] = array.to_numpy()
