@@ -170,6 +170,18 @@ def new_id() -> str:
             _ids.extend(made + digits[start : start + 2 * _RANDOM_BYTES] for start in range(0, len(digits), 2 * _RANDOM_BYTES))
 
 
+def id_key(name: str) -> bytes:
+    """16 bytes that stand for an event's id where many are kept: the id itself when `new_id` made it, so that they sort alike.
+
+    Of any other id a hash.
+    """
+    try:
+        key = bytes.fromhex(name)
+    except ValueError:
+        key = b""
+    return key if len(key) == 16 and key.hex() == name else hashlib.blake2b(name.encode(), digest_size=16).digest()
+
+
 def described(error: BaseException, *, texts: bool) -> str:
     """An exception's name and, when texts may be written, its message."""
     name = type(error).__name__

@@ -15,6 +15,7 @@ from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.performance.adding import Match
 from mlsandbox_serving.performance.reading import Value
+from mlsandbox_serving.record import id_key
 
 _LONGEST_NAME: Final = 200
 _MOST_ROWS: Final = 100_000
@@ -109,7 +110,7 @@ def _rows(time: int, record: Mapping[str, Any]) -> Rows | None:
     if columns is not None and not _are_columns(columns):
         return None
     columns = {_shown(name): values for name, values in (columns or {}).items()}
-    key = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    key = id_key(name)
     rows = Rows(Source(model, version), key, time, columns or None, predictions, scores if isinstance(scores, list) else None)
     if not 0 < rows.length <= _MOST_ROWS or rows.length * len(columns or ()) > MOST_VALUES:  # once short columns are filled up
         return None

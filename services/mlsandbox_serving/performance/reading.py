@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from mlsandbox_serving.contract import Dataset, Field
+from mlsandbox_serving.record import id_key
 
 Value = str | int | float
 """A class or a number; true and false are 1 and 0."""
@@ -73,17 +73,17 @@ def read_event(time: int, record: Mapping[str, Any]) -> Predictions | Label | No
     event, model, request = (text or "" for text in texts)
     if max(len(model), len(request)) > LONGEST_NAME:
         return None
-    digest = hashlib.blake2b(event.encode(), digest_size=16).digest()
+    key = id_key(event)
     if dataset == Dataset.PREDICTION:
-        return _predictions(digest, time, model, request, record)
+        return _predictions(key, time, model, request, record)
     row, value = record.get(Field.FEEDBACK_ROW), _value(record.get(Field.FEEDBACK_LABEL))
     if value is None or not (isinstance(row, int) and row in _INT64):
         return None
     sequence = record.get(Field.EVENT_SEQUENCE)
-    return Label(digest, time, sequence if isinstance(sequence, int) and sequence in _INT64 else 0, model, request, row, value)
+    return Label(key, time, sequence if isinstance(sequence, int) and sequence in _INT64 else 0, model, request, row, value)
 
 
-def _predictions(digest: bytes, time: int, model: str, request: str, record: Mapping[str, Any]) -> Predictions | None:
+def _predictions(key: bytes, time: int, model: str, request: str, record: Mapping[str, Any]) -> Predictions | None:
     version, answered, classes = _text(record.get(Field.VERSION)), record.get(Field.PREDICTIONS), record.get(Field.CLASSES)
     if (
         version is None
@@ -96,7 +96,7 @@ def _predictions(digest: bytes, time: int, model: str, request: str, record: Map
     is_class = isinstance(classes, list) or probabilities is not None or any(isinstance(value, str | bool) for value in answered)
     known = [_value(one) for one in classes] if isinstance(classes, list) else []
     return Predictions(
-        event=digest,
+        event=key,
         time=time,
         model=model,
         version=version,

@@ -18,7 +18,9 @@ from mlsandbox_serving.record import (
     described,
     error_event,
     feedback_events,
+    id_key,
     instant,
+    new_id,
     stack_trace,
 )
 from mlsandbox_serving.service.exchange import facts_of
@@ -96,3 +98,21 @@ def test_guarded_columns_are_invisible() -> None:
     assert guarded.visible(["email", "id", "age"]) == {"age"}
     assert Privacy(inputs=False).visible(["age"]) == frozenset()
     assert (guarded.texts, Privacy().texts, Privacy(inputs=False).texts) == (False, True, False)
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.binary(min_size=15, max_size=17).map(bytes.hex))
+def test_ids_that_differ_have_keys_that_differ(name: str) -> None:
+    """Whatever an id is, its key must have 16 bytes and be that of no other spelling of it."""
+    others = {name.upper(), f" {name}", f"{name} ", name + "0"} - {name}
+
+    assert len(id_key(name)) == 16
+    assert id_key(name) not in {id_key(other) for other in others}
+
+
+def test_ids_of_one_time_lie_side_by_side() -> None:
+    """The keys of ids that were made together must sort between those of before and of after."""
+    made = [new_id() for _ in range(600)]
+
+    assert all(id_key(name).hex() == name for name in made)
+    assert len(set(made)) == 600
+    assert len({name[:9] for name in made}) <= 2
