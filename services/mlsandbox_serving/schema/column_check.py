@@ -165,7 +165,7 @@ class _Datetime(_Typed):
         self.expected = self._instants.expected
 
     def _all(self, values: list[Any]) -> list[Any] | None:
-        return values if all(value is None or self._instants.problem(value) is None for value in values) else None
+        return values if all(value is None or self._instants.problem(value) is None for value in set(values)) else None
 
     def _one(self, value: str) -> str | None:
         return self._instants.problem(value)

@@ -166,7 +166,7 @@ def test_models_that_could_tell_are_given_frames(name: str) -> None:
     feed = chosen(FRAMES[name])
 
     assert isinstance(feed, InputFeed)
-    assert_same(feed.predict(GOLDEN), wrap(FRAMES[name])[0].predict(X))
+    assert_same(feed.predict(GOLDEN), wrap(FRAMES[name])[0].predict(FLOATS.to_input(GOLDEN)))
 
 
 def test_categories_chosen_by_name_are_given_frames() -> None:
