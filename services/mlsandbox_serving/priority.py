@@ -15,8 +15,9 @@ _AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 def give_way() -> None:
     """Lower the priority of this process, and of its session when that is all its own. To be called before any thread is started."""
-    if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with contextlib.suppress(OSError):  # a container may forbid what every process may do
+        if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
     if os.getsid(0) == os.getpid():  # else it would be the terminal's, with all that runs there
         with contextlib.suppress(OSError):  # no such groups here, or not for us
             _AUTOGROUP.write_text(str(NICE))
