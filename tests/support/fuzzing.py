@@ -202,7 +202,7 @@ def _raw(random: Random, sent: Sent, _corpus: Sequence[Sent]) -> Sent:
 
 def _raw_cut(random: Random, sent: Sent, _corpus: Sequence[Sent]) -> Sent:
     data = sent.encode()
-    return replace(sent, raw=data[: random.randrange(len(data))], framed=False)
+    return replace(sent, raw=data[: random.randrange(1, len(data) + 1)], framed=False)
 
 
 def _no_http(random: Random, sent: Sent, _corpus: Sequence[Sent]) -> Sent:

@@ -61,7 +61,7 @@ def document(package: Package, *, keys: bool = False) -> dict[str, Any]:
         "info": {"title": identity.model, "version": identity.version, "description": _ABOUT},
         "paths": secured(paths, keys=keys),
         **({"security": [{"key": []}, {"bearer": []}]} if keys else {}),
-        "components": components({**prediction_schemas(schema), **inference_schemas()}, keys=keys),
+        "components": components({**prediction_schemas(schema), **inference_schemas(schema)}, keys=keys),
         "tags": [
             {"name": "predictions"},
             {

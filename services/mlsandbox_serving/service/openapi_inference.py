@@ -46,9 +46,10 @@ def inference_paths(identity: Identity, schema: Mapping[str, Any], row: Mapping[
     return paths
 
 
-def inference_schemas() -> Json:
+def inference_schemas(schema: Mapping[str, Any]) -> Json:
     """By name: what the protocol's JSON looks like."""
-    parameters = {"type": "object", "additionalProperties": True}
+    parameters: Json = {"type": "object"}
+    flag = {"type": "boolean", "description": "whether tensors are answered in binary form"}
     shape = {"type": "array", "items": {"type": "integer", "minimum": 0}}
     data = {"type": "array", "description": "row-major, nested or flat"}
     tensor = {"name": {"type": "string"}, "shape": shape, "datatype": {"enum": list(datatypes.ALL)}, "parameters": parameters, "data": data}
@@ -57,13 +58,15 @@ def inference_schemas() -> Json:
         "datatype": {"enum": list(datatypes.ALL)},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
     }
-    wanted = {"name": {"enum": [datatypes.PREDICT, datatypes.PREDICT_PROBA]}, "parameters": parameters}
+    outputs = [datatypes.PREDICT, *([datatypes.PREDICT_PROBA] if schema["output"].get("probabilities") else [])]
+    own = {"type": "object", "properties": {"binary_data": flag, "classification": {"const": 0}}}
+    wanted = {"name": {"enum": outputs}, "parameters": own}
     return {
         "InferenceTensor": _object(tensor, "name", "shape", "datatype"),
         "InferenceRequest": _object(
             {
                 "id": {"type": "string"},
-                "parameters": parameters,
+                "parameters": {"type": "object", "properties": {"binary_data_output": flag}},
                 "inputs": {"type": "array", "items": {"$ref": "#/components/schemas/InferenceTensor"}, "minItems": 1},
                 "outputs": {"type": "array", "items": _object(wanted, "name")},
             },

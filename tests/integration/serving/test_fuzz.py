@@ -162,8 +162,14 @@ def conversation(random: Random, corpus: Sequence[Sent], length: int) -> list[Se
     """Requests of one connection; where one is broken it is not known which answer belongs to a HEAD."""
     sent = [mutated(random, corpus) for _ in range(length)]
     if not all(each.framed for each in sent):
-        sent = [replace(each, method=b"GET") if each.method == b"HEAD" else each for each in sent]
+        sent = [without_head(each) for each in sent]
     return [*sent, _PROBE]
+
+
+def without_head(sent: Sent) -> Sent:
+    """The same, with a GET in the place of a HEAD."""
+    method = b"GET" if sent.method == b"HEAD" else sent.method
+    return replace(sent, method=method, raw=None if sent.raw is None else sent.raw.replace(b"HEAD ", b"GET "))
 
 
 async def converse(port: int, random: Random, sent: Sequence[Sent], findings: Findings) -> None:
