@@ -71,7 +71,7 @@ def decode_feedback(body: bytes, *, max_items: int) -> list[Label]:
             "; ".join(map(str, faults[:_IN_MESSAGE])) + more,
             details={"faults": [asdict(fault) for fault in faults[:MAX_FAULTS]], "total": len(faults)},
         )
-    return [Label(item["request_id"], item.get("row", 0), item["label"]) for item in items]
+    return [Label(item["request_id"], int(item.get("row", 0)), item["label"]) for item in items]
 
 
 def _items(content: Any) -> list[Any]:
@@ -91,11 +91,16 @@ def _faults(place: int, item: Any) -> Iterator[Fault]:
     request_id, row, label = (item.get(name) for name in _FIELDS)
     if not (isinstance(request_id, str) and is_request_id(request_id)):
         yield Fault(place, "request_id", "the request_id of an answer: 1 to 128 printable ASCII characters", _kind(request_id))
-    if "row" in item and not (type(row) is int and 0 <= row < _INT64.stop):
+    if "row" in item and not _is_place(row):
         yield Fault(place, "row", "the row's place in its request, from 0", _kind(row))
     if not _is_label(label):
         expected = f"a class or a number: a text of at most {LONGEST_LABEL} characters, a number, true or false"
         yield Fault(place, "label", expected, _kind(label))
+
+
+def _is_place(value: Any) -> bool:
+    """A whole number, however it is written: JSON does not tell 1.0 from 1."""
+    return (type(value) is int or (type(value) is float and value.is_integer())) and 0 <= value < _INT64.stop
 
 
 def _is_label(value: Any) -> bool:

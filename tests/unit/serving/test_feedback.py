@@ -78,7 +78,7 @@ def test_each_label_is_an_event(plain: Laid) -> None:
         ({**LABEL, "request_id": "x" * 129}, "request_id"),
         ({**LABEL, "request_id": "ü"}, "request_id"),
         ({**LABEL, "row": -1}, "row"),
-        ({**LABEL, "row": 1.0}, "row"),
+        ({**LABEL, "row": 1.5}, "row"),
         ({**LABEL, "row": True}, "row"),
         ({**LABEL, "row": None}, "row"),
         ({"request_id": "a"}, "label"),
