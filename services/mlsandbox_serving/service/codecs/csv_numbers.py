@@ -41,7 +41,7 @@ class NumberTable:
         try:
             names = head.decode("utf-8-sig").split(",")
             numbers = self._decode(b"[" + rows.replace(b"\n", b",") + b"]")
-        except ValueError:
+        except (msgspec.DecodeError, ValueError):
             return None
         if len(names) != len(self._names) or {*names} != {*self._names} or not _is_whole(rows, len(names), len(numbers)):
             return None

@@ -135,7 +135,7 @@ def _as_json(texts: list[str], read: Callable[[str], list[Any]]) -> list[Any] | 
     """Numbers that are all written as in JSON, which is read several times as fast; None when at least one is not."""
     try:
         numbers = read(f"[{','.join(texts)}]")
-    except ValueError:
+    except (msgspec.DecodeError, ValueError):
         return None
     return numbers if len(numbers) == len(texts) else None
 
