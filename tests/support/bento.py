@@ -38,6 +38,7 @@ class Bento:
         """The environment in which it is served."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SANDBOX_", "BENTOML_", "PROMETHEUS_"))}
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        kept["OMP_WAIT_POLICY"] = "PASSIVE"  # as in a stack
         return {**kept, "BENTOML_HOME": str(self.home), "BENTOML_DO_NOT_TRACK": "true", "PATH": binaries, **settings}
 
 

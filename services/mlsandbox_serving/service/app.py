@@ -105,6 +105,7 @@ class App:
         request = Request(facts, headers, receive)
         measures = self._runtime.measures
         measures.in_flight += 1
+        self._flush_soon()  # what is in flight shows even while the model is at work for long
         status, sent = _CLIENT_GONE, 0
         try:
             answer = await self._answer(request)
@@ -282,6 +283,7 @@ class App:
             if message["type"] == "lifespan.startup":
                 self._announce_stop()
                 self._runtime.start()
+                await self._runtime.wait_behind_others()
             elif message["type"] == "lifespan.shutdown":
                 self._runtime.stop()
             return message

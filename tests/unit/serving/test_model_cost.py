@@ -44,7 +44,7 @@ def test_a_model_that_answers_row_by_row_is_asked_together(company: float) -> No
 
 
 @pytest.mark.parametrize("labels", [False, True])
-def test_a_model_that_looks_at_the_company_is_asked_alone(labels: bool) -> None:  # noqa: FBT001
+def test_a_model_that_looks_at_the_company_is_asked_alone(*, labels: bool) -> None:
     """A model must be asked for each request alone when a row's answer, or its probability, is moved by the rows beside it."""
     reason = alone(Doubled(1e-3, labels=labels), by_class=labels)
     assert reason is not None
