@@ -73,7 +73,7 @@ def main() -> None:
     plan = planned(options)
     if plan.placement.rest is not None:
         os.sched_setaffinity(0, plan.placement.rest)  # inherited by wrk
-    with tempfile.TemporaryDirectory(prefix="bench-serving-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-serving-", ignore_cleanup_errors=True) as folder:
         results = run(plan, Path(folder))
     command = shlex.join(["bench/serving.py", *without_page(sys.argv[1:])])
     text = report(plan, results, command=command, busy=busy, note=options.note)

@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 from peers import records
-from processes import Launch, Placement, family
+from processes import Launch, Placement, family, uninterrupted
 from services import BINARY, JSON, Running, ServiceFailed, started
 from workloads import Batch, Workload
 from wrk import Request
@@ -53,7 +53,7 @@ class _Own:
             try:
                 _sandbox(workload, "up")
             finally:
-                _sandbox(workload, "down")
+                _down(workload)
 
     def request(self, workload: Workload, batches: Sequence[Batch], encoding: str) -> Request:
         """One row as an object, numbers as columns, people as rows; or npy and an Arrow stream."""
@@ -88,7 +88,7 @@ class On(_Own):
             _move_others(workload, pids["api"], placement)
             yield Running(int(_api(workload)["ports"]["api"]), [pids["api"]], start, lambda: _delivered(shipper))
         finally:
-            _sandbox(workload, "down")
+            _down(workload)
             shutil.rmtree(workload.project / ".sandbox" / "data", ignore_errors=True)  # the next round begins with an empty store, too
 
     def _first(self, workload: Workload) -> Request:
@@ -168,6 +168,11 @@ def _sandbox(workload: Workload, *words: str, prefix: Sequence[str] = ()) -> str
     if done.returncode != 0:
         raise ServiceFailed(f"sandbox {' '.join(words)} failed (exit {done.returncode}):\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _down(workload: Workload) -> None:
+    with uninterrupted():
+        _sandbox(workload, "down")
 
 
 def _move_others(workload: Workload, api: int, placement: Placement) -> None:

@@ -77,13 +77,25 @@ def process(launch: Launch, placement: Placement) -> Iterator[tuple[subprocess.P
         try:
             yield started, output
         finally:
-            end(started)
+            with uninterrupted():
+                end(started)
 
 
 def clean_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The bench's environment without what would change a service, and with a service's own variables."""
     dropped = ("SANDBOX_", "BENTOML_", "MLFLOW_", "MLSERVER_", "PYTHON", "VIRTUAL_ENV")
     return {**{name: value for name, value in os.environ.items() if not name.startswith(dropped)}, **own}
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Whoever is being ended is ended to the end: nobody interrupts this process or what it starts in the meantime."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def end(started: subprocess.Popen[bytes]) -> None:
