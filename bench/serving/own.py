@@ -158,6 +158,7 @@ def _launch(api: Mapping[str, Any], port: int, own: Mapping[str, str]) -> Launch
 def _sandbox(workload: Workload, *words: str, prefix: Sequence[str] = ()) -> str:
     """What `sandbox` prints; its output is shown only when it fails. Its memory of projects is kept beside the model."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_") or name == "SANDBOX_CACHE_DIR"}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # users keep compiled modules
     own = {
         "SANDBOX_STATE_DIR": str(workload.project.parent / "state"),
         "SANDBOX_EXCLUDE": EXCLUDED,
