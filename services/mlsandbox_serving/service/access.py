@@ -30,8 +30,9 @@ _LARGEST_FILE: Final = 1_000_000
 _BEARER: Final = "bearer "
 _LOOKS_SECONDS: Final = 1.0
 """A changed file is noticed within this."""
-_OPEN: Final = frozenset({Route.LIVE, Route.READY, Route.METRICS, Route.V2_LIVE, Route.V2_READY})
-"""What says how the service is, and nothing about the model's data: for probes and Prometheus, which have no key."""
+_OPEN: Final = frozenset({Route.LIVE, Route.READY, Route.METRICS, Route.V2_LIVE, Route.V2_READY, Route.PAGE})
+"""What says how the service is, and nothing about the model's data: for probes and Prometheus, which have no key, and the page on
+which people give theirs."""
 
 
 class Access:
