@@ -49,6 +49,8 @@ class Limits:
     """Of a request's first line and its headers together."""
     headers: int = 200
     """In one request."""
+    ahead: int = 128
+    """Requests on one connection that have no answer yet."""
     connections: int = 1_124
     """Open ones of this worker."""
     sweep_seconds: float = 1.0
@@ -56,8 +58,8 @@ class Limits:
     told: Told | None = None
 
 
-class _HeadTooLarge(Exception):
-    """Ends the parser's work on a request."""
+class _Refused(Exception):
+    """Ends the parser's work on a connection."""
 
 
 class _Sweep:
@@ -187,11 +189,17 @@ class HttptoolsGuard(Guard):
     _head_bytes: int = 0
     _at_most: int = 0
     """Bytes that the head which is being parsed can have."""
-    _too_large: bool = False
-    _unanswered: tuple[Any, ...] = ()
-    """Requests of this connection, in their order; uvicorn itself remembers the last alone."""
+    _earlier: deque[Any]
+    """Requests before the last one that had no answer when the next came, in their order; uvicorn itself remembers the last alone."""
+    _fault: RequestRefused | None = None
+    """What the parser was stopped for."""
     _refused: RequestRefused | None = None
     """To be answered after the requests before it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `Guard`."""
+        self._earlier = deque()
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody write to it any more: uvloop raises then."""
@@ -216,13 +224,16 @@ class HttptoolsGuard(Guard):
     @property
     def _is_behind(self) -> bool:
         """Whether a request that came whole has no answer yet."""
-        return any(not cycle.response_complete and not cycle.more_body for cycle in self._unanswered)
+        return any(not cycle.more_body for cycle in self._unanswered)
+
+    @property
+    def _unanswered(self) -> list[Any]:
+        return [cycle for cycle in (*self._earlier, self.cycle) if cycle is not None and not cycle.response_complete]
 
     def _abandon(self) -> None:
         for cycle in self._unanswered:
-            if not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as uvicorn does, and count the bytes of a head."""
@@ -240,24 +251,31 @@ class HttptoolsGuard(Guard):
             self._ignore_upgrade(data[upgrade.args[0] :])
             return
         except self.faulty:
-            self._refuse_head() if self._too_large else self.send_400_response("")
+            self.refuse(self._fault) if self._fault is not None else self.send_400_response("")
             return
         if not in_head or self.cycle is not cycle:
             self._head_bytes = 0
         elif self._at_most > self.limits.head_bytes:
-            self._refuse_head()
+            self.refuse(_too_large(self.limits))
         else:
             self._head_bytes = self._at_most
 
     def on_headers_complete(self) -> None:
         """Bound the head before the application hears of it."""
         if len(self.headers) > self.limits.headers or (self._at_most > self.limits.head_bytes and self._size > self.limits.head_bytes):
-            self._too_large = True
-            raise _HeadTooLarge
-        before = self.cycle
+            self._fault = _too_large(self.limits)
+            raise _Refused
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            earlier = self._earlier
+            while earlier and earlier[0].response_complete:
+                earlier.popleft()
+            earlier.append(cycle)
+            if len(earlier) > self.limits.ahead:
+                message = f"more than {self.limits.ahead} requests wait on this connection for their answers"
+                self._fault = RequestRefused(503, ErrorCode.OVERLOADED, message, headers={"retry-after": "1"})
+                raise _Refused
         cast("Any", super()).on_headers_complete()
-        if self.cycle is not before:
-            self._unanswered = (*(cycle for cycle in self._unanswered if not cycle.response_complete), self.cycle)
 
     def _should_upgrade(self) -> bool:
         """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""
@@ -285,11 +303,6 @@ class HttptoolsGuard(Guard):
     @property
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _refuse_head(self) -> None:
-        limits = self.limits
-        message = f"the headers are larger than {limits.head_bytes} bytes, or more than {limits.headers}: send what is asked in the body"
-        self.refuse(RequestRefused(431, ErrorCode.HEADERS_TOO_LARGE, message))
 
 
 def install(
@@ -338,6 +351,11 @@ def install(
         shared |= {"faulty": httptools.HttpParserError, "upgraded": httptools.HttpParserUpgrade}
     table["auto"] = type("GuardedProtocol", (guard, AutoHTTPProtocol), shared)
     return True
+
+
+def _too_large(limits: Limits) -> RequestRefused:
+    message = f"the headers are larger than {limits.head_bytes} bytes, or more than {limits.headers}: send what is asked in the body"
+    return RequestRefused(431, ErrorCode.HEADERS_TOO_LARGE, message)
 
 
 def _most_connections() -> int:

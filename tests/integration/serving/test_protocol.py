@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.guarded import HOST, Guarded, guarded, read_all, read_reply
+from support.guarded import HOST, Guarded, guarded, read_all, read_reply, replies
 from support.waiting import HANG_SECONDS, wait_for
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -160,6 +160,20 @@ def test_a_head_without_an_end(patient: Guarded) -> None:
         connection.sendall(endless)
 
     assert [refusal.failure.status for refusal in patient.refused] == [431]
+
+
+def test_requests_ahead_of_their_answers() -> None:
+    """Requests that are sent before their answers are read must be answered in order, up to a bound; then comes a 503, and the end."""
+    with guarded(head_seconds=30.0) as server, server.connect() as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert server.entered.acquire(timeout=60)
+        connection.sendall(GET * 200)
+        server.ask(GET)  # what was sent has been read meanwhile, as far as it is
+        server.release.set()
+        answers = replies(read_all(connection))
+
+    assert [reply.status for reply in answers] == [200] * 129 + [503]
+    assert [path for _, path, _ in server.seen].count("/") == 129
 
 
 def test_a_head_that_is_not_too_large(patient: Guarded) -> None:
