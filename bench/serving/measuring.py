@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -170,9 +171,11 @@ def _measure(plan: Plan, service: Service, workload: Workload, running: Running,
     request = service.request(workload, workload.batches(cell.rows), cell.encoding)
     wanted = _CYCLES * cell.connections * min(_alone(running, request), _alone(running, request))
     if wanted < plan.seconds:
-        measure(running.port, request, cell.connections, WARM_UP)
-        return measure(running.port, request, cell.connections, plan.seconds)
-    seconds = min(wanted, LONGEST)
+        with contextlib.suppress(NoAnswer):  # slower together than alone: measured below
+            measure(running.port, request, cell.connections, WARM_UP)
+            return measure(running.port, request, cell.connections, plan.seconds)
+        wait_until_idle(running.pids)
+    seconds = min(max(wanted, plan.seconds), LONGEST)
     while True:
         try:
             return measure(running.port, request, cell.connections, seconds, slow=True)
