@@ -1,4 +1,4 @@
-"""Whether a service of ours in this container is well: `python -m mlsandbox_serving.healthcheck PORT PATH`.
+"""Whether a service of ours in this container is well: `python -m mlsandbox_serving.healthcheck PORT PATH [FILE OF API KEYS]`.
 
 Prints what it answers, so that the container's health log holds it; ends with 0 when that is a 2xx, else with 1. It is run every
 second while a service starts: hence a socket and HTTP/1.0 by hand, since importing an HTTP client takes longer than the answer.
@@ -6,12 +6,9 @@ second while a service starts: hence a socket and HTTP/1.0 by hand, since import
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
-
-from mlsandbox_serving.env_names import Env
 
 _SECONDS = 4.0
 _SHOWN_BYTES = 4_000
@@ -21,9 +18,9 @@ _HEAD_BYTES = 65_536
 
 def main(args: list[str]) -> int:
     """Ask once; the exit code."""
-    port, path = args
+    port, path, *key_files = args
     try:
-        healthy, text = ask(int(port), path)
+        healthy, text = ask(int(port), path, "".join(_key_header(each) for each in key_files))
     except OSError as error:
         healthy, text = False, f"127.0.0.1:{port}{path}: {error}"
     except ValueError as error:
@@ -32,8 +29,8 @@ def main(args: list[str]) -> int:
     return 0 if healthy else 1
 
 
-def ask(port: int, path: str) -> tuple[bool, str]:
-    """Whether a GET of `path` is answered with a 2xx, and the beginning of the answer's body.
+def ask(port: int, path: str, header: str) -> tuple[bool, str]:
+    """Whether a GET of `path`, with that line in its head, is answered with a 2xx, and the beginning of the answer's body.
 
     Raises:
         OSError: nobody answers in time.
@@ -41,7 +38,7 @@ def ask(port: int, path: str) -> tuple[bool, str]:
     """
     deadline = time.monotonic() + _SECONDS
     with socket.create_connection(("127.0.0.1", port), _SECONDS) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n{_key_header()}\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n{header}\r\n".encode())
         received = b""
         body = None
         while body is None or len(body) < _SHOWN_BYTES:
@@ -57,10 +54,10 @@ def ask(port: int, path: str) -> tuple[bool, str]:
     return _is_success(received), (body or b"").decode("utf-8", "replace")
 
 
-def _key_header() -> str:
-    """With the first API key, where there is one: a service tells all only to who has one."""
+def _key_header(path: str) -> str:
+    """With the first API key of a file, if there is one: a service tells all only to who has one."""
     try:
-        with open(os.environ.get(Env.API_KEYS_FILE) or os.devnull, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes longer to import
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes longer to import
             keys = [line.rpartition(":")[2].strip() for line in file if line.strip() and not line.lstrip().startswith("#")]
     except (OSError, ValueError):
         return ""

@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any, Final
 
 from mlsandbox.assets import asset
-from mlsandbox.stack.spec import Probe, ProgramEnvironment, ServiceSpec
+from mlsandbox.render.containers import SECRETS
+from mlsandbox.stack.spec import Probe, ProgramEnvironment, SecretFile, ServiceSpec
+from mlsandbox_serving.contract import Env
 
 _IMAGES: Final = "compose/images.toml"
 _TIMES: Final = {"interval": "10s", "timeout": "5s", "retries": 3, "start_period": "300s", "start_interval": "1s"}
@@ -27,7 +29,9 @@ def healthcheck(service: ServiceSpec) -> dict[str, Any] | None:
 def _command(service: ServiceSpec, probe: Probe) -> list[str] | None:
     port = service.port(probe.port).number
     if not isinstance(service.environment, ProgramEnvironment):
-        return ["python", "-m", "mlsandbox_serving.healthcheck", str(port), probe.path]
+        keys = service.env.get(Env.API_KEYS_FILE)
+        more = [f"{SECRETS}/{keys.name}"] if isinstance(keys, SecretFile) else []
+        return ["python", "-m", "mlsandbox_serving.healthcheck", str(port), probe.path, *more]
     return _asking(_programs()[service.environment.image], f"http://127.0.0.1:{port}{probe.path}")
 
 

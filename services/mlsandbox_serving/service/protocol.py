@@ -219,7 +219,7 @@ class HttptoolsGuard(Guard):
         if self._refused is not None and not self._is_behind and not self.transport.is_closing():
             self.pipeline.clear()
             self.refuse(self._refused)
-        cast("Any", super()).on_response_complete()
+        super().on_response_complete()  # type: ignore[misc] # uvicorn's, which is between this class and asyncio's
 
     @property
     def _is_behind(self) -> bool:
@@ -275,7 +275,7 @@ class HttptoolsGuard(Guard):
                 message = f"more than {self.limits.ahead} requests wait on this connection for their answers"
                 self._fault = RequestRefused(503, ErrorCode.OVERLOADED, message, headers={"retry-after": "1"})
                 raise _Refused
-        cast("Any", super()).on_headers_complete()
+        super().on_headers_complete()  # type: ignore[misc] # as above
 
     def _should_upgrade(self) -> bool:
         """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""

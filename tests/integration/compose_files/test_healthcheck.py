@@ -25,6 +25,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status = 200 if self.path == "/long" else int(self.path[1:4])
         body = b"x" * 100_000 if self.path == "/long" else f'{{"asked": "{self.path}"}}'.encode()
+        body = body if (key := self.headers["x-api-key"]) is None else key.encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -44,9 +45,9 @@ def _serving() -> Iterator[int]:
         thread.join()
 
 
-def _check(port: int, path: str) -> tuple[int, bytes]:
+def _check(port: int, path: str, *key_files: str) -> tuple[int, bytes]:
     done = subprocess.run(
-        [sys.executable, "-m", "mlsandbox_serving.healthcheck", str(port), path],
+        [sys.executable, "-m", "mlsandbox_serving.healthcheck", str(port), path, *key_files],
         env={"PYTHONPATH": str(SERVED), "http_proxy": "http://127.0.0.1:9"},
         stdout=subprocess.PIPE,
         check=False,
@@ -62,6 +63,26 @@ def test_status(status: int, code: int) -> None:
         ended, shown = _check(port, f"/{status}?a=b")
 
     assert (ended, shown) == (code, f'{{"asked": "/{status}?a=b"}}\n'.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("# ours\n\nteam-a: 0123456789abcdef\nother\n", b"0123456789abcdef"),
+        ("0123456789abcdef\n", b"0123456789abcdef"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_key(tmp_path: Path, text: str | None, sent: bytes | None) -> None:
+    """It must send the first API key of a service that asks for one, and ask without when there is none to be had."""
+    file = tmp_path / "api-keys"
+    if text is not None:
+        file.write_text(text)
+    with _serving() as port:
+        ended, shown = _check(port, "/200", str(file))
+
+    assert (ended, shown.strip()) == (0, b'{"asked": "/200"}' if sent is None else sent)
 
 
 def test_long_answer() -> None:

@@ -33,6 +33,7 @@ def test_keys_are_a_secret_of_the_model_service() -> None:
 
     assert document["secrets"]["api-keys"] == {"file": "/home/demo/.sandbox/secrets/api-keys"}
     assert document["services"]["api"]["environment"]["SANDBOX_API_KEYS_FILE"] == "/run/secrets/api-keys"
+    assert document["services"]["api"]["healthcheck"]["test"][-2:] == ["/readyz", "/run/secrets/api-keys"]
     assert [name for name, service in document["services"].items() if "api-keys" in service.get("secrets", ())] == ["api"]
 
 
