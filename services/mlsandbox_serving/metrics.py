@@ -38,6 +38,7 @@ _GAUGE_MODES: Final[dict[str, _GaugeMode]] = {
 _Collector: Any = MultiProcessCollector  # untyped
 _File: Any = MmapedDict  # untyped
 _RETIRED: Final = "retired"
+_WAS_READY: Final = "was-ready"
 ENVIRONMENT: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus_client finds the shared folder; BentoML sets it for its workers too."""
 
@@ -114,6 +115,15 @@ class WorkerMetrics:
                 ready += any(json.loads(key)[0] == Metrics.MODEL_READY.name and value == 1 for key, value in _numbers(file))
         return ready
 
+    def was_ready(self) -> bool:
+        """Whether a worker of this start of the service was ready, alive or dead by now."""
+        return (self._folder / _WAS_READY).exists()
+
+    def note_ready(self) -> None:
+        """This worker is ready. Never raises: where that cannot be noted, those that take its place refuse what comes while they load."""
+        with contextlib.suppress(OSError):
+            (self._folder / _WAS_READY).touch()
+
     def _processes(self) -> Iterator[int]:
         yield os.getppid()  # their arbiter
         yield from (int(file.stem) for file in self._folder.glob("*.alive"))
@@ -122,7 +132,7 @@ class WorkerMetrics:
         mark = self._folder / "generation"
         if mark.is_file() and mark.read_text(encoding="utf-8") == generation:
             return
-        for file in [*self._folder.glob("*.db"), *self._folder.glob("*.alive")]:
+        for file in [*self._folder.glob("*.db"), *self._folder.glob("*.alive"), self._folder / _WAS_READY]:
             file.unlink(missing_ok=True)
         mark.write_text(generation, encoding="utf-8")
 

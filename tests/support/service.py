@@ -17,7 +17,7 @@ from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
-from mlsandbox_serving.service.runtime import Runtime
+from mlsandbox_serving.service.runtime import Runtime, Workers
 from mlsandbox_serving.service.settings import Settings
 from support.asgi import Client, Response
 from support.served import Laid, people
@@ -105,13 +105,13 @@ async def metrics_of(client: Client) -> dict[tuple[str, tuple[tuple[str, str], .
     }
 
 
-def serve(laid: Laid, **environ: str) -> Served:
+def serve(laid: Laid, workers: Workers | None = None, **environ: str) -> Served:
     spool = StandInSpool()
     package = Package.read(laid.root)
     registry = CollectorRegistry()
     settings = Settings.read({Env.STACK_ID: "nonce", **environ})
     measures = Measures(package.identity, "sklearn", registry, limit=settings.max_concurrency)
-    runtime = Runtime(package, settings, model_folder=lambda: laid.model, spool=spool, measures=measures)
+    runtime = Runtime(package, settings, model_folder=lambda: laid.model, spool=spool, measures=measures, workers=workers)
     app = App(None, runtime, lambda: generate_latest(registry), Access.read(settings.api_keys_file))
     return Served(app, spool, runtime)
 

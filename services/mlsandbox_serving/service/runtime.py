@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = "1"
+_LOOK_SECONDS: Final = 0.2
+"""A stop is noticed so late where it is waited for something else."""
 _LOOP_BYTES: Final = 32 * 1024
 """A larger body is decoded in the model's thread."""
 
@@ -71,6 +74,19 @@ class Spool(Protocol):
         """No more events."""
 
 
+class Workers(Protocol):
+    """All workers of the service; metrics.WorkerMetrics."""
+
+    def ready_workers(self) -> int:
+        """How many of them are ready."""
+
+    def was_ready(self) -> bool:
+        """Whether one of them was ready since the service's start."""
+
+    def note_ready(self) -> None:
+        """This one is ready. Never raises."""
+
+
 class Runtime:
     """Holds the model of one worker.
 
@@ -80,7 +96,7 @@ class Runtime:
         model_folder: where the model's files are; asked in the model's thread.
         spool: for events; None keeps none.
         measures: the service's metrics.
-        ready_workers: how many workers are ready, where there are several.
+        workers: of the service, this one among them; None when it is alone for good.
     """
 
     def __init__(
@@ -91,7 +107,7 @@ class Runtime:
         model_folder: Callable[[], Path],
         spool: Spool | None,
         measures: Measures,
-        ready_workers: Callable[[], int] | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.package = package
         self.settings = settings
@@ -99,7 +115,7 @@ class Runtime:
         self.measures = measures
         self._model_folder = model_folder
         self._spool = spool
-        self._ready_workers = ready_workers if settings.workers > 1 else None
+        self._workers = workers
         self._thread = ModelThread()
         self._batcher = Batcher(self._thread, settings.timeout)
         self._decoders: Mapping[str, Decode] = {}
@@ -120,6 +136,17 @@ class Runtime:
     def start(self) -> None:
         """Begin to load the model; returns at once. Needs a running event loop."""
         self._loading = asyncio.get_running_loop().create_task(self._load())
+
+    async def wait_behind_others(self) -> None:
+        """Return at once, unless others answer for the service already: then once the model is loaded, or cannot be.
+
+        A worker that takes a dead one's place accepts no connection until then, and those who can answer get them all.
+        """
+        loading = self._loading
+        if loading is None or self._workers is None or not self._workers.ready_workers():
+            return
+        while not loading.done() and not self._stopping:
+            await asyncio.wait({loading}, timeout=_LOOK_SECONDS)
 
     def begin_stop(self) -> None:
         """From now on /readyz says STOPPING; requests are still answered."""
@@ -146,22 +173,43 @@ class Runtime:
             reason = self._spool.writable()
             if reason is not None:
                 return State(NotReady.SPOOL_UNWRITABLE, reason, golden=self._state.golden)
-        if self._state.ready and self._ready_workers is not None:
-            ready = self._ready_workers()
+        if self._state.ready and self._workers is not None and self.settings.workers > 1:
+            ready = self._workers.ready_workers()
             if ready < self.settings.workers:
                 return State(NotReady.LOADING, f"{ready} of {self.settings.workers} workers are ready", golden=self._state.golden)
         return self._state
 
     def refuse_unless_served(self) -> None:
-        """Raise when there is no model to ask.
+        """Raise when there is no model to ask, nor will be within the time of a request, as far as is known.
 
         Raises:
             RequestRefused: 503 with the reason.
         """
+        if self._answers is None and not self._takes_a_place:
+            raise self._not_ready()
+
+    @property
+    def _takes_a_place(self) -> bool:
+        """Whether the model is being loaded that another worker of the service had loaded already: that takes a moment, and goes well."""
+        return self._state is LOADING and self._workers is not None and self._workers.was_ready()
+
+    async def _served(self, facts: Facts) -> ModelAnswers:
+        """Who answers; waited for in a worker that takes another's place.
+
+        Raises:
+            RequestRefused: 503 with the reason.
+        """
+        if self._answers is None and self._loading is not None and self._takes_a_place:
+            spent = (time.perf_counter_ns() - facts.started) / 1e9
+            await asyncio.wait({self._loading}, timeout=max(0.0, self.settings.timeout - spent))
         if self._answers is None:
-            headers = {} if self._state.final else {"retry-after": _RETRY_SECONDS}
-            details = {"code": self._state.code, "final": self._state.final}
-            raise RequestRefused(503, ErrorCode.NOT_READY, f"not ready: {self._state.reason}", details=details, headers=headers)
+            raise self._not_ready()
+        return self._answers
+
+    def _not_ready(self) -> RequestRefused:
+        headers = {} if self._state.final else {"retry-after": _RETRY_SECONDS}
+        details = {"code": self._state.code, "final": self._state.final}
+        return RequestRefused(503, ErrorCode.NOT_READY, f"not ready: {self._state.reason}", details=details, headers=headers)
 
     async def predict(self, facts: Facts, media_type: str, body: bytes, encode: Encode) -> Answer:
         """Answer a prediction request; its event is in the spool when this returns.
@@ -175,9 +223,9 @@ class Runtime:
         Raises:
             RequestRefused: there is no model yet, or it does not take the body.
         """
-        self.refuse_unless_served()
+        answers = self._answers or await self._served(facts)
         decode = self._decoders[media_type]
-        return await self._ask(facts, len(body), lambda: (decode(body), encode))
+        return await self._ask(answers, facts, len(body), lambda: (decode(body), encode))
 
     async def infer(self, facts: Facts, body: bytes, header_length: int | None) -> Answer:
         """As `predict`, for a request of the Open Inference Protocol.
@@ -187,16 +235,15 @@ class Runtime:
             body: of the request.
             header_length: bytes of its JSON part, when binary tensors follow it.
         """
-        self.refuse_unless_served()
+        answers = self._answers or await self._served(facts)
         infer = self._infer
-        assert infer is not None  # noqa: S101 - refuse_unless_served
-        return await self._ask(facts, len(body), lambda: infer(body, header_length))
+        assert infer is not None  # noqa: S101 - there since before `answers`
+        return await self._ask(answers, facts, len(body), lambda: infer(body, header_length))
 
-    async def _ask(self, facts: Facts, size: int, decode: Callable[[], tuple[Columns, Encode]]) -> Answer:
+    async def _ask(self, answers: ModelAnswers, facts: Facts, size: int, decode: Callable[[], tuple[Columns, Encode]]) -> Answer:
         if size > _LOOP_BYTES:
             return await self._batcher.ask(facts, columns=None, encode=None, decode=decode)
-        assert self._answers is not None  # noqa: S101 - refuse_unless_served
-        columns, encode = self._answers.decoded(decode)
+        columns, encode = answers.decoded(decode)
         return await self._batcher.ask(facts, columns=columns, encode=encode)
 
     async def feedback(self, facts: Facts, body: bytes) -> Answer:
@@ -256,6 +303,8 @@ class Runtime:
         answering = import_module("mlsandbox_serving.service.answering")
         self._answers = answering.ModelAnswers(served, kind, self.identity, events=events, spool=self._spool, measures=self.measures)
         self._batcher.open(self._answers)
+        if self._workers is not None:
+            self._workers.note_ready()
         for rows, seconds in served.cost.measured():
             self.measures.cost(rows, seconds)
 

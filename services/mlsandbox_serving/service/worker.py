@@ -59,7 +59,7 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
             registry if shared is None else None,
             limit=max(1, settings.max_concurrency // settings.workers),
         ),
-        ready_workers=None if shared is None else shared.ready_workers,
+        workers=shared,
     )
     app = App(inner, runtime, shared.render if shared is not None else lambda: generate_latest(registry), access)
     connections = _CONNECTIONS_PER_REQUEST * settings.requests_per_worker + _SPARE_CONNECTIONS

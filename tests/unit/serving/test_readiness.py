@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mlsandbox_serving.contract import Env, ErrorCode, NotReady
 from support.asgi import Client, Response
 from support.served import Laid, fitted, lay, people
@@ -175,3 +177,58 @@ def test_a_stopping_service_says_so_and_finishes(plain: Laid) -> None:
 
     assert (ready.status, ready.json()["code"], answered.status) == (503, NotReady.STOPPING, 200)
     assert served.spool.closed
+
+
+class Others:
+    """Stands in for the other workers of a service."""
+
+    def __init__(self, *, ready: int, was_ready: bool) -> None:
+        self.ready = ready
+        self.before = was_ready
+        self.noted = False
+
+    def ready_workers(self) -> int:
+        return self.ready
+
+    def was_ready(self) -> bool:
+        return self.before
+
+    def note_ready(self) -> None:
+        self.noted = True
+
+
+@pytest.mark.parametrize(("was_ready", "status"), [(True, 200), (False, 503)])
+def test_who_takes_a_dead_ones_place_lets_requests_wait(plain: Laid, *, was_ready: bool, status: int) -> None:
+    """A request that comes while the model is loaded again must be answered once it is; at the service's start it is refused."""
+    others = Others(ready=0, was_ready=was_ready)
+
+    async def talk(client: Client) -> tuple[Response, Response]:
+        return await client.get("/livez"), await client.post("/predict", rows_of(1)[0])
+
+    live, predicted = serve(plain, others).run(talk, wait=False)
+
+    assert (live.status, predicted.status) == (200, status)
+    assert others.noted or not was_ready
+
+
+def test_a_request_waits_no_longer_for_the_model_than_it_may(plain: Laid) -> None:
+    """When the model is not there within the time of a request it must be refused, to be asked again."""
+
+    async def talk(client: Client) -> Response:
+        return await client.post("/predict", rows_of(1)[0])
+
+    refused = serve(plain, Others(ready=0, was_ready=True), **{Env.TIMEOUT_SECONDS: "0.001"}).run(talk, wait=False)
+
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize("ready", [0, 1])
+def test_a_worker_starts_behind_those_that_answer(plain: Laid, ready: int) -> None:
+    """A worker must take no connection before its model is loaded while others take them, and at once when there are none."""
+
+    async def talk(client: Client) -> Response:
+        return await client.get("/readyz")
+
+    early = serve(plain, Others(ready=ready, was_ready=bool(ready))).run(talk, wait=False)
+
+    assert early.status == (200 if ready else 503)
