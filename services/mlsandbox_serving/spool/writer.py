@@ -29,7 +29,8 @@ _OLDEST_SEGMENT_SECONDS: Final = 3600.0
 _PROBE_BYTES: Final = 4096
 _ENFORCE_SECONDS: Final = 1.0
 """While no segment can be begun, the bounds are looked at no more often than this."""
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FULL: Final = _NO_ROOM | {errno.EFBIG}
 _READ_ONLY: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -175,7 +176,11 @@ class SpoolWriter:
             self._fail(error)
         if written == len(data):
             self._failure = None
-        whole = self._keep_whole(payloads, written) if written < len(data) else len(payloads)
+        whole = len(payloads)
+        if written < len(data):
+            whole = self._keep_whole(payloads, written)
+            if self._size and self._failure is not None and self._failure.errno in _NO_ROOM:
+                self._leave()  # what is in it can be deleted then, once it is delivered: that may be what makes room
         self.written += whole
         return whole
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -164,6 +165,29 @@ def test_a_batch_on_a_full_disk_keeps_what_fits(tmp_path: Path) -> None:
     assert _numbers(tmp_path) == list(range(writer.written))
     assert 10 <= writer.written < 20
     assert writer.dropped == {"disk_full": 50 - writer.written}
+
+
+def test_a_segment_on_a_full_disk_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full before its first segment is must not keep that open for good: once it is delivered it must be deletable."""
+    writer = SpoolWriter(tmp_path, max_bytes=MEGABYTE, worker="1")
+    writer.append({"n": 0}, 1.0)
+    (first,) = segment.segments(tmp_path)
+
+    def refusing(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", refusing)
+        for number in range(1, 6):
+            writer.append({"n": number}, 1.0)
+    writer.append({"n": 6}, 1.0)
+
+    descriptor = os.open(tmp_path / first.name, os.O_RDONLY)
+    assert segment.is_closed(descriptor)
+    os.close(descriptor)
+    assert _numbers(tmp_path) == [0, 6]
+    assert len(segment.segments(tmp_path)) == 2
+    assert writer.dropped == {"disk_full": 5}
 
 
 def test_writable_names_the_reason_and_recovers(tmp_path: Path) -> None:
