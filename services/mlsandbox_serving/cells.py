@@ -87,6 +87,11 @@ class Buckets:
     def tallied(self, values: Sequence[float]) -> Tallied:
         """Count values, none of them NaN, without observing them; in any thread."""
         bounds = self._bounds
+        if hasattr(values, "dtype"):
+            import numpy as np  # noqa: PLC0415 - an array was given
+
+            buckets = np.bincount(np.searchsorted(bounds, values))
+            return Tallied([(bucket, count) for bucket, count in enumerate(buckets.tolist()) if count], float(np.sum(values)))
         ordered = sorted(values)
         counts = []
         start, end = 0, len(ordered)

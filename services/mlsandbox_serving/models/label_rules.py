@@ -34,7 +34,10 @@ def rule_of(classifier: Any) -> LabelRule | None:
 
 def _highest(classifier: Any, probabilities: NDArray[Any]) -> NDArray[Any]:
     """`predict` is written as this."""
-    labels: NDArray[Any] = classifier.classes_.take(probabilities.argmax(axis=1), axis=0)
+    classes = classifier.classes_
+    if classes.dtype.kind == "U":
+        classes = classes.astype(object)  # then a text is made once for each class, not for each row
+    labels: NDArray[Any] = classes.take(probabilities.argmax(axis=1), axis=0)
     return labels
 
 

@@ -130,12 +130,15 @@ class Measures:
             scores: highest probability of each row, or none; NaN is left out, infinities are counted as 0 and 1.
             by_class: whether predictions are classes.
         """
-        certain: Sequence[float] = scores.tolist() if hasattr(scores, "tolist") else scores
         classes = predictions if by_class else ()
         if len(predictions) > _FEW:
-            self._predicted.append((requests, _tally(classes), self._scores.tallied(_finite(certain))))
+            # An array whose sum is finite is counted as it is.
+            certain: Any = scores
+            if not (hasattr(certain, "dtype") and math.isfinite(certain.sum())):
+                certain = _finite(_listed(scores))
+            self._predicted.append((requests, _tally(classes), self._scores.tallied(certain)))
         else:
-            self._predicted.append((requests, classes, certain))
+            self._predicted.append((requests, classes, _listed(scores)))
 
     def model_ran(self, rows: int, requests: int, seconds: float) -> None:
         """The model was called once, for some requests; in any thread."""
@@ -307,6 +310,11 @@ def _taken(pending: list[Any]) -> list[Any]:
     taken = pending[: len(pending)]
     del pending[: len(taken)]
     return taken
+
+
+def _listed(scores: Sequence[float] | NDArray[Any]) -> Sequence[float]:
+    listed: Sequence[float] = scores.tolist() if hasattr(scores, "tolist") else scores
+    return listed
 
 
 def _tally(classes: Sequence[Any]) -> dict[Any, int]:

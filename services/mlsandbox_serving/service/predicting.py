@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _LONGEST_MESSAGE = 500
+_JSON_TYPES = frozenset({bool, int, str, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,10 @@ def as_json(array: NDArray[Any]) -> list[Any]:
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]").astype(str)
     values: list[Any] = array.tolist()
-    if array.dtype.kind == "O" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
-        values = [_plain(value) for value in values]
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return [_plain(value) for value in values]
+    if array.dtype.kind == "O" and not _JSON_TYPES.issuperset(map(type, values)):
+        return [_plain(value) for value in values]
     return values
 
 

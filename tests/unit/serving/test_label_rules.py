@@ -82,7 +82,7 @@ def assert_labels_are_its_own(model: Any, data: Any) -> None:
         own, probabilities = model.predict(data), model.predict_proba(data)
 
     np.testing.assert_array_equal(answer.labels, own)
-    assert answer.labels.dtype == own.dtype
+    assert list(map(type, answer.labels.tolist())) == list(map(type, own.tolist()))
     np.testing.assert_array_equal(answer.probabilities, probabilities)
 
 
