@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-_SINGLE_ROWS: Final = 20
+_SINGLE_ROWS: Final = 8
 """Golden rows that are compared one by one, beside all of them at once: each costs two calls of the model at start."""
 _BY_NAME: Final = frozenset({"ColumnTransformer", "FunctionTransformer", "make_column_selector"})
 _PLAIN: Final = (type(None), bool, int, float, str, np.generic, np.ndarray, np.random.RandomState)

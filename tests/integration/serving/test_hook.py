@@ -25,7 +25,7 @@ class Front:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         self.seen.append(scope["type"])
         if scope.get("path") == "/ours":
-            await send_answer(send, json_answer(200, "ours"), {})
+            await send_answer(send, json_answer(200, "ours"), [])
         else:
             await self.inner(scope, receive, send)
 
