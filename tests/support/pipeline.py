@@ -64,8 +64,12 @@ class Pipeline:
 
     def delivered(self) -> None:
         """Wait until the log store has all that is in the spool."""
-        spool = self.shipper.spool
-        wait_for(lambda: not pending_bytes(spool, Cursor(spool, SINK).position), every=0.1, what="all events in the log store")
+        delivered(self.shipper.spool)
+
+
+def delivered(spool: Path) -> None:
+    """Wait until the log store has all that is in a spool."""
+    wait_for(lambda: not pending_bytes(spool, Cursor(spool, SINK).position), every=0.1, what="all events in the log store")
 
 
 @contextmanager

@@ -105,7 +105,13 @@ async def metrics_of(client: Client) -> dict[tuple[str, tuple[tuple[str, str], .
     }
 
 
-def serve(laid: Laid, workers: Workers | None = None, **environ: str) -> Served:
+def serve(laid: Laid, **environ: str) -> Served:
+    """A service that is alone."""
+    return serve_beside(None, laid, **environ)
+
+
+def serve_beside(workers: Workers | None, laid: Laid, /, **environ: str) -> Served:
+    """One worker of several."""
     spool = StandInSpool()
     package = Package.read(laid.root)
     registry = CollectorRegistry()

@@ -143,7 +143,7 @@ class App:
             message = f"the service failed with {type(error).__name__}; the event of this request holds the traceback"
             refusal = RequestRefused(500, ErrorCode.INTERNAL, message, stack=stack)
         facts = request.facts
-        self._runtime.failed(facts, refusal.failure)
+        self._runtime.failed(facts if request.route else self._runtime.without_path(facts), refusal.failure)
         body = error_body(refusal, facts.request_id) if is_protocol(facts.path) else refusal.body(facts.request_id)
         return json_answer(refusal.failure.status, body, refusal.headers)
 

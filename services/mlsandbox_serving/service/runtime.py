@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = "1"
 _LOOK_SECONDS: Final = 0.2
 """A stop is noticed so late where it is waited for something else."""
+_NO_ROUTE: Final = "(not shown: no route)"
 _LOOP_BYTES: Final = 32 * 1024
 """A larger body is decoded in the model's thread."""
 
@@ -257,6 +258,10 @@ class Runtime:
     def failed(self, facts: Facts, failure: Failure) -> None:
         """Write the event of a request that gets no prediction."""
         self._append(error_event(self.identity, facts, failure), facts.timestamp)
+
+    def without_path(self, facts: Facts) -> Facts:
+        """Facts of a request for no route of ours, whose path may hold anything: it is written only where all texts are."""
+        return facts if self._privacy.texts else replace(facts, path=_NO_ROUTE)
 
     def flush_measures(self) -> None:
         """Make what was counted visible to /metrics."""

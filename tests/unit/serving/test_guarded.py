@@ -125,6 +125,37 @@ def test_an_answer_shows_no_guarded_value(guarded: Laid, key: str, content: Any,
     assert ("12345678" in response.body.decode()) is shown
 
 
+@pytest.mark.parametrize("path", [f"/predict/{CANARY}", f"/{CANARY}", f"/v2/models/{CANARY}/infer", f"/v2/{CANARY}"])
+def test_a_path_that_is_no_route_is_not_written(guarded: Laid, plain: Laid, key: str, path: str) -> None:
+    """A value in the path of no route must not come into an event, unless nothing is guarded; the path of a route is written always."""
+
+    async def talk(client: Client) -> tuple[Response, Response]:
+        return await client.post(path, {}), await client.post("/predict", {})
+
+    hiding, showing = serve(guarded, **{Env.HASH_KEY_FILE: key}), serve(plain)
+
+    missing, _ = hiding.run(talk)
+    showing.run(talk)
+
+    assert missing.status == 404
+    assert CANARY not in json.dumps(hiding.spool.events) + missing.body.decode()
+    assert [served.spool.events[1][Field.PATH] for served in (hiding, showing)] == ["/predict", "/predict"]
+    assert showing.spool.events[0][Field.PATH] == path
+
+
+def test_a_first_line_of_csv_that_names_nothing_is_not_shown(guarded: Laid, key: str) -> None:
+    """Without a line of names the first row stands in their place: neither answer nor event may show it as a name."""
+    served = serve(guarded, **{Env.HASH_KEY_FILE: key})
+
+    answer = served.run(
+        lambda client: client.post("/predict", body=f"41,male,1.5,{CANARY}\r\n".encode(), headers={"content-type": "text/csv"})
+    )
+
+    assert answer.status == 422
+    assert "a first line that names the columns" in answer.json()["error"]["message"]
+    assert CANARY not in answer.body.decode() + json.dumps(served.spool.events)
+
+
 def test_a_models_rejection_is_told_by_its_type_alone(tmp_path: Path) -> None:
     """An exception that repeats a guarded value must not bring it into the answer; without guarded columns it is told whole."""
     told = moody(tmp_path).post({"mood": "rejects", "email": CANARY}).body.decode()

@@ -11,7 +11,7 @@ import pytest
 from mlsandbox_serving.contract import Env, ErrorCode, NotReady
 from support.asgi import Client, Response
 from support.served import Laid, fitted, lay, people
-from support.service import loaded, rows_of, serve
+from support.service import loaded, rows_of, serve, serve_beside
 
 
 def test_readiness_says_loading_then_ready(plain: Laid) -> None:
@@ -205,7 +205,7 @@ def test_who_takes_a_dead_ones_place_lets_requests_wait(plain: Laid, *, was_read
     async def talk(client: Client) -> tuple[Response, Response]:
         return await client.get("/livez"), await client.post("/predict", rows_of(1)[0])
 
-    live, predicted = serve(plain, others).run(talk, wait=False)
+    live, predicted = serve_beside(others, plain).run(talk, wait=False)
 
     assert (live.status, predicted.status) == (200, status)
     assert others.noted or not was_ready
@@ -217,7 +217,7 @@ def test_a_request_waits_no_longer_for_the_model_than_it_may(plain: Laid) -> Non
     async def talk(client: Client) -> Response:
         return await client.post("/predict", rows_of(1)[0])
 
-    refused = serve(plain, Others(ready=0, was_ready=True), **{Env.TIMEOUT_SECONDS: "0.001"}).run(talk, wait=False)
+    refused = serve_beside(Others(ready=0, was_ready=True), plain, **{Env.TIMEOUT_SECONDS: "0.001"}).run(talk, wait=False)
 
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
 
@@ -229,6 +229,6 @@ def test_a_worker_starts_behind_those_that_answer(plain: Laid, ready: int) -> No
     async def talk(client: Client) -> Response:
         return await client.get("/readyz")
 
-    early = serve(plain, Others(ready=ready, was_ready=bool(ready))).run(talk, wait=False)
+    early = serve_beside(Others(ready=ready, was_ready=bool(ready)), plain).run(talk, wait=False)
 
     assert early.status == (200 if ready else 503)

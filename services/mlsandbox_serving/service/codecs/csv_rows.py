@@ -15,7 +15,7 @@ from mlsandbox_serving.contract import GAPS
 from mlsandbox_serving.schema import Column, Columns, Schema
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.codecs.csv_numbers import NumberTable
-from mlsandbox_serving.service.codecs.refusals import refuse_many, unreadable
+from mlsandbox_serving.service.codecs.refusals import refuse_form, refuse_many, unreadable
 from mlsandbox_serving.tabular import FALSE, TRUE, categories_by_text
 
 Convert = Callable[[list[str]], list[Any]]
@@ -54,6 +54,8 @@ class CsvDecoder:
         names = next(lines, [])
         if not names:
             raise unreadable("the body is empty; it must be CSV whose first line names the columns")
+        if self._convert.keys().isdisjoint(names):  # values, most likely: they are not told as names
+            refuse_form(",".join(names), "a first line that names the columns")
         _refuse_duplicates(names)
         rows = list(islice(lines, self._max_rows + 1))
         if len(rows) > self._max_rows:
