@@ -12,7 +12,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from mlsandbox_serving.record import Facts, stack_trace
 from mlsandbox_serving.service import openapi, page
 from mlsandbox_serving.service.access import Access, is_open
 from mlsandbox_serving.service.admission import Admission
+from mlsandbox_serving.service.answers import Encode
+from mlsandbox_serving.service.batching import Outcome
 from mlsandbox_serving.service.codecs import encoder_for, media_type
 from mlsandbox_serving.service.deadlines import Deadlines
 from mlsandbox_serving.service.exchange import (
@@ -34,10 +36,11 @@ from mlsandbox_serving.service.exchange import (
     Request,
     Send,
     facts_of,
-    headers_of,
     json_answer,
+    known_headers,
     read_body,
     send_answer,
+    sent_headers,
 )
 from mlsandbox_serving.service.oip import Inference, error_body, header_length, is_protocol, refuse_other_content
 from mlsandbox_serving.service.refusal import RequestRefused
@@ -100,25 +103,79 @@ class App:
         self._flush_soon()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope)
-        facts = facts_of(scope, headers)
-        request = Request(facts, headers, receive)
-        measures = self._runtime.measures
-        measures.in_flight += 1
-        self._flush_soon()  # what is in flight shows even while the model is at work for long
-        status, sent = _CLIENT_GONE, 0
+        headers = known_headers(scope["headers"])
+        request = Request(facts_of(scope["method"], scope["path"], headers), headers, receive)
+        self._enter()
         try:
             answer = await self._answer(request)
-            status, sent = answer.status, len(answer.body)
         except ClientGone:
+            self._leave(request, _CLIENT_GONE)
             return
-        finally:
-            measures.in_flight -= 1
-            seconds = (time.perf_counter_ns() - facts.started) / 1e9
-            measures.answered(request.route or _OTHER, status, seconds, received=request.received, sent=sent)
-            self._flush_soon()
-        own = [(b"x-request-id", facts.request_id.encode("latin-1")), self._version]
-        await send_answer(send, answer, own, head=facts.method == "HEAD")
+        except BaseException:
+            self._leave(request, _CLIENT_GONE)
+            raise
+        self._leave(request, answer.status, len(answer.body))
+        await send_answer(send, answer, self.head_of(request, answer), head=request.facts.method == "HEAD")
+
+    @property
+    def takes_express(self) -> bool:
+        """Whether there is a model to ask: see express.Taker."""
+        return self._runtime.answers
+
+    def began(self, headers: Mapping[str, str]) -> Request:
+        """See express.Taker."""
+        request = Request(facts_of("POST", Route.PREDICT, headers), headers)
+        request.route = Route.PREDICT
+        return request
+
+    def express(self, request: Request, body: bytes, send: Callable[[Answer], None]) -> None:
+        """See express.Taker."""
+        request.received = len(body)
+        self._enter()
+        held: int | None = None
+
+        def tell(outcome: Outcome) -> None:
+            if held is not None:
+                self._admission.leave(held)
+            answer = outcome if isinstance(outcome, Answer) else self._failed(request, outcome)
+            self._leave(request, answer.status, len(answer.body))
+            send(answer)
+
+        try:
+            if not self._allowed(request):
+                raise self._access.refuse()  # noqa: TRY301 - one place tells all of it
+            media, encode = _formats(request)
+            held = self._admit(request)
+            self._runtime.predict_soon(request.facts, media, body, encode, tell)
+        except Exception as error:  # noqa: BLE001 - a client gets JSON whatever happens
+            tell(error)
+
+    def refuse(self, request: Request, refused: RequestRefused, send: Callable[[Answer], None]) -> None:
+        """See express.Taker."""
+        self._enter()
+        answer = self._failed(request, refused)
+        self._leave(request, answer.status, len(answer.body))
+        send(answer)
+
+    def hung_up(self, request: Request) -> None:
+        """See express.Taker."""
+        self._enter()
+        self._leave(request, _CLIENT_GONE)
+
+    def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
+        """See express.Taker."""
+        return [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, *sent_headers(answer)]
+
+    def _enter(self) -> None:
+        self._runtime.measures.in_flight += 1
+        self._flush_soon()  # what is in flight shows even while the model is at work for long
+
+    def _leave(self, request: Request, status: int, sent: int = 0) -> None:
+        measures = self._runtime.measures
+        measures.in_flight -= 1
+        seconds = (time.perf_counter_ns() - request.facts.started) / 1e9
+        measures.answered(request.route or _OTHER, status, seconds, received=request.received, sent=sent)
+        self._flush_soon()
 
     def _flush_soon(self) -> None:
         """Once for all requests of a turn of the event loop."""
@@ -133,11 +190,16 @@ class App:
     async def _answer(self, request: Request) -> Answer:
         try:
             return await self._route(request)(request)
-        except RequestRefused as refused:
-            refusal = refused
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - a client gets JSON whatever happens
+            return self._failed(request, error)
+
+    def _failed(self, request: Request, error: Exception) -> Answer:
+        """What is answered instead of what was asked for; it is logged first."""
+        if isinstance(error, RequestRefused):
+            refusal = error
+        else:
             stack = stack_trace(error, texts=False)
             _log.error("a fault of the service, not of the model:\n%s", stack)
             message = f"the service failed with {type(error).__name__}; the event of this request holds the traceback"
@@ -188,9 +250,7 @@ class App:
 
     async def _predict(self, request: Request) -> Answer:
         self._runtime.refuse_unless_served()
-        headers = request.headers
-        media = media_type(headers.get("content-type", ""))
-        encode = encoder_for(headers.get("accept"))
+        media, encode = _formats(request)
         held = self._admit(request)
         try:
             return await self._runtime.predict(request.facts, media, await self._body(request), encode)
@@ -231,6 +291,7 @@ class App:
         spent = (time.perf_counter_ns() - request.facts.started) / 1e9
         self._deadlines.add(late, asyncio.get_running_loop().time() + settings.timeout - spent, late.expire)
         try:
+            assert request.receive is not None  # noqa: S101 - of requests that come as ASGI's
             body = await read_body(request.receive, request.announced, settings.max_body)
         except asyncio.CancelledError:
             if not late.expired or task.uncancel() > 0:
@@ -303,6 +364,12 @@ class App:
 
         if callable(previous):
             signal.signal(signal.SIGTERM, stop)
+
+
+def _formats(request: Request) -> tuple[str, Encode]:
+    """In which format the body is, and how the answer is written."""
+    headers = request.headers
+    return media_type(headers.get("content-type", "")), encoder_for(headers.get("accept"))
 
 
 class _Late:

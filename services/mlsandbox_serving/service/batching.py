@@ -42,7 +42,8 @@ class Question:
         decode: makes `columns` and `encode` of a body that is too large for the loop's thread.
         columns: the checked input; None until `decode` has run.
         encode: how the answer is written.
-        future: of the answer.
+        tell: takes the outcome, once, in the event loop's thread.
+        over: whether it was told.
         watched: whether it has a deadline.
     """
 
@@ -50,8 +51,15 @@ class Question:
     decode: Callable[[], tuple[Columns, Encode]] | None
     columns: Columns | None
     encode: Encode | None
-    future: asyncio.Future[Answer]
+    tell: Callable[[Outcome], None]
+    over: bool = False
     watched: bool = False
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell the outcome, unless one was told already."""
+        if not self.over:
+            self.over = True
+            self.tell(outcome)
 
 
 class Answering(Protocol):
@@ -101,17 +109,13 @@ class Batcher:
         """From now on there is a model to ask."""
         self._answering = answering
 
-    def ask(
-        self, facts: Facts, *, columns: Columns | None, encode: Encode | None, decode: Callable[[], tuple[Columns, Encode]] | None = None
-    ) -> asyncio.Future[Answer]:
-        """The answer to come; RequestRefused in it when there is none, with 504 when it takes too long."""
+    def ask(self, question: Question) -> None:
+        """Bring a question to the model; its outcome is an answer, or RequestRefused, with 504 when it takes too long."""
         loop = asyncio.get_running_loop()
-        question = Question(facts, decode, columns, encode, loop.create_future())
         self._waiting.append(question)
         if self._busy:
             self._watch(loop, question)
         self._schedule(loop)
-        return question.future
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled and not self._busy:
@@ -143,7 +147,7 @@ class Batcher:
         rows = 0
         while self._waiting:
             question = self._waiting[0]
-            if question.future.done():  # given up
+            if question.over:  # given up
                 self._waiting.popleft()
                 continue
             size = None if question.columns is None else question.columns.rows
@@ -177,12 +181,7 @@ class Batcher:
         for question, outcome in zip(batch, outcomes, strict=True):
             if question.watched:
                 self._deadlines.discard(question)
-            if question.future.done():
-                continue
-            if isinstance(outcome, Exception):
-                question.future.set_exception(outcome)
-            else:
-                question.future.set_result(outcome)
+            question.settle(outcome)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, question: Question) -> None:
         if question.watched:
@@ -192,8 +191,7 @@ class Batcher:
         def expire() -> None:
             with contextlib.suppress(ValueError):  # it is not waiting any more, but at work
                 self._waiting.remove(question)
-            if not question.future.done():
-                question.future.set_exception(_too_late(self._timeout))
+            question.settle(_too_late(self._timeout))
 
         spent = (time.perf_counter_ns() - question.facts.started) / 1e9
         self._deadlines.add(question, loop.time() + self._timeout - spent, expire)

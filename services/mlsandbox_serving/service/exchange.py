@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -61,12 +61,12 @@ class Request:
     Args:
         facts: what is known of it before its body.
         headers: those of `headers_of`.
-        receive: gives its body.
+        receive: gives its body; None when it comes in another way.
     """
 
     __slots__ = ("announced", "facts", "headers", "receive", "received", "route")
 
-    def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive) -> None:
+    def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive | None = None) -> None:
         self.facts = facts
         self.headers = headers
         self.receive = receive
@@ -83,24 +83,24 @@ def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = N
     return Answer(status, msgspec.json.encode(content, enc_hook=str), headers=headers or NO_HEADERS)
 
 
-def headers_of(scope: Message) -> dict[str, str]:
-    """The headers that matter here, names in lower case as ASGI gives them; of repeated ones the first."""
+def known_headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers that matter here, their names in lower case as ASGI gives them; of repeated ones the first."""
     headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
+    for name, value in sent:
         known = _KNOWN.get(name)
         if known is not None and known not in headers:
             headers[known] = value.decode("latin-1")
     return headers
 
 
-def facts_of(scope: Message, headers: Mapping[str, str]) -> Facts:
+def facts_of(method: str, path: str, headers: Mapping[str, str]) -> Facts:
     """What is known of a request before its body: the client's own request id is kept when it is one line of at most 128 characters."""
     sent = headers.get(Header.REQUEST_ID)
     parent = headers.get(Header.TRACEPARENT)
     origin = headers.get(Header.ORIGIN)
     return Facts(
-        scope["method"],
-        scope["path"],
+        method,
+        path,
         sent.strip() if sent is not None and is_request_id(sent.strip()) else new_id(),
         None if parent is None else trace_id_of(parent),
         origin=origin if origin in Origin.ALL else None,
@@ -166,12 +166,15 @@ async def read_body(receive: Receive, announced: int | None, limit: int) -> byte
         message = await receive()
 
 
-async def send_answer(send: Send, answer: Answer, headers: list[tuple[bytes, bytes]], *, head: bool = False) -> None:
-    """Send an answer with its own and the given headers; of `head` requests the headers alone."""
-    body = answer.body
-    headers.append((b"content-type", answer.content_type.encode("latin-1")))
-    headers.append((b"content-length", b"%d" % len(body)))
+def sent_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, without those of every one."""
+    headers = [(b"content-type", answer.content_type.encode("latin-1")), (b"content-length", b"%d" % len(answer.body))]
     if answer.headers:
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    return headers
+
+
+async def send_answer(send: Send, answer: Answer, headers: list[tuple[bytes, bytes]], *, head: bool = False) -> None:
+    """Send an answer with these headers; of `head` requests the headers alone."""
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

@@ -21,7 +21,12 @@ _BEARER: Final = {"WWW-Authenticate": {"schema": {"const": "Bearer"}, "required"
 _TAKEN: Final = {"Accept": {"schema": {"type": "string"}, "description": "Media types that are taken."}}
 
 _REFUSALS: Final[Mapping[str, tuple[str, str, tuple[str, ...], Mapping[str, Any]]]] = {
-    "400": ("Unreadable", "The body is not what its content type says, or the request is no HTTP.", (ErrorCode.UNREADABLE_BODY, ErrorCode.BAD_REQUEST), {}),
+    "400": (
+        "Unreadable",
+        "The body is not what its content type says, or the request is no HTTP.",
+        (ErrorCode.UNREADABLE_BODY, ErrorCode.BAD_REQUEST),
+        {},
+    ),
     "401": ("Unauthorized", "No API key, or one that is not known.", (ErrorCode.UNAUTHORIZED,), _BEARER),
     "404": ("NotFound", "There is no such model or version.", (ErrorCode.NOT_FOUND,), {}),
     "408": ("NotArrived", "The body did not arrive in time.", (ErrorCode.TIMEOUT,), {}),

@@ -312,6 +312,7 @@ def install(
     head_seconds: float = 10.0,
     sweep_seconds: float = Limits.sweep_seconds,
     told: Told | None = None,
+    over_httptools: type[HttptoolsGuard] = HttptoolsGuard,
 ) -> bool:
     """Let the uvicorn server that this process starts next use the guarded protocol.
 
@@ -321,6 +322,7 @@ def install(
         head_seconds: for a request's head, at most `timeout`.
         sweep_seconds: from one look at the connections to the next.
         told: of what is refused before it is a request.
+        over_httptools: goes before uvicorn's protocol of httptools, where that is the one.
 
     Returns:
         Whether it does: a uvicorn without the table of protocols keeps its own, and a warning says so.
@@ -347,7 +349,7 @@ def install(
     if hasattr(AutoHTTPProtocol, "on_headers_complete"):
         import httptools  # noqa: PLC0415 - as above
 
-        guard = HttptoolsGuard
+        guard = over_httptools
         shared |= {"faulty": httptools.HttpParserError, "upgraded": httptools.HttpParserUpgrade}
     table["auto"] = type("GuardedProtocol", (guard, AutoHTTPProtocol), shared)
     return True

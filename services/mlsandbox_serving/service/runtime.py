@@ -24,7 +24,7 @@ from mlsandbox_serving.record import (
     stack_trace,
 )
 from mlsandbox_serving.service.answers import Encode
-from mlsandbox_serving.service.batching import Batcher
+from mlsandbox_serving.service.batching import Batcher, Outcome, Question
 from mlsandbox_serving.service.codecs import Decode, decoders
 from mlsandbox_serving.service.exchange import Answer, json_answer
 from mlsandbox_serving.service.feedback import decode_feedback
@@ -46,6 +46,9 @@ _RETRY_SECONDS: Final = "1"
 _LOOK_SECONDS: Final = 0.2
 """A stop is noticed so late where it is waited for something else."""
 _NO_ROUTE: Final = "(not shown: no route)"
+_COLLECT: Final = (50_000, 20, 100)
+"""Lists and the like that are more than were a moment ago before the collector looks. An answer to ten thousand rows makes as many and
+drops them again, none of them in a cycle; the default of 700 looks through what there is a dozen times meanwhile."""
 _LOOP_BYTES: Final = 32 * 1024
 """A larger body is decoded in the model's thread."""
 
@@ -241,11 +244,48 @@ class Runtime:
         assert infer is not None  # noqa: S101 - there since before `answers`
         return await self._ask(answers, facts, len(body), lambda: infer(body, header_length))
 
+    @property
+    def answers(self) -> bool:
+        """Whether there is a model to ask."""
+        return self._answers is not None
+
+    def predict_soon(self, facts: Facts, media_type: str, body: bytes, encode: Encode, tell: Callable[[Outcome], None]) -> None:
+        """As `predict`, for a small body and without waiting, once there is a model to ask.
+
+        Args:
+            facts: of the request.
+            media_type: one of codecs.MEDIA_TYPES.
+            body: of the request.
+            encode: writes the answer.
+            tell: takes the outcome, in the event loop's thread, if this raises nothing.
+
+        Raises:
+            RequestRefused: it is not what the model takes.
+        """
+        answers = self._answers
+        if answers is None:
+            raise self._not_ready()
+        decode = self._decoders[media_type]
+        columns, encode = answers.decoded(lambda: (decode(body), encode))
+        self._batcher.ask(Question(facts, None, columns, encode, tell))
+
     async def _ask(self, answers: ModelAnswers, facts: Facts, size: int, decode: Callable[[], tuple[Columns, Encode]]) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: Outcome) -> None:
+            if future.done():  # whoever waited is gone
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
         if size > _LOOP_BYTES:
-            return await self._batcher.ask(facts, columns=None, encode=None, decode=decode)
-        columns, encode = answers.decoded(decode)
-        return await self._batcher.ask(facts, columns=columns, encode=encode)
+            self._batcher.ask(Question(facts, decode, None, None, tell))
+        else:
+            columns, encode = answers.decoded(decode)
+            self._batcher.ask(Question(facts, None, columns, encode, tell))
+        return await future
 
     async def feedback(self, facts: Facts, body: bytes) -> Answer:
         """Take labels; their events are in the spool when this returns.
@@ -299,6 +339,7 @@ class Runtime:
             # What was made so far stays for good: the collector need not look at it for each request again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*_COLLECT)
         self.measures.state(self._state)
 
     def _serve(self, served: Served) -> None:

@@ -17,6 +17,7 @@ from mlsandbox_serving.service import protocol
 from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.exchange import AsgiApp
+from mlsandbox_serving.service.express import taking
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
 from mlsandbox_serving.service.runtime import Runtime, Spool
@@ -63,7 +64,7 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
     )
     app = App(inner, runtime, shared.render if shared is not None else lambda: generate_latest(registry), access)
     connections = _CONNECTIONS_PER_REQUEST * settings.requests_per_worker + _SPARE_CONNECTIONS
-    protocol.install(settings.timeout, connections=connections, told=app.refused_unread)
+    protocol.install(settings.timeout, connections=connections, told=app.refused_unread, over_httptools=taking(app))
     return app
 
 

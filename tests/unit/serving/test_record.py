@@ -31,9 +31,8 @@ FACTS = Facts("POST", "/predict", "request-1", "0af7651916cd43dd8448eb211c80319c
 
 def test_requests_of_sandbox_itself_are_marked() -> None:
     """Rows that nobody meant must be told apart by their event, whatever else a client sends as an origin."""
-    scope = {"method": "POST", "path": "/predict"}
     for sent, kept in ((Origin.INJECTED, {Field.ORIGIN: "inject"}), ("mine", {}), (None, {})):
-        facts = facts_of(scope, {} if sent is None else {Header.ORIGIN: sent})
+        facts = facts_of("POST", "/predict", {} if sent is None else {Header.ORIGIN: sent})
         (event,) = feedback_events(IDENTITY, facts, [Label("request-1", 0, 1.0)])
         assert {name: value for name, value in event.items() if name == Field.ORIGIN} == kept
 
