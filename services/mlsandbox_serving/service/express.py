@@ -56,7 +56,7 @@ class Express(HttptoolsGuard):
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         cycle = self.cycle
-        if self.url == _URL and (cycle is None or cycle.response_complete) and self._at_most <= self.limits.head_bytes:
+        if self.url == _URL and not self.is_over and (cycle is None or cycle.response_complete) and self._at_most <= self.limits.head_bytes:
             headers = self._plain_headers()
             if headers is not None:
                 self.cycle = ExpressCycle(self, headers)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,18 +17,18 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from mlsandbox_serving.contract import ErrorCode, Header
+from mlsandbox_serving.contract import ErrorCode, Header, Route
 from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.sockets import most_connections, watch
 
 _log = logging.getLogger(__name__)
 _LINGER_SECONDS: Final = 0.05
 """A request that is on its way when the server stops is still read."""
 _LEAST_READ: Final = 65_536
 """A client that takes fewer bytes of its answer within a timeout does not read it."""
-_SPARE_FILES: Final = 128
-"""Of the process's open files, for all that is no connection."""
 _PHRASES: Final = {400: b"Bad Request", 431: b"Request Header Fields Too Large", 503: b"Service Unavailable"}
-_KEPT_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+_PROBES: Final = frozenset(route.encode() for route in (Route.LIVE, Route.READY, Route.METRICS, Route.V2_LIVE, Route.V2_READY))
+"""What is asked of a service that is overloaded: answered on a connection too many as well."""
 _NOT_OURS: Final = frozenset({b"upgrade", b"http2-settings"})
 
 Told = Callable[[RequestRefused, str], None]
@@ -52,7 +50,9 @@ class Limits:
     ahead: int = 128
     """Requests on one connection that have no answer yet."""
     connections: int = 1_124
-    """Open ones of this worker."""
+    """Open ones of this worker that may ask anything."""
+    most: int = 2_248
+    """Open ones of this worker. Those past `connections` may ask how it is, and are refused when they ask for more."""
     sweep_seconds: float = 1.0
     """From one look at all connections to the next: deadlines are kept to two of these."""
     told: Told | None = None
@@ -101,6 +101,9 @@ class Guard(asyncio.Protocol):
     cycle: Any
     timeout_keep_alive_task: asyncio.TimerHandle | None
 
+    reads_heads = False
+    """Whether a request can be refused by its head; otherwise its connection is."""
+
     _head_since: float | None = None
     _head_after: Any = None
     _unread_since: float | None = None
@@ -110,14 +113,14 @@ class Guard(asyncio.Protocol):
         """Refuse it when there are too many, and let the system notice when its other end is gone."""
         super().connection_made(transport)
         connections = self.server_state.connections
-        if len(connections) > self.limits.connections:
-            self.refuse(RequestRefused(503, ErrorCode.OVERLOADED, "too many connections are open", headers={"retry-after": "1"}))
+        if len(connections) > (self.limits.most if self.reads_heads else self.limits.connections):
+            self.refuse(_too_many())
             return
         sweep = self.sweeps.get(self.server_state)
         if sweep is None:
             sweep = self.sweeps[self.server_state] = _Sweep(connections, self.loop, self.limits.sweep_seconds)
         sweep.ensure()
-        _watch(transport.get_extra_info("socket"), self.limits.timeout)
+        watch(transport.get_extra_info("socket"), self.limits.timeout)
 
     def check(self, now: float) -> None:
         """Close the connection when it is past one of its deadlines. Called once a sweep."""
@@ -186,6 +189,8 @@ class HttptoolsGuard(Guard):
     faulty: type[Exception]
     upgraded: type[Exception]
 
+    reads_heads = True
+
     _head_bytes: int = 0
     _at_most: int = 0
     """Bytes that the head which is being parsed can have."""
@@ -193,6 +198,8 @@ class HttptoolsGuard(Guard):
     """Requests before the last one that had no answer when the next came, in their order; uvicorn itself remembers the last alone."""
     _fault: RequestRefused | None = None
     """What the parser was stopped for."""
+    is_over: bool = False
+    """Whether it came when there were as many as may ask anything, and there are still."""
     _refused: RequestRefused | None = None
     """To be answered after the requests before it."""
 
@@ -200,6 +207,7 @@ class HttptoolsGuard(Guard):
         """See `Guard`."""
         self._earlier = deque()
         super().connection_made(transport)
+        self.is_over = self._are_many
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody write to it any more: uvloop raises then."""
@@ -265,6 +273,10 @@ class HttptoolsGuard(Guard):
         if len(self.headers) > self.limits.headers or (self._at_most > self.limits.head_bytes and self._size > self.limits.head_bytes):
             self._fault = _too_large(self.limits)
             raise _Refused
+        self.is_over = self.is_over and self._are_many
+        if self.is_over and self.url.partition(b"?")[0] not in _PROBES:
+            self._fault = _too_many()
+            raise _Refused
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             earlier = self._earlier
@@ -301,6 +313,10 @@ class HttptoolsGuard(Guard):
         self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     @property
+    def _are_many(self) -> bool:
+        return len(self.server_state.connections) > self.limits.connections
+
+    @property
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
@@ -318,7 +334,8 @@ def install(
 
     Args:
         timeout: seconds for one request.
-        connections: open at once; fewer where the process may not open as many files.
+        connections: open at once that may ask anything; as many again may only ask how the service is. Fewer where the process may not
+            open as many files.
         head_seconds: for a request's head, at most `timeout`.
         sweep_seconds: from one look at the connections to the next.
         told: of what is refused before it is a request.
@@ -337,10 +354,12 @@ def install(
     except (ImportError, AttributeError, LookupError) as error:
         _log.warning("connections have no deadlines of ours: this uvicorn has no protocols to choose from (%r)", error)
         return False
+    most = most_connections()
     limits = Limits(
         timeout,
         min(head_seconds, timeout),
-        connections=min(connections, _most_connections()),
+        connections=min(connections, most),
+        most=min(2 * connections, most),
         sweep_seconds=sweep_seconds,
         told=told,
     )
@@ -360,27 +379,8 @@ def _too_large(limits: Limits) -> RequestRefused:
     return RequestRefused(431, ErrorCode.HEADERS_TOO_LARGE, message)
 
 
-def _most_connections() -> int:
-    """As many as the process may open files, but some."""
-    if sys.platform == "win32":
-        return Limits.connections
-    import resource  # noqa: PLC0415 - not on Windows
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _SPARE_FILES, soft // 2)
-
-
-def _watch(connection: Any, timeout: float) -> None:
-    """Let the system find out that the other end is gone: by probes when nothing is sent, by missing acknowledgements else."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    options += [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _KEPT_ALIVE if hasattr(socket, name)]
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; RFC 5482
-        options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000)))
-    try:
-        for level, name, value in options:
-            connection.setsockopt(level, name, value)
-    except (OSError, AttributeError):  # no TCP, or closed meanwhile
-        return
+def _too_many() -> RequestRefused:
+    return RequestRefused(503, ErrorCode.OVERLOADED, "too many connections are open", headers={"retry-after": "1"})
 
 
 def _answer(refused: RequestRefused, request_id: str) -> bytes:

@@ -108,22 +108,43 @@ def test_a_large_answer_is_read_whole(patient: Guarded) -> None:
 
 
 def test_more_connections_than_there_may_be() -> None:
-    """A connection past the bound must get a 503 as JSON and be closed; those within it, and later ones, must be served."""
+    """On a connection past the bound what is asked must get a 503 as JSON, and the connection be closed; those within it, probes, and
+    later connections must be served.
+    """
     with guarded(connections=2, head_seconds=30.0) as server:
         with server.connect() as first, server.connect() as second:
             for connection in (first, second):
                 connection.sendall(GET)
                 assert read_reply(connection).status == 200
             with server.connect() as third:
+                third.sendall(GET)
                 reply = read_reply(third)
                 assert read_all(third) == b""
             assert (reply.status, reply.json["error"]["code"], reply.headers["retry-after"]) == (503, "OVERLOADED", "1")
+            assert [reply.status for reply in server.ask(b"GET /livez?a=b HTTP/1.1\r\n" + HOST + b"\r\n")] == [200]
             first.sendall(GET)
             assert read_reply(first).status == 200
         wait_for(lambda: not server.open, what="the connections' end")
 
         assert [reply.status for reply in server.ask(GET)] == [200]
         assert [refusal.failure.status for refusal in server.refused] == [503]
+
+
+def test_far_more_connections_than_there_may_be() -> None:
+    """Past twice the bound a connection must be refused before it says anything; one that was too many is not any more once others end."""
+    with guarded(connections=2, head_seconds=30.0) as server, server.connect() as first, server.connect() as second:
+        with server.connect() as third, server.connect() as fourth:
+            wait_for(lambda: server.open == 4, what="all connections")
+            with server.connect() as fifth:
+                assert read_reply(fifth).status == 503
+                assert read_all(fifth) == b""
+            fourth.close()
+            first.close()
+            wait_for(lambda: server.open == 2, what="the connections' end")
+            third.sendall(GET)
+            assert read_reply(third).status == 200
+        second.sendall(GET)
+        assert read_reply(second).status == 200
 
 
 @pytest.mark.parametrize(

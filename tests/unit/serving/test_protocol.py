@@ -126,7 +126,7 @@ def test_uvicorn_takes_it(table: dict[str, Any]) -> None:
 
 def test_as_many_connections_as_files(table: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """No more connections must be taken than the process may open files."""
-    monkeypatch.setattr(protocol, "_most_connections", lambda: 20)
+    monkeypatch.setattr(protocol, "most_connections", lambda: 20)
 
     assert install(30.0, connections=1_000)
 
