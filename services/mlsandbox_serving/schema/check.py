@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from mlsandbox_serving.schema.column_check import check_of
+from mlsandbox_serving.schema.column_check import ColumnCheck, check_of
 from mlsandbox_serving.schema.columns import Columns
 from mlsandbox_serving.schema.definition import Definition
 from mlsandbox_serving.schema.faults import Faults
+
+_COUNTED: Final = 10_000
+"""So many values are still looked at, only to count faults, when no more faults are told."""
+_LONGEST_GUESSED: Final = 256
+"""A longer name is no slip of the pen."""
 
 
 def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:
@@ -60,22 +66,34 @@ def check_columns(schema: Definition, columns: Mapping[str, Any]) -> Columns:
 
 def _find_faults_by_row(schema: Definition, rows: Sequence[Any], faults: Faults) -> None:
     """Add what is wrong with the values that were sent, in time that grows with what was sent and not with what is missing."""
-    checks = {column.name: check_of(column) for column in schema.columns}
-    for index, row in enumerate(rows):
-        for name, value in row.items() if isinstance(row, dict) else ():
-            check = checks.get(name)
-            problem = None if check is None else check.problem(value)
-            if check is not None and problem is not None:
+    columns = {column.name: column for column in schema.columns}
+    checks: dict[str, ColumnCheck] = {}
+    left = _COUNTED
+    for index, row in [(index, row) for index, row in enumerate(rows) if row and isinstance(row, dict)]:
+        if left <= 0:
+            faults.pass_over()
+            break
+        for name, value in row.items():
+            if name not in columns:
+                continue
+            check = checks.get(name) or checks.setdefault(name, check_of(columns[name]))
+            problem = check.problem(value)
+            if problem is not None:
                 faults.add(row=index, column=name, value=value, expected=check.expected, problem=problem)
+        left -= len(row) if faults.is_full() else 0
     faults.raise_any()
 
 
 def _check_values(schema: Definition, values: dict[str, list[Any]], rows: int, faults: Faults) -> Columns:
     checked: dict[str, list[Any]] = {}
+    left = _COUNTED
     for column in schema.columns:
         sent = values.get(column.name)
         if sent is None:
             continue
+        if left <= 0:
+            faults.pass_over()
+            break
         check = check_of(column)
         normal = check.normalised(sent)
         if normal is not None:
@@ -85,27 +103,50 @@ def _check_values(schema: Definition, values: dict[str, list[Any]], rows: int, f
             problem = check.problem(value)
             if problem is not None:
                 faults.add(row=index, column=column.name, value=value, expected=check.expected, problem=problem)
+            if faults.is_full():
+                left -= 1
+                if left <= 0:
+                    faults.pass_over()
+                    break
     faults.raise_any()
     return Columns(checked, rows)
 
 
 def _compare_names(schema: Definition, names: frozenset[str], sent: Mapping[str, Any], row: int | None, faults: Faults) -> None:
+    """Add what is missing and what is too much, in time that grows with what was sent once nobody reads more faults."""
+    common = sum(name in names for name in sent) if sent else 0
+    missing, unknown = len(names) - common, len(sent) - common
     if faults.is_full():
-        common = len(names & sent.keys())
-        faults.count(len(names) - common + len(sent) - common)
+        faults.count(missing + unknown)
         return
-    for column in schema.columns:
+    for column in schema.columns if missing else ():
+        if faults.is_full():
+            break
         if column.name not in sent:
             faults.add(row=row, column=column.name, value=None, expected=check_of(column).expected, problem="missing")
-    for name in sent:
+            missing -= 1
+    for name in sent if unknown else ():
+        if faults.is_full():
+            break
         if name not in names:
-            nearest = "" if faults.is_full() else _nearest(name, schema.names)
-            expected = f"one of the model's {len(names)} columns{nearest}"
+            expected = f"one of the model's {len(names)} columns{_nearest(name, schema.names)}"
             faults.add(row=row, column=name, value=None, expected=expected, problem="unknown column")
+            unknown -= 1
+    faults.count(missing + unknown)
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
-    for known in names:
-        if known.casefold().strip() == name.casefold().strip():
-            return f" ({known!r}?)"
-    return ""
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    if len(name) > _LONGEST_GUESSED:
+        return ""
+    known = _folded(names).get(_fold(name))
+    return "" if known is None else f" ({known!r}?)"
+
+
+@functools.lru_cache(maxsize=16)
+def _folded(names: tuple[str, ...]) -> Mapping[str, str]:
+    """The first of the names that are alike but for case and spaces around them."""
+    return {_fold(name): name for name in reversed(names)}
+
+
+def _fold(name: str) -> str:
+    return name.casefold().strip()

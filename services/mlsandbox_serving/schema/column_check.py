@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from mlsandbox_serving.schema.definition import Column, Scalar
-from mlsandbox_serving.schema.faults import shortened
+from mlsandbox_serving.schema.faults import ONE_OF, shortened
 from mlsandbox_serving.schema.instants import Instants
 
 _IN_TEXT: Final = 10
@@ -139,7 +139,7 @@ class _Category:
         self._texts = frozenset(category for category in categories if isinstance(category, str))
         first = ", ".join(repr(shortened(category)) for category in categories[:_IN_TEXT])
         more = f", … ({len(categories) - _IN_TEXT} more)" if len(categories) > _IN_TEXT else ""
-        self.expected = f"one of {first}{more}"
+        self.expected = f"{ONE_OF}{first}{more}"
 
     def normalised(self, values: list[Any]) -> list[Any] | None:
         if set(map(type, values)) == {str}:

@@ -9,6 +9,9 @@ from typing import Final
 
 MAX_FAULTS: Final = 20
 HIDDEN: Final = "(not shown: a private or hashed column)"
+ONE_OF: Final = "one of "
+"""How the phrase begins that lists a column's categories."""
+HIDDEN_CATEGORIES: Final = "one of its categories (not shown: a private or hashed column)"
 _SHORT: Final = 80
 _IN_MESSAGE: Final = 3
 
@@ -19,7 +22,7 @@ class Fault:
 
     Args:
         row: position of the row in the request, from 0; None when it is about the whole request or a whole column.
-        column: name as sent or as expected; None when it is about the whole request.
+        column: name as expected, or as sent and then shortened; None when it is about the whole request.
         value: what was sent, shortened so that it can stand in a message.
         expected: what the model takes, as a phrase: "a number".
         problem: "missing", "unknown column", "wrong type", "not a known category", "null not allowed", …
@@ -45,21 +48,25 @@ class Fault:
 
 
 _WITHOUT_VALUE: Final = frozenset({"missing", "unknown column", "null not allowed", "sent twice"})
+_NAMED_BY_CLIENT: Final = frozenset({"unknown column", "sent twice"})
+"""Faults whose column is called as the client called it, at any length."""
 
 
 class Faults:
-    """Collects faults: keeps the first ones, counts all."""
+    """Collects faults: keeps the first ones, counts all that whoever looks for them does not pass over."""
 
     def __init__(self, limit: int = MAX_FAULTS) -> None:
         self.kept: list[Fault] = []
         self.total = 0
         self._limit = limit
+        self._exact = True
 
     def add(self, *, row: int | None, column: str | None, value: object, expected: str, problem: str) -> None:
         """Count one more fault, and keep it while there is room."""
         self.total += 1
         if len(self.kept) < self._limit:
-            self.kept.append(Fault(row, column, shortened(value), expected, problem))
+            name = _cut(column) if column is not None and problem in _NAMED_BY_CLIENT else column
+            self.kept.append(Fault(row, name, shortened(value), expected, problem))
 
     def is_full(self) -> bool:
         """Whether further faults are only counted: then nobody reads what they say."""
@@ -69,6 +76,10 @@ class Faults:
         """Count faults without telling them."""
         self.total += more
 
+    def pass_over(self) -> None:
+        """Some of the request is not looked at: there may be more faults than were counted."""
+        self._exact = False
+
     def raise_any(self) -> None:
         """Raise what was collected, if anything was.
 
@@ -76,7 +87,7 @@ class Faults:
             SchemaMismatch: at least one fault was added.
         """
         if self.total:
-            raise SchemaMismatch(tuple(self.kept), self.total)
+            raise SchemaMismatch(tuple(self.kept), self.total, exact=self._exact)
 
 
 class SchemaMismatch(ValueError):
@@ -85,12 +96,14 @@ class SchemaMismatch(ValueError):
     Args:
         faults: the first of them, at most MAX_FAULTS.
         total: how many there are.
+        exact: whether there are no more than that.
     """
 
-    def __init__(self, faults: tuple[Fault, ...], total: int) -> None:
+    def __init__(self, faults: tuple[Fault, ...], total: int, *, exact: bool = True) -> None:
         super().__init__(faults, total)
         self.faults = faults
         self.total = total
+        self.exact = exact
 
     def __str__(self) -> str:
         return self._text([fault.text() for fault in self.faults[:_IN_MESSAGE]])
@@ -102,25 +115,28 @@ class SchemaMismatch(ValueError):
             known: the schema's column names.
             visible: columns whose values may be written.
         """
-        return self._text([fault.text(value=fault.column in visible, column=fault.column in known) for fault in self.faults[:_IN_MESSAGE]])
+        told = (fault if fault.column in visible or fault.column not in known else _general(fault) for fault in self.faults[:_IN_MESSAGE])
+        return self._text([fault.text(value=fault.column in visible, column=fault.column in known) for fault in told])
 
     def without(self, guarded: Collection[str]) -> SchemaMismatch:
-        """The same for an answer that may be kept elsewhere: no values of `guarded` columns, nor of what belongs to no column."""
+        """The same for an answer that may be kept elsewhere: no values of `guarded` columns, not even known ones, nor of what belongs to
+        no column.
+        """
         if not guarded:
             return self
         hidden = {*guarded, None}
-        faults = tuple(
-            replace(fault, value=HIDDEN) if fault.column in hidden and fault.value is not None else fault for fault in self.faults
-        )
-        return SchemaMismatch(faults, self.total)
+        told = (_general(fault) if fault.column in guarded else fault for fault in self.faults)
+        faults = tuple(replace(fault, value=HIDDEN) if fault.column in hidden and fault.value is not None else fault for fault in told)
+        return SchemaMismatch(faults, self.total, exact=self.exact)
 
     def to_json(self) -> dict[str, object]:
-        """`details` of the answer."""
-        return {"faults": [fault.to_json() for fault in self.faults], "total": self.total}
+        """`details` of the answer; `at_least` only stands there when there may be more faults than `total`."""
+        more = {} if self.exact else {"at_least": True}
+        return {"faults": [fault.to_json() for fault in self.faults], "total": self.total, **more}
 
     def _text(self, sentences: list[str]) -> str:
         more = self.total - len(sentences)
-        return "; ".join(sentences) + (f"; and {more} more" if more else "")
+        return "; ".join(sentences) + (f"; and {'' if self.exact else 'at least '}{more} more" if more else "")
 
 
 def shortened(value: object) -> object:
@@ -136,6 +152,11 @@ def shortened(value: object) -> object:
     if isinstance(value, dict):
         return f"an object of {len(value)}"
     return _cut(str(value))
+
+
+def _general(fault: Fault) -> Fault:
+    """Without the categories of its column."""
+    return replace(fault, expected=HIDDEN_CATEGORIES) if fault.expected.startswith(ONE_OF) else fault
 
 
 def _cut(text: str) -> str:

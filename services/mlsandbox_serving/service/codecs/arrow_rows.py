@@ -16,14 +16,17 @@ from mlsandbox_serving.schema.column_check import check_of
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.codecs.arrow_frames import Stream, StreamMalformed, measure
 from mlsandbox_serving.service.codecs.matrix import FloatMatrix, numbers_with_gaps
-from mlsandbox_serving.service.codecs.refusals import refuse_many, unreadable
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.refusal import RequestRefused, refuse_many, unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EXPANDED: Final = 64 * 2**20
 """So many bytes may the values of one request be, or as many as were sent where that is more."""
+_CELL: Final = 8
+"""So many bytes has each value at least: what is null or a bit in the stream is none in the process."""
+_PIECE: Final = 512
+"""So many bytes has each column of each record batch beside its values."""
 _READ_ERRORS: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, ArithmeticError, MemoryError)
 """Whatever Arrow's library raises on bytes that nobody wrote with it."""
 _CANNOT: Final = "the body cannot be read as an Arrow stream"
@@ -73,10 +76,9 @@ class ArrowDecoder:
         # In this thread: a request has no threads of its own.
         with pa.ipc.open_stream(pa.py_buffer(body), options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
             batches = list(reader)
-        for batch in batches:
-            batch.validate(full=True)
+        _validate(batches)
         rows = sum(stream.rows)
-        if rows and self._matrix.suits and all(kind == pa.float64() for kind in fields.types):
+        if rows and self._matrix.suits and all(map(pa.types.is_floating, fields.types)):
             columns = self._floats(batches, rows)
             if columns is not None:
                 return columns
@@ -93,7 +95,8 @@ class ArrowDecoder:
         for more in stream.rows:
             rows += more
             refuse_many(rows, self._max_rows)
-        _Budget(max(_EXPANDED, len(body))).spend(stream.size)
+        width = len(self._schema.names)
+        _Budget(max(_EXPANDED, len(body))).spend(max(stream.size, _CELL * rows * width) + _PIECE * len(stream.rows) * width)
 
     def _refuse_fields(self, fields: Any, names: list[str]) -> None:
         """Names that are not the model's, or sent twice, and types that no value of a column has; before a value is read."""
@@ -110,6 +113,8 @@ class ArrowDecoder:
             if not _is_taken(kind) or (_is_instant(kind) and column.type != "datetime"):
                 expected = check_of(column).expected
                 faults.add(row=None, column=column.name, value=f"the type {whole}", expected=expected, problem="wrong type")
+            elif pa.types.is_null(kind) and not column.nullable:
+                faults.add(row=None, column=column.name, value=None, expected=check_of(column).expected, problem="null not allowed")
         faults.raise_any()
 
     def _floats(self, batches: Sequence[Any], rows: int) -> Columns | None:
@@ -125,6 +130,27 @@ class ArrowDecoder:
                 matrix[start : start + len(batch), index] = array.to_numpy()
             start += len(batch)
         return self._matrix.columns(matrix)
+
+
+def _validate(batches: Sequence[Any]) -> None:
+    """Check what Arrow's library takes as given, except that indices point into their dictionary.
+
+    Each dictionary once: there may be one large one for a thousand small batches.
+    """
+    seen: set[tuple[Any, ...]] = set()
+    for batch in batches:
+        for array in batch.columns:
+            if not pa.types.is_dictionary(array.type):
+                array.validate(full=True)
+                continue
+            array.validate()
+            array.indices.validate(full=True)
+            words = array.dictionary
+            places = (None if buffer is None else (buffer.address, buffer.size) for buffer in words.buffers())
+            known = (str(words.type), len(words), words.offset, *places)
+            if known not in seen:
+                words.validate(full=True)
+                seen.add(known)
 
 
 def _is_instant(kind: Any) -> bool:
@@ -182,6 +208,8 @@ def _values(array: Any, column: Column, budget: _Budget) -> list[Any]:
         return _plain(array, column)
     missing = array.indices.is_null().to_numpy(zero_copy_only=False)
     used, inverse = np.unique(array.indices.fill_null(0).to_numpy()[~missing], return_inverse=True)
+    if len(used) and not 0 <= int(used[0]) <= int(used[-1]) < len(array.dictionary):
+        raise StreamMalformed("an index points outside of its dictionary")
     if _is_string_view(array.dictionary.type):
         distinct = _viewed(array.dictionary, used.tolist(), budget)
     else:

@@ -212,3 +212,57 @@ def test_a_plain_stream_is_not_turned_into_objects() -> None:
 
     assert read(ARROW, as_stream(table, batch_rows=1)).by_name == {"a": [1.0, 4.0], "b": [2.0, 5.0], "c": [3.0, 6.0]}
     assert NUMBERS.names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.nulls(200_000),
+        pa.array([False] * 200_000),
+        pa.DictionaryArray.from_arrays(pa.array([0] * 200_000, pa.int8()), pa.array([1.0])),
+    ],
+    ids=["nulls", "booleans", "dictionary"],
+)
+def test_each_value_counts(array: Any) -> None:
+    """Values that take nothing in a stream must be counted as values before any of them is made."""
+    wide = Schema(
+        input="frame", columns=tuple(Column(str(n), "float", "Float64", nullable=True) for n in range(100)), output=Output("number")
+    )
+    body = as_stream(pa.table(dict.fromkeys(wide.names, array)), options=pa.ipc.IpcWriteOptions(compression="zstd"))
+
+    error = refused(ARROW, body, wide, max_rows=10**6)
+
+    assert isinstance(error, RequestRefused)
+    assert error.failure.code == ErrorCode.BODY_TOO_LARGE
+    assert len(body) < 200_000
+
+
+def test_a_column_of_nulls_is_refused_as_a_whole() -> None:
+    """A column of the null type, where no null is taken, must be one fault, and not one for each row."""
+    error = refused(ARROW, as_stream(pa.table({"a": pa.nulls(9), "b": [1.0] * 9, "c": [1.0] * 9})))
+
+    assert isinstance(error, SchemaMismatch)
+    assert [(fault.row, fault.column, fault.problem) for fault in error.faults] == [(None, "a", "null not allowed")]
+
+
+@pytest.mark.parametrize("index", [-1, 2, 127])
+def test_an_index_outside_of_its_dictionary_is_unreadable(index: int) -> None:
+    """An index that points nowhere must be a 400, in a later batch with the same dictionary, too."""
+    words = pa.array(["x", "y"])
+    batches = [
+        pa.record_batch([pa.DictionaryArray.from_arrays(pa.array([place], pa.int8()), words, safe=False)], names=["v"])
+        for place in (0, index)
+    ]
+    error = refused(ARROW, as_stream(pa.Table.from_batches(batches)), schema_of("category"))
+
+    assert isinstance(error, RequestRefused)
+    assert error.failure.status == 400
+
+
+def test_a_dictionary_is_checked_as_a_whole() -> None:
+    """Texts of a dictionary that are not UTF-8 must be a 400, also where no row points at them."""
+    words = pa.Array.from_buffers(pa.string(), 2, [None, pa.array([0, 1, 2], pa.int32()).buffers()[1], pa.py_buffer(b"x\xff")])
+    error = refused(ARROW, stream_of(pa.DictionaryArray.from_arrays(pa.array([0, 0]), words)), schema_of("category"))
+
+    assert isinstance(error, RequestRefused)
+    assert error.failure.status == 400
