@@ -280,6 +280,7 @@ class ErrorCode:
     UNAUTHORIZED: Final = "UNAUTHORIZED"  # 401: no API key, or one that is not known
     NOT_FOUND: Final = "NOT_FOUND"  # 404
     METHOD_NOT_ALLOWED: Final = "METHOD_NOT_ALLOWED"  # 405
+    MISDIRECTED: Final = "MISDIRECTED"  # 421: asked by a name that is not this service's
     BODY_TOO_LARGE: Final = "BODY_TOO_LARGE"  # 413
     TOO_MANY_ROWS: Final = "TOO_MANY_ROWS"  # 413
     UNSUPPORTED_MEDIA_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"  # 415

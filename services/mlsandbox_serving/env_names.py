@@ -40,6 +40,8 @@ class Env:
     """Longest time for one request, from its first byte to its answer."""
     MAX_CONCURRENCY: Final = "SANDBOX_MAX_CONCURRENCY"
     """Most requests at once, of all workers together."""
+    LOCAL_NAMES: Final = "SANDBOX_LOCAL_NAMES"
+    """"1" or "0": whether only requests are answered that name an address, or a host without a domain."""
     API_KEYS_FILE: Final = "SANDBOX_API_KEYS_FILE"
     """File with the keys that may ask, one on a line; without it everybody may."""
     WORKERS: Final = "SANDBOX_WORKERS"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import sys
@@ -11,12 +10,12 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from mlsandbox_serving.contract import Route
+from mlsandbox_serving.hosts import is_named_here
 from mlsandbox_serving.processes import Processes
 
 Readiness = Callable[[], Mapping[str, Any]]
@@ -31,20 +30,6 @@ Page = Callable[[], tuple[str, bytes]]
 _POLL_SECONDS: Final = 0.5
 _LONGEST_LENGTH: Final = 15
 """Digits of a body's length; a number of thousands of them Python does not even read."""
-
-
-def is_named_here(host: str) -> bool:
-    """Whether a Host header names this machine or a service of its network: an address, or a name without a domain.
-
-    A page of another site could have its own name lead to this machine, and then read what is shown here as its own.
-    """
-    try:
-        name = (urlsplit(f"//{host.strip()}").hostname or "").rstrip(".")
-        if "." not in name and ":" not in name:
-            return True
-        return name.endswith(".localhost") or bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
 
 
 class ProbeServer:

@@ -49,6 +49,9 @@ class StandInSpool:
         self.written += len(events)
         return len(events)
 
+    def leave_out(self, reason: str) -> None:
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
     def writable(self) -> str | None:
         return self.reason
 

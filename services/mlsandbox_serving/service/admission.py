@@ -13,7 +13,9 @@ _RETRY_SECONDS: Final = "1"
 
 
 class Admission:
-    """Requests with a body, from their head to their answer.
+    """Requests that are being answered, and the bytes of bodies that are held for them.
+
+    A request counts once its body is there, and until its answer is read: who sends slowly takes nobody's place.
 
     Args:
         requests: most of them at once.
@@ -22,37 +24,37 @@ class Admission:
 
     def __init__(self, requests: int, max_body: int) -> None:
         self.limit = requests
-        self._max_body = max_body
-        self._bytes_left = _BODIES * max_body
+        self._bytes = _BODIES * max_body
+        self._held = 0
         self._inside = 0
 
-    def enter(self, announced: int | None) -> int:
-        """Let a request in.
-
-        Args:
-            announced: bytes of its body; None when they are not known.
-
-        Returns:
-            What `leave` takes.
+    def enter(self) -> None:
+        """Let a request in whose body is there.
 
         Raises:
             RequestRefused: 503, there are too many.
         """
-        held = self._max_body if announced is None else min(announced, self._max_body)
         if self._inside >= self.limit:
             raise _overloaded(f"{self.limit} requests are being answered already", {"limit": self.limit})
-        if held > self._bytes_left:
-            raise _overloaded(
-                "the bodies of the requests that are being answered are too large together", {"bytes": _BODIES * self._max_body}
-            )
         self._inside += 1
-        self._bytes_left -= held
-        return held
 
-    def leave(self, held: int) -> None:
-        """The request has its answer, or is given up."""
+    def leave(self) -> None:
+        """Its answer is read, or it is given up."""
         self._inside -= 1
-        self._bytes_left += held
+
+    def hold(self, size: int) -> None:
+        """More bytes of a body have come.
+
+        Raises:
+            RequestRefused: 503, all bodies together are too large.
+        """
+        if self._held + size > self._bytes:
+            raise _overloaded("the bodies of the requests that are being answered are too large together", {"bytes": self._bytes})
+        self._held += size
+
+    def drop(self, size: int) -> None:
+        """So many bytes of bodies are needed no more."""
+        self._held -= size
 
 
 def _overloaded(reason: str, details: dict[str, int]) -> RequestRefused:

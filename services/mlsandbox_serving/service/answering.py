@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlsandbox_serving.contract import ModelKind
 from mlsandbox_serving.prediction_events import PredictionEvents
 from mlsandbox_serving.record import Identity
 from mlsandbox_serving.schema import Columns, SchemaMismatch
@@ -18,9 +17,6 @@ from mlsandbox_serving.service.refusal import RequestRefused
 
 if TYPE_CHECKING:
     from mlsandbox_serving.service.predicting import Predicted, Served
-
-_OWN_THREAD = frozenset({ModelKind.PYTHON, ModelKind.MLFLOW})
-"""The user's own code may keep things that only the thread which made them can use, such as a connection of sqlite3."""
 
 
 class Events(Protocol):
@@ -35,18 +31,18 @@ class ModelAnswers:
 
     Args:
         served: the model.
-        kind: of the model.
         identity: named in answers.
         events: packs the event of each answer.
         spool: takes them; None keeps none.
         measures: the service's metrics.
+        inline: whether the model may be asked in another thread than the one that loaded it.
     """
 
     def __init__(
-        self, served: Served, kind: ModelKind, identity: Identity, *, events: PredictionEvents, spool: Events | None, measures: Measures
+        self, served: Served, identity: Identity, *, events: PredictionEvents, spool: Events | None, measures: Measures, inline: bool
     ) -> None:
         self.batches = served.alone is None
-        self.inline = kind not in _OWN_THREAD
+        self.inline = inline
         self.seconds = served.cost.seconds
         self._served = served
         self._identity = identity
@@ -57,13 +53,19 @@ class ModelAnswers:
         self._by_class = served.schema.output.type == "class"
 
     def answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """One outcome for each question; their events are in the spool when this returns."""
+        """One outcome for each question; their events are in the spool when this returns.
+
+        Raises:
+            FailedTogether: the model fails on these requests in one batch; nothing was written.
+        """
         parts, encodes, outcomes = self._decoded(questions)
         if not parts:
             return outcomes
         started = time.perf_counter()
-        outcome = self._served.predict(parts)
-        self._measures.model_ran(sum(part.rows for part in parts), len(parts), time.perf_counter() - started)
+        try:
+            outcome = self._served.predict(parts)
+        finally:
+            self._measures.model_ran(sum(part.rows for part in parts), len(parts), time.perf_counter() - started)
         payloads: list[bytes | None] = []
         rows: list[int] = []
         predictions: list[Any] = []
@@ -75,6 +77,8 @@ class ModelAnswers:
             place += 1
             if isinstance(predicted, RequestRefused):
                 outcomes[index] = predicted
+                continue
+            if question.over:  # it took too long, and its client was told so
                 continue
             outcomes[index] = self._written(question, predicted, encode, payloads)
             rows.append(predicted.columns.rows)
@@ -107,7 +111,7 @@ class ModelAnswers:
                 if question.decode is not None:
                     columns, encode = self.decoded(question.decode)
             except RequestRefused as refused:
-                outcomes.append(refused)
+                outcomes.append(_untraced(refused))
                 continue
             assert columns is not None  # noqa: S101 - or else it has `decode`
             assert encode is not None  # noqa: S101
@@ -122,7 +126,15 @@ class ModelAnswers:
         try:
             body = encode(answers)
         except RequestRefused as refused:  # the format has no words for these answers
-            return refused
+            return _untraced(refused)
+        except Exception as error:  # noqa: BLE001 - the others of the batch get their answers
+            return error
         if self._spool is not None:
             payloads.append(self._events.payload(facts, predicted.columns, predicted.predictions, predicted.probabilities))
         return Answer(200, body, encode.content_type, encode.headers)
+
+
+def _untraced(refused: RequestRefused) -> RequestRefused:
+    """Without its traceback, which would lead back to it through what it is kept in, and keep the body until the collector comes."""
+    refused.__traceback__ = refused.__context__ = None
+    return refused

@@ -16,16 +16,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
-from mlsandbox_serving import metrics
 from mlsandbox_serving.contract import ErrorCode, Header, Route
-from mlsandbox_serving.record import Facts, stack_trace
-from mlsandbox_serving.service import openapi, page
+from mlsandbox_serving.hosts import is_named_here
+from mlsandbox_serving.record import Facts, Failure, stack_trace
 from mlsandbox_serving.service.access import Access, is_open
-from mlsandbox_serving.service.admission import Admission
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.batching import Outcome
 from mlsandbox_serving.service.codecs import encoder_for, media_type
-from mlsandbox_serving.service.deadlines import Deadlines
 from mlsandbox_serving.service.exchange import (
     JSON,
     Answer,
@@ -38,20 +35,24 @@ from mlsandbox_serving.service.exchange import (
     facts_of,
     json_answer,
     known_headers,
-    read_body,
     send_answer,
     sent_headers,
 )
+from mlsandbox_serving.service.intake import Intake
 from mlsandbox_serving.service.oip import Inference, error_body, header_length, is_protocol, refuse_other_content
 from mlsandbox_serving.service.refusal import RequestRefused
 from mlsandbox_serving.service.runtime import Runtime
+from mlsandbox_serving.service.shown import Shown, has_key
+from mlsandbox_serving.service.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
 _GET: Final = ("GET", "HEAD")
 _OTHER: Final = "other"
+_UNKNOWN_EVENTS_PER_SECOND: Final = 20
 
-Handler = Callable[[Request], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Outcome]]
+"""Answers a request, or says or raises why not."""
 
 
 class App:
@@ -67,23 +68,18 @@ class App:
     def __init__(self, inner: AsgiApp | None, runtime: Runtime, render_metrics: Callable[[], bytes], access: Access) -> None:
         self._inner = inner
         self._runtime = runtime
-        self._render_metrics = render_metrics
         self._access = access
         settings = runtime.settings
         self._inference = Inference(runtime.package)
-        self._admission = Admission(settings.requests_per_worker, settings.max_body)
-        self._deadlines = Deadlines(settings.timeout)
+        self._intake = Intake(settings)
+        self._local_names = settings.local_names
+        self._unknown = Throttle(_UNKNOWN_EVENTS_PER_SECOND, 10 * _UNKNOWN_EVENTS_PER_SECOND)
         self._flushing = False
         self._version = (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1"))
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             Route.PREDICT: (("POST",), self._predict),
             Route.FEEDBACK: (("POST",), self._feedback),
-            Route.SCHEMA: (_GET, self._schema),
-            Route.OPENAPI: (_GET, self._openapi),
-            Route.PAGE: (_GET, self._page),
-            Route.LIVE: (_GET, self._live),
-            Route.READY: (_GET, self._ready),
-            Route.METRICS: (_GET, self._metrics),
+            **{route: (_GET, answer) for route, answer in Shown(runtime, access, render_metrics).routes().items()},
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -98,7 +94,7 @@ class App:
     def refused_unread(self, refused: RequestRefused, request_id: str) -> None:
         """Count and log what was refused before it was a request: it could not be read, or came on one connection too many."""
         failure = refused.failure
-        self._runtime.failed(Facts("", "", request_id), failure)
+        self._log_stranger(Facts("", "", request_id), failure)
         self._runtime.measures.answered(_OTHER, failure.status, 0.0, received=0, sent=0)
         self._flush_soon()
 
@@ -108,14 +104,20 @@ class App:
         self._enter()
         try:
             answer = await self._answer(request)
-        except ClientGone:
+        except BaseException as error:
             self._leave(request, _CLIENT_GONE)
-            return
-        except BaseException:
-            self._leave(request, _CLIENT_GONE)
+            self._intake.release(request)
+            if isinstance(error, ClientGone):
+                return
             raise
-        self._leave(request, answer.status, len(answer.body))
-        await send_answer(send, answer, self.head_of(request, answer), head=request.facts.method == "HEAD")
+        if not request.whole and "expect" not in headers:
+            await self._intake.discard(request)
+        head = request.facts.method == "HEAD"
+        self._leave(request, answer.status, 0 if head else len(answer.body))
+        try:
+            await send_answer(send, answer, self.head_of(request, answer), head=head)
+        finally:
+            self._intake.release(request)
 
     @property
     def takes_express(self) -> bool:
@@ -128,34 +130,29 @@ class App:
         request.route = Route.PREDICT
         return request
 
-    def express(self, request: Request, body: bytes, send: Callable[[Answer], None]) -> None:
+    def express(self, request: Request, body: bytes, send: Callable[[Answer, Callable[[], None]], None]) -> None:
         """See express.Taker."""
-        request.received = len(body)
         self._enter()
-        held: int | None = None
 
         def tell(outcome: Outcome) -> None:
-            if held is not None:
-                self._admission.leave(held)
             answer = outcome if isinstance(outcome, Answer) else self._failed(request, outcome)
             self._leave(request, answer.status, len(answer.body))
-            send(answer)
+            send(answer, lambda: self._intake.release(request))
 
         try:
-            if not self._allowed(request):
-                raise self._access.refuse()  # noqa: TRY301 - one place tells all of it
+            self._refuse_strangers(request)
             media, encode = _formats(request)
-            held = self._admit(request)
+            self._intake.take(request, len(body))
             self._runtime.predict_soon(request.facts, media, body, encode, tell)
         except Exception as error:  # noqa: BLE001 - a client gets JSON whatever happens
             tell(error)
 
-    def refuse(self, request: Request, refused: RequestRefused, send: Callable[[Answer], None]) -> None:
+    def refuse(self, request: Request, refused: RequestRefused, send: Callable[[Answer, Callable[[], None]], None]) -> None:
         """See express.Taker."""
         self._enter()
         answer = self._failed(request, refused)
         self._leave(request, answer.status, len(answer.body))
-        send(answer)
+        send(answer, lambda: self._intake.release(request))
 
     def hung_up(self, request: Request) -> None:
         """See express.Taker."""
@@ -164,7 +161,11 @@ class App:
 
     def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
         """See express.Taker."""
-        return [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, *sent_headers(answer)]
+        headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, *sent_headers(answer)]
+        if "expect" in request.headers and not request.received and "connection" not in answer.headers:
+            # Whether its client sends the body now nobody knows (RFC 9110, section 10.1.1): what comes next must not be taken for it.
+            headers.append((b"connection", b"close"))
+        return headers
 
     def _enter(self) -> None:
         self._runtime.measures.in_flight += 1
@@ -189,11 +190,12 @@ class App:
 
     async def _answer(self, request: Request) -> Answer:
         try:
-            return await self._route(request)(request)
+            outcome = await self._route(request)(request)
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - a client gets JSON whatever happens
             return self._failed(request, error)
+        return outcome if isinstance(outcome, Answer) else self._failed(request, outcome)
 
     def _failed(self, request: Request, error: Exception) -> Answer:
         """What is answered instead of what was asked for; it is logged first."""
@@ -205,9 +207,20 @@ class App:
             message = f"the service failed with {type(error).__name__}; the event of this request holds the traceback"
             refusal = RequestRefused(500, ErrorCode.INTERNAL, message, stack=stack)
         facts = request.facts
-        self._runtime.failed(facts if request.route else self._runtime.without_path(facts), refusal.failure)
+        shown = facts if request.route else self._runtime.without_path(facts)
+        if refusal.failure.status == 401:
+            self._log_stranger(shown, refusal.failure)
+        else:
+            self._runtime.failed(shown, refusal.failure)
         body = error_body(refusal, facts.request_id) if is_protocol(facts.path) else refusal.body(facts.request_id)
         return json_answer(refusal.failure.status, body, refusal.headers)
+
+    def _log_stranger(self, facts: Facts, failure: Failure) -> None:
+        """Write the event of what anybody can send, but not so many of them that they drive others out of the spool."""
+        if self._unknown.passes():
+            self._runtime.failed(facts, failure)
+        else:
+            self._runtime.unlogged()
 
     def _route(self, request: Request) -> Handler:
         """Who answers; what has no key is told nothing else.
@@ -216,13 +229,13 @@ class App:
             RequestRefused: 401, 404, 405.
         """
         facts = request.facts
+        if not is_open(facts.path):
+            self._refuse_strangers(request)
         found = self._routes.get(facts.path)
         if found is None and is_protocol(facts.path):
             found = self._v2(request)
         if found is not None:
             request.route = request.route or facts.path
-        if not is_open(request.route) and not self._allowed(request):
-            raise self._access.refuse()
         if found is None:
             raise RequestRefused(404, ErrorCode.NOT_FOUND, f"no such route; there are {', '.join([*self._routes, Route.V2])}")
         methods, handler = found
@@ -239,104 +252,42 @@ class App:
         if found.route == Route.V2_INFER:
             return found.methods, self._infer
 
-        async def answer(_request: Request) -> Answer:
-            return self._inference.answer(found, self._runtime.state())
+        async def answer(request: Request) -> Answer:
+            state = self._runtime.state()
+            return self._inference.answer(found, state if self._allowed(request) else state.concealed())
 
         return found.methods, answer
 
     def _allowed(self, request: Request) -> bool:
-        headers = request.headers
-        return self._access.allows(headers.get(Header.AUTHORIZATION), headers.get(Header.API_KEY))
+        return has_key(self._access, request)
 
-    async def _predict(self, request: Request) -> Answer:
+    def _refuse_strangers(self, request: Request) -> None:
+        """Raise unless the request may ask for more than how the service is.
+
+        Raises:
+            RequestRefused: 401, it has no key; 421, it was sent to a name that is not this service's.
+        """
+        if not self._allowed(request):
+            raise self._access.refuse()
+        if self._local_names and not is_named_here(request.headers.get("host", "")):
+            message = "this service is asked by an address, or a name without a domain: with API keys it may be asked by any"
+            raise RequestRefused(421, ErrorCode.MISDIRECTED, message)
+
+    async def _predict(self, request: Request) -> Outcome:
         self._runtime.refuse_unless_served()
         media, encode = _formats(request)
-        held = self._admit(request)
-        try:
-            return await self._runtime.predict(request.facts, media, await self._body(request), encode)
-        finally:
-            self._admission.leave(held)
+        body = await self._intake.read(request)
+        return await self._runtime.predict(request.facts, media, body, encode)
 
-    async def _infer(self, request: Request) -> Answer:
+    async def _infer(self, request: Request) -> Outcome:
         self._runtime.refuse_unless_served()
         refuse_other_content(request.headers)
         length = header_length(request.headers)
-        held = self._admit(request)
-        try:
-            return await self._runtime.infer(request.facts, await self._body(request), length)
-        finally:
-            self._admission.leave(held)
+        return await self._runtime.infer(request.facts, await self._intake.read(request), length)
 
     async def _feedback(self, request: Request) -> Answer:
         media_type(request.headers.get("content-type", ""), (JSON,))
-        held = self._admit(request)
-        try:
-            return await self._runtime.feedback(request.facts, await self._body(request))
-        finally:
-            self._admission.leave(held)
-
-    def _admit(self, request: Request) -> int:
-        encoding = request.headers.get("content-encoding")
-        if encoding is not None and encoding.strip().lower() != "identity":
-            raise RequestRefused(
-                415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed", headers={"accept-encoding": "identity"}
-            )
-        return self._admission.enter(request.announced)
-
-    async def _body(self, request: Request) -> bytes:
-        settings = self._runtime.settings
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in one
-        late = _Late(task)
-        spent = (time.perf_counter_ns() - request.facts.started) / 1e9
-        self._deadlines.add(late, asyncio.get_running_loop().time() + settings.timeout - spent, late.expire)
-        try:
-            assert request.receive is not None  # noqa: S101 - of requests that come as ASGI's
-            body = await read_body(request.receive, request.announced, settings.max_body)
-        except asyncio.CancelledError:
-            if not late.expired or task.uncancel() > 0:
-                raise
-            message = f"the body did not arrive within {settings.timeout:g} s"
-            raise RequestRefused(408, ErrorCode.TIMEOUT, message, headers={"connection": "close"}) from None
-        finally:
-            self._deadlines.discard(late)
-        if body is None:
-            # The rest of the body is not read: the connection cannot be used again.
-            raise RequestRefused(
-                413,
-                ErrorCode.BODY_TOO_LARGE,
-                f"the body is larger than {settings.max_body} bytes: send fewer rows at once",
-                details={"limit": settings.max_body},
-                headers={"connection": "close"},
-            )
-        request.received = len(body)
-        return body
-
-    async def _schema(self, _request: Request) -> Answer:
-        identity = self._runtime.identity
-        return json_answer(200, {"model": identity.model, "version": identity.version, **self._runtime.package.public_schema})
-
-    async def _openapi(self, _request: Request) -> Answer:
-        return json_answer(200, openapi.document(self._runtime.package, keys=self._access.required))
-
-    async def _page(self, request: Request) -> Answer:
-        package = self._runtime.package
-        shown = page.render(package, keys=self._access.required) if self._allowed(request) else page.locked(package)
-        return Answer(200, shown, page.CONTENT_TYPE, page.HEADERS)
-
-    async def _live(self, _request: Request) -> Answer:
-        return json_answer(200, {"live": True, "stack_id": self._runtime.settings.stack_id})
-
-    async def _ready(self, request: Request) -> Answer:
-        state = self._runtime.state()
-        body = state.body(self._runtime.identity, self._runtime.settings.stack_id)
-        if self._access.required and not self._allowed(request):
-            body["details"] = {}  # they may hold rows of the reference data
-        return json_answer(200 if state.ready else 503, body)
-
-    async def _metrics(self, _request: Request) -> Answer:
-        self._runtime.flush_measures()
-        return Answer(200, await asyncio.to_thread(self._render_metrics), metrics.CONTENT_TYPE)
+        return await self._runtime.feedback(request.facts, await self._intake.read(request))
 
     async def _lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
         async def watched() -> Message:
@@ -370,20 +321,6 @@ def _formats(request: Request) -> tuple[str, Encode]:
     """In which format the body is, and how the answer is written."""
     headers = request.headers
     return media_type(headers.get("content-type", "")), encoder_for(headers.get("accept"))
-
-
-class _Late:
-    """Stops the reading of a body that takes too long."""
-
-    __slots__ = ("_task", "expired")
-
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self._task = task
-        self.expired = False
-
-    def expire(self) -> None:
-        self.expired = True
-        self._task.cancel()
 
 
 async def _no_lifespan(_scope: Any, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,10 @@ MOST_ROWS: Final = 1_000
 Outcome = Answer | Exception
 
 
+class FailedTogether(Exception):
+    """A model failed on a batch of several requests; each half of it is asked for again, and so on down to the one that is at fault."""
+
+
 @dataclass(eq=False, slots=True)
 class Question:
     """A prediction request.
@@ -45,6 +50,7 @@ class Question:
         tell: takes the outcome, once, in the event loop's thread.
         over: whether it was told.
         watched: whether it has a deadline.
+        most: requests of the batches that it may be in.
     """
 
     facts: Facts
@@ -54,6 +60,7 @@ class Question:
     tell: Callable[[Outcome], None]
     over: bool = False
     watched: bool = False
+    most: int = sys.maxsize
 
     def settle(self, outcome: Outcome) -> None:
         """Tell the outcome, unless one was told already."""
@@ -74,7 +81,11 @@ class Answering(Protocol):
         """How long so many rows take, about."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[Outcome]:
-        """One outcome for each: what is sent, or RequestRefused."""
+        """One outcome for each: what is sent, or RequestRefused.
+
+        Raises:
+            FailedTogether: some of them are at fault; nothing came of any.
+        """
 
 
 class Batcher:
@@ -133,7 +144,7 @@ class Batcher:
             batch, rows = self._next(answering)
             if not batch:
                 continue
-            if rows is None or not answering.inline or answering.seconds(rows) > INLINE_SECONDS:
+            if rows is None or rows > MOST_ROWS or not answering.inline or answering.seconds(rows) > INLINE_SECONDS:
                 self._start(loop, answering, batch)
                 return
             self._settle(batch, _outcomes(answering, batch))
@@ -145,20 +156,20 @@ class Batcher:
         """What is asked next, and its rows: None when they are not known yet."""
         batch: list[Question] = []
         rows = 0
+        most = sys.maxsize if answering.batches else 1
         while self._waiting:
             question = self._waiting[0]
             if question.over:  # given up
                 self._waiting.popleft()
                 continue
             size = None if question.columns is None else question.columns.rows
-            if batch and (size is None or rows + size > MOST_ROWS):
+            most = min(most, question.most)
+            if batch and (size is None or rows + size > MOST_ROWS or len(batch) >= most):
                 break
             batch.append(self._waiting.popleft())
             if size is None:
                 return batch, None
             rows += size
-            if not answering.batches:
-                break
         return batch, rows
 
     def _start(self, loop: asyncio.AbstractEventLoop, answering: Answering, batch: list[Question]) -> None:
@@ -168,7 +179,7 @@ class Batcher:
         for question in (*batch, *self._waiting):
             self._watch(loop, question)
 
-        def done(future: asyncio.Future[Sequence[Outcome]]) -> None:
+        def done(future: asyncio.Future[Sequence[Outcome] | None]) -> None:
             self._busy = False
             self._since = None
             self._settle(batch, future.result())
@@ -177,7 +188,12 @@ class Batcher:
 
         self._thread.submit(lambda: _outcomes(answering, batch)).add_done_callback(done)
 
-    def _settle(self, batch: list[Question], outcomes: Sequence[Outcome]) -> None:
+    def _settle(self, batch: list[Question], outcomes: Sequence[Outcome] | None) -> None:
+        if outcomes is None:
+            for question in batch:
+                question.most = (len(batch) + 1) // 2
+            self._waiting.extendleft(reversed(batch))
+            return
         for question, outcome in zip(batch, outcomes, strict=True):
             if question.watched:
                 self._deadlines.discard(question)
@@ -197,11 +213,15 @@ class Batcher:
         self._deadlines.add(question, loop.time() + self._timeout - spent, expire)
 
 
-def _outcomes(answering: Answering, batch: list[Question]) -> Sequence[Outcome]:
+def _outcomes(answering: Answering, batch: list[Question]) -> Sequence[Outcome] | None:
+    """None when the batch failed together."""
     try:
         return answering.answer(batch)
-    except Exception as error:  # noqa: BLE001 - each request must get an outcome, whatever happens
-        return [error] * len(batch)
+    except FailedTogether:
+        return None
+    except BaseException as error:  # noqa: BLE001 - each request must get an outcome, whatever happens
+        fault = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
+        return [fault] * len(batch)
 
 
 def _too_late(timeout: float) -> RequestRefused:

@@ -19,7 +19,9 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 JSON: Final = "application/json"
-_DRAINED: Final = 4
+_LARGE: Final = 65_536
+"""Bytes of an answer that a connection takes without a reader."""
+DRAINED: Final = 4
 """Times the limit: so much of a body is read to its end, even if only to answer that it is too large."""
 _TRACEPARENT: Final = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?")
 _KNOWN: Final = {
@@ -29,6 +31,8 @@ _KNOWN: Final = {
         "content-encoding",
         "content-length",
         "content-type",
+        "expect",
+        "host",
         "origin",
         "sec-fetch-site",
         Header.API_KEY,
@@ -64,7 +68,7 @@ class Request:
         receive: gives its body; None when it comes in another way.
     """
 
-    __slots__ = ("announced", "facts", "headers", "receive", "received", "route")
+    __slots__ = ("announced", "facts", "headers", "held", "inside", "receive", "received", "route", "whole")
 
     def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive | None = None) -> None:
         self.facts = facts
@@ -73,7 +77,13 @@ class Request:
         self.announced = announced_length(headers)
         """Bytes that the body will have; None when the head does not say."""
         self.received = 0
-        """Bytes of the body that was read."""
+        """Bytes of the body, once it was read."""
+        self.held = 0
+        """Bytes of it that are counted by Admission."""
+        self.inside = False
+        """Whether it is counted by Admission itself."""
+        self.whole = self.announced == 0
+        """Whether nothing of the body is left that would be read."""
         self.route = ""
         """Of contract.Route; empty while it is none of them."""
 
@@ -130,26 +140,29 @@ def announced_length(headers: Mapping[str, str]) -> int | None:
     return int(announced) if len(announced) <= 18 else sys.maxsize
 
 
-async def read_body(receive: Receive, announced: int | None, limit: int) -> bytes | None:
+async def read_body(receive: Receive, announced: int | None, limit: int, hold: Callable[[int], None]) -> bytes | None:
     """The whole body; None when it is past `limit` bytes.
 
     What is past the limit is read and thrown away for a while: a client that is still sending when the connection is closed often
     never sees the answer.
 
+    Args:
+        receive: gives it.
+        announced: bytes that it will have; None when that is not known.
+        limit: most bytes.
+        hold: told the size of each part that is kept; what it raises passes through.
+
     Raises:
         ClientGone: the connection was closed first.
     """
     length = announced or 0
-    if length > _DRAINED * limit:
+    if length > DRAINED * limit:
         return None
-    message = await receive()
-    if not message.get("more_body", False) and length <= limit and message["type"] == "http.request":
-        body: bytes = message.get("body", b"")
-        return body if len(body) <= limit else None
     too_large = length > limit
     parts: list[bytes] = []
     size = 0
     while True:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         part = message.get("body", b"")
@@ -157,13 +170,13 @@ async def read_body(receive: Receive, announced: int | None, limit: int) -> byte
         if size > limit:
             too_large = True
             parts.clear()
-        if size > _DRAINED * limit:
+        if size > DRAINED * limit:
             return None
         if not too_large:
+            hold(len(part))
             parts.append(part)
         if not message.get("more_body", False):
-            return None if too_large else b"".join(parts)
-        message = await receive()
+            return None if too_large else parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def sent_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -175,6 +188,10 @@ def sent_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
 
 
 async def send_answer(send: Send, answer: Answer, headers: list[tuple[bytes, bytes]], *, head: bool = False) -> None:
-    """Send an answer with these headers; of `head` requests the headers alone."""
+    """Send an answer with these headers, of `head` requests the headers alone; returns when a large one is read, or its client is gone."""
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    large = len(answer.body) > _LARGE and not head
+    await send({"type": "http.response.body", "body": b"" if head else answer.body, "more_body": large})
+    if large:
+        # The server waits here until what it has is written: else an answer that nobody reads would be no request any more.
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

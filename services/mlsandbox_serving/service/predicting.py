@@ -21,6 +21,7 @@ from mlsandbox_serving.models import ModelSpec, Prediction, Predictor
 from mlsandbox_serving.models.feeding import Feed, choose_feed
 from mlsandbox_serving.record import Privacy, described, stack_trace
 from mlsandbox_serving.schema import Columns, Schema, SchemaMismatch
+from mlsandbox_serving.service.batching import FailedTogether
 from mlsandbox_serving.service.model_cost import NO_COST, Cost, measure, why_alone
 from mlsandbox_serving.service.package import DigestMismatch, Package
 from mlsandbox_serving.service.readiness import NotServable, State
@@ -83,16 +84,18 @@ class Served:
         self._privacy = privacy
 
     def predict(self, parts: Sequence[Columns]) -> Outcome:
-        """Ask the model for several requests at once; when it fails on all of them together, for each alone."""
-        if len(parts) > 1:
-            try:
-                prediction = self._ask(Columns.joined(parts))
-            except BaseException:  # noqa: BLE001 - one of them alone tells, and is told
-                alone = [self._alone(part) for part in parts]
-                scores = [one.scores for one in alone if one.scores is not None]
-                return Outcome([one.answers[0] for one in alone], np.concatenate(scores) if scores else None)
-            return Outcome(_split(parts, prediction), _scores(prediction))
-        return self._alone(parts[0])
+        """Ask the model for several requests at once.
+
+        Raises:
+            FailedTogether: it fails, or answers nonsense, on more than one; which of them is at fault is not known.
+        """
+        if len(parts) == 1:
+            return self._alone(parts[0])
+        try:
+            prediction = self._ask(Columns.joined(parts))
+        except BaseException as error:
+            raise FailedTogether from error
+        return Outcome(_split(parts, prediction), _scores(prediction))
 
     def refused(self, mismatch: SchemaMismatch) -> RequestRefused:
         """What client and log are told of a request that is not what the model takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlsandbox_serving.contract import NotReady
@@ -32,6 +32,10 @@ class State:
     def ready(self) -> bool:
         """Whether predictions are answered."""
         return self.code is None
+
+    def concealed(self) -> State:
+        """For who has no key: neither reason nor details, which may repeat rows of the reference data."""
+        return replace(self, reason=None if self.reason is None else "ask with an API key to be told why", details={})
 
     def body(self, identity: Identity, stack_id: str) -> dict[str, Any]:
         """The JSON of /readyz, see contract.NotReady."""

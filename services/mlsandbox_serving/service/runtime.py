@@ -6,11 +6,11 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mlsandbox_serving.contract import ErrorCode, ModelKind, NotReady
 from mlsandbox_serving.prediction_events import PredictionEvents
@@ -25,7 +25,7 @@ from mlsandbox_serving.record import (
 )
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.batching import Batcher, Outcome, Question
-from mlsandbox_serving.service.codecs import Decode, decoders
+from mlsandbox_serving.service.codecs import ARROW, Decode, decoders
 from mlsandbox_serving.service.exchange import Answer, json_answer
 from mlsandbox_serving.service.feedback import decode_feedback
 from mlsandbox_serving.service.measures import Measures
@@ -34,6 +34,7 @@ from mlsandbox_serving.service.package import Package
 from mlsandbox_serving.service.readiness import LOADING, NotServable, State
 from mlsandbox_serving.service.refusal import RequestRefused
 from mlsandbox_serving.service.settings import Settings
+from mlsandbox_serving.service.surroundings import Spool, Workers
 
 if TYPE_CHECKING:
     from mlsandbox_serving.schema import Columns
@@ -46,49 +47,12 @@ _RETRY_SECONDS: Final = "1"
 _LOOK_SECONDS: Final = 0.2
 """A stop is noticed so late where it is waited for something else."""
 _NO_ROUTE: Final = "(not shown: no route)"
+_OWN_CODE: Final = frozenset({ModelKind.PYTHON, ModelKind.MLFLOW})
 _COLLECT: Final = (50_000, 20, 100)
 """Lists and the like that are more than were a moment ago before the collector looks. An answer to ten thousand rows makes as many and
 drops them again, none of them in a cycle; the default of 700 looks through what there is a dozen times meanwhile."""
 _LOOP_BYTES: Final = 32 * 1024
 """A larger body is decoded in the model's thread."""
-
-
-class Spool(Protocol):
-    """Where events go; spool.writer.SpoolWriter. Thread-safe, never raises."""
-
-    written: int
-
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        """Events lost so far, by reason."""
-
-    def append(self, record: Mapping[str, object], timestamp: float) -> None:
-        """Write one event, or count it as dropped."""
-
-    def append_payloads(self, payloads: Sequence[bytes | None]) -> int:
-        """Write events that are packed already, or count them as dropped; how many are written."""
-
-    def append_many(self, events: Sequence[tuple[Mapping[str, object], float]]) -> int:
-        """Write events, or count them as dropped; how many are written."""
-
-    def writable(self) -> str | None:
-        """None, or why events cannot be written."""
-
-    def close(self) -> None:
-        """No more events."""
-
-
-class Workers(Protocol):
-    """All workers of the service; metrics.WorkerMetrics."""
-
-    def ready_workers(self) -> int:
-        """How many of them are ready."""
-
-    def was_ready(self) -> bool:
-        """Whether one of them was ready since the service's start."""
-
-    def note_ready(self) -> None:
-        """This one is ready. Never raises."""
 
 
 class Runtime:
@@ -122,6 +86,7 @@ class Runtime:
         self._workers = workers
         self._thread = ModelThread()
         self._batcher = Batcher(self._thread, settings.timeout)
+        self._one_feedback = asyncio.Semaphore(1)
         self._decoders: Mapping[str, Decode] = {}
         self._infer: InferDecoder | None = None
         self._answers: ModelAnswers | None = None
@@ -215,8 +180,8 @@ class Runtime:
         details = {"code": self._state.code, "final": self._state.final}
         return RequestRefused(503, ErrorCode.NOT_READY, f"not ready: {self._state.reason}", details=details, headers=headers)
 
-    async def predict(self, facts: Facts, media_type: str, body: bytes, encode: Encode) -> Answer:
-        """Answer a prediction request; its event is in the spool when this returns.
+    async def predict(self, facts: Facts, media_type: str, body: bytes, encode: Encode) -> Outcome:
+        """Answer a prediction request, or say why not; the event of an answer is in the spool when this returns.
 
         Args:
             facts: of the request.
@@ -229,9 +194,9 @@ class Runtime:
         """
         answers = self._answers or await self._served(facts)
         decode = self._decoders[media_type]
-        return await self._ask(answers, facts, len(body), lambda: (decode(body), encode))
+        return await self._ask(answers, facts, lambda: (decode(body), encode), here=_is_small(media_type, len(body)))
 
-    async def infer(self, facts: Facts, body: bytes, header_length: int | None) -> Answer:
+    async def infer(self, facts: Facts, body: bytes, header_length: int | None) -> Outcome:
         """As `predict`, for a request of the Open Inference Protocol.
 
         Args:
@@ -242,7 +207,7 @@ class Runtime:
         answers = self._answers or await self._served(facts)
         infer = self._infer
         assert infer is not None  # noqa: S101 - there since before `answers`
-        return await self._ask(answers, facts, len(body), lambda: infer(body, header_length))
+        return await self._ask(answers, facts, lambda: infer(body, header_length), here=len(body) <= _LOOP_BYTES)
 
     @property
     def answers(self) -> bool:
@@ -266,25 +231,25 @@ class Runtime:
         if answers is None:
             raise self._not_ready()
         decode = self._decoders[media_type]
-        columns, encode = answers.decoded(lambda: (decode(body), encode))
-        self._batcher.ask(Question(facts, None, columns, encode, tell))
+        if _is_small(media_type, len(body)):
+            columns, encode = answers.decoded(lambda: (decode(body), encode))
+            self._batcher.ask(Question(facts, None, columns, encode, tell))
+        else:
+            self._batcher.ask(Question(facts, lambda: (decode(body), encode), None, None, tell))
 
-    async def _ask(self, answers: ModelAnswers, facts: Facts, size: int, decode: Callable[[], tuple[Columns, Encode]]) -> Answer:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    async def _ask(self, answers: ModelAnswers, facts: Facts, decode: Callable[[], tuple[Columns, Encode]], *, here: bool) -> Outcome:
+        # A refusal is a result and not raised: its traceback would lead back to it, and keep the body until the collector comes.
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def tell(outcome: Outcome) -> None:
-            if future.done():  # whoever waited is gone
-                return
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-            else:
+            if not future.done():  # else whoever waited is gone
                 future.set_result(outcome)
 
-        if size > _LOOP_BYTES:
-            self._batcher.ask(Question(facts, decode, None, None, tell))
-        else:
+        if here:
             columns, encode = answers.decoded(decode)
             self._batcher.ask(Question(facts, None, columns, encode, tell))
+        else:
+            self._batcher.ask(Question(facts, decode, None, None, tell))
         return await future
 
     async def feedback(self, facts: Facts, body: bytes) -> Answer:
@@ -293,7 +258,8 @@ class Runtime:
         Raises:
             RequestRefused: these are no labels, or they cannot be kept.
         """
-        return await asyncio.to_thread(self._feedback, facts, body)
+        async with self._one_feedback:  # many large ones at once would keep everything else waiting
+            return await asyncio.to_thread(self._feedback, facts, body)
 
     def failed(self, facts: Facts, failure: Failure) -> None:
         """Write the event of a request that gets no prediction."""
@@ -302,6 +268,11 @@ class Runtime:
     def without_path(self, facts: Facts) -> Facts:
         """Facts of a request for no route of ours, whose path may hold anything: it is written only where all texts are."""
         return facts if self._privacy.texts else replace(facts, path=_NO_ROUTE)
+
+    def unlogged(self) -> None:
+        """A refusal gets no event, as there are too many of its kind; it is counted among the dropped ones."""
+        if self._spool is not None:
+            self._spool.leave_out("flood")
 
     def flush_measures(self) -> None:
         """Make what was counted visible to /metrics."""
@@ -347,7 +318,15 @@ class Runtime:
         events = PredictionEvents(self.identity, self._privacy, max_rows=self.settings.max_rows_per_event, classes=self._classes)
         kind = ModelKind(self.package.manifest["load"]["kind"])
         answering = import_module("mlsandbox_serving.service.answering")
-        self._answers = answering.ModelAnswers(served, kind, self.identity, events=events, spool=self._spool, measures=self.measures)
+        self._answers = answering.ModelAnswers(
+            served,
+            self.identity,
+            events=events,
+            spool=self._spool,
+            measures=self.measures,
+            # The user's own code may keep what only the thread that loaded it can use, such as a connection of sqlite3.
+            inline=kind not in _OWN_CODE and not self.package.code.is_dir(),
+        )
         self._batcher.open(self._answers)
         if self._workers is not None:
             self._workers.note_ready()
@@ -364,6 +343,11 @@ class Runtime:
         infer = import_module("mlsandbox_serving.service.oip.infer")
         self._infer = infer.InferDecoder(served.schema, max_rows=self.settings.max_rows, classes=self._classes)
         return served
+
+
+def _is_small(media_type: str, size: int) -> bool:
+    """Whether a body is decoded in the event loop's thread; of what may be compressed its size says nothing."""
+    return size <= _LOOP_BYTES and media_type != ARROW
 
 
 def _unkept(message: str, *, final: bool) -> RequestRefused:

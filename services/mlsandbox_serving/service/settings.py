@@ -42,6 +42,9 @@ class Settings:
     """Requests at once, of all workers together."""
     api_keys_file: Path | None = None
     """Holds the keys that may ask; without it everybody may."""
+    local_names: bool = False
+    """Whether only requests are answered that name an address, or a host without a domain: a page of another site whose name leads here
+    could ask as if it were of this service (DNS rebinding)."""
     hash_key_file: Path | None = None
     """Holds the key for `hashed` columns."""
 
@@ -70,6 +73,7 @@ class Settings:
             timeout=_seconds(environ, Env.TIMEOUT_SECONDS, cls.timeout),
             max_concurrency=_number(environ, Env.MAX_CONCURRENCY, cls.max_concurrency),
             api_keys_file=_path(environ, Env.API_KEYS_FILE),
+            local_names=_flag(environ, Env.LOCAL_NAMES, default=cls.local_names),
             hash_key_file=_path(environ, Env.HASH_KEY_FILE),
         )
 

@@ -20,8 +20,9 @@ from mlsandbox_serving.service.exchange import AsgiApp
 from mlsandbox_serving.service.express import taking
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
-from mlsandbox_serving.service.runtime import Runtime, Spool
+from mlsandbox_serving.service.runtime import Runtime
 from mlsandbox_serving.service.settings import Settings
+from mlsandbox_serving.service.surroundings import Spool
 from mlsandbox_serving.spool.writer import SpoolWriter
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
             package.identity,
             str(package.manifest["load"]["kind"]),
             registry if shared is None else None,
-            limit=max(1, settings.max_concurrency // settings.workers),
+            limit=settings.requests_per_worker,
         ),
         workers=shared,
     )

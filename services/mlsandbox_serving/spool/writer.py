@@ -71,7 +71,7 @@ class SpoolWriter:
         self._enforced = float("-inf")
         self._failure: OSError | None = None
         self.dropped: Counter[str] = Counter()
-        """Events lost so far by reason: disk_full, read_only, io_error, too_large, unencodable, spool_full, too_old."""
+        """Events lost so far by reason: disk_full, read_only, io_error, too_large, unencodable, spool_full, too_old, flood."""
         self.written = 0
         """Events appended so far."""
         _writers.add(self)
@@ -107,6 +107,11 @@ class SpoolWriter:
             return Offered.NEVER
         with self._lock:
             return Offered.WRITTEN if self._append([payload], segment.frame(payload)) else Offered.NOT_NOW
+
+    def leave_out(self, reason: str) -> None:
+        """Count an event that is not even offered, since there are too many of its kind."""
+        with self._lock:
+            self._drop(reason, 1)
 
     def writable(self) -> str | None:
         """None when events can be written, else the reason with the system's own words; tries it anew on each call."""

@@ -179,7 +179,7 @@ def test_a_body_past_the_limit_is_read_for_a_while(parts: int, read: int) -> Non
         left.pop()
         return {"type": "http.request", "body": b"x" * 250, "more_body": bool(left)}
 
-    assert asyncio.run(read_body(receive, None, 1_000)) is None
+    assert asyncio.run(read_body(receive, None, 1_000, lambda _size: None)) is None
     assert parts - len(left) == read
 
 

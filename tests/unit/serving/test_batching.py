@@ -12,7 +12,7 @@ import pytest
 from mlsandbox_serving.record import Facts
 from mlsandbox_serving.schema import Columns
 from mlsandbox_serving.service.answers import NO_HEADERS, Answers
-from mlsandbox_serving.service.batching import INLINE_SECONDS, MOST_ROWS, Batcher, Outcome, Question
+from mlsandbox_serving.service.batching import INLINE_SECONDS, MOST_ROWS, Batcher, FailedTogether, Outcome, Question
 from mlsandbox_serving.service.exchange import Answer
 from mlsandbox_serving.service.model_thread import ModelThread
 from mlsandbox_serving.service.refusal import RequestRefused
@@ -37,7 +37,8 @@ class StandInAnswers:
         self.asked: list[list[int]] = []
         self.threads: list[str] = []
         self.hold: threading.Event | None = None
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
+        self.guilty: frozenset[str] = frozenset()
         self._seconds = seconds
 
     def seconds(self, rows: int) -> float:
@@ -50,6 +51,9 @@ class StandInAnswers:
             assert self.hold.wait(60)
         if self.failure is not None:
             raise self.failure
+        names = [question.facts.request_id for question in questions]
+        if len(names) > 1 and self.guilty.intersection(names):
+            raise FailedTogether
         return [Answer(200, question.facts.request_id.encode()) for question in questions]
 
 
@@ -186,6 +190,43 @@ def test_a_fault_is_told_to_each_request() -> None:
         assert (await ask(batcher, "c")).body == b"c"
 
     talk(model, conversation)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2 * INLINE_SECONDS], ids=["inline", "thread"])
+def test_a_failing_batch_is_halved_down_to_the_one_at_fault(seconds: float) -> None:
+    """Of a batch that fails the others must be answered, with few calls more, and the loop must go on between them."""
+    model = StandInAnswers(seconds=seconds)
+    model.guilty = frozenset({"17"})
+
+    async def conversation(batcher: Batcher) -> list[bytes]:
+        answers = await asyncio.gather(*(ask(batcher, str(number)) for number in range(64)))
+        return [answer.body for answer in answers]
+
+    assert talk(model, conversation) == [str(number).encode() for number in range(64)]
+    assert [1] in model.asked
+    assert len(model.asked) < 16
+
+
+def test_an_exit_of_the_answering_is_a_fault_of_its_batch() -> None:
+    """What is no Exception must not end the loop or leave requests without an outcome."""
+    model = StandInAnswers()
+    model.failure = SystemExit(3)
+
+    async def conversation(batcher: Batcher) -> Any:
+        return await asyncio.gather(ask(batcher, "a"), ask(batcher, "b"), return_exceptions=True)
+
+    assert [str(outcome) for outcome in talk(model, conversation)] == ["SystemExit"] * 2
+
+
+def test_many_rows_never_keep_the_loop() -> None:
+    """A request of many rows must go to the model's thread, however little they were measured to take."""
+    model = StandInAnswers()
+
+    async def conversation(batcher: Batcher) -> None:
+        await ask(batcher, "many", 100 * MOST_ROWS)
+
+    talk(model, conversation)
+    assert model.threads == ["model"]
 
 
 async def until(condition: Callable[[], bool]) -> None:

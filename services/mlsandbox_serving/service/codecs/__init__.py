@@ -15,7 +15,7 @@ from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, MEDIA
 if TYPE_CHECKING:
     from mlsandbox_serving.schema import Columns, Schema
 
-__all__ = ["MEDIA_TYPES", "Decode", "decoders", "encoder_for", "media_type"]
+__all__ = ["ARROW", "MEDIA_TYPES", "Decode", "decoders", "encoder_for", "media_type"]
 
 Decode = Callable[[bytes], "Columns"]
 """Reads and checks one body. Raises RequestRefused (400, 413, 415) or SchemaMismatch."""
