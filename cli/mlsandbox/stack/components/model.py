@@ -44,6 +44,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         Env.TIMEOUT_SECONDS: f"{model.timeout_seconds:.15g}",
         Env.MAX_CONCURRENCY: str(model.max_concurrency),
         Env.WORKERS: str(model.workers),
+        Env.LOCAL_NAMES: "0" if inputs.api_keys else "1",
         "BENTOML_DO_NOT_TRACK": "true",
         # Threads of a model that wait for each other by spinning take the processor from those they wait for: on a busy machine, or
         # under a quota, a row takes many times as long (OpenMP 5.0, section 6.7).
