@@ -11,8 +11,9 @@ the model says. Then wrk asks, for some seconds over each number of connections.
 another order, so that all of them meet the same hours of the machine; ratios are those of the same round, told are medians.
 
 This service runs as `sandbox up` runs it, with metrics, every event shipped to the log store and to the drift service (the native
-engine); "everything off" is the same bento without a spool and with measures that do nothing. It answers labels and probabilities,
-the peers labels alone. Before each measurement earlier events are delivered; when that takes longer than 20 s the table says so.
+engine); "everything off" is the same bento without a spool and with measures that do nothing. It answers labels alone, as the peers do
+([models.NAME] output = "predict"); what probabilities cost besides is a row of its own. Before each measurement earlier events are
+delivered; when that takes longer than 20 s the table says so.
 
 Pinned (default where there are two cores and `taskset`): the service, all of its processes, has the first core; wrk, shipper, log store
 and drift service have the others. So a service cannot use a second core, nor is it robbed of its own by the load or by what takes in its
@@ -87,7 +88,7 @@ def planned(options: argparse.Namespace) -> Plan:
     defaults: dict[str, Any] = {"services": ALL, "rows": [1, 100, MANY_ROWS], "encodings": ["json", "binary"], "seconds": 0.6, "rounds": 3}
     connections, with_many_rows = [1, 8, 32], [1, 8]
     if options.acceptance:
-        defaults |= {"services": ["on", "off", "bentoml", "fastapi"], "encodings": ["json"], "seconds": 0.8}
+        defaults |= {"services": ["on", "probabilities", "off", "bentoml", "fastapi"], "encodings": ["json"], "seconds": 0.8}
         connections, with_many_rows = [1, 32], [1]
     if options.quick:
         defaults |= {"rows": [1], "seconds": 0.5, "rounds": 1}

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ import pyarrow as pa
 from peers import records
 from processes import Launch, Placement, family, uninterrupted
 from services import BINARY, JSON, Running, ServiceFailed, started
-from workloads import Batch, Workload
+from workloads import LABELS, PROBABILITIES, Batch, Workload
 from wrk import Request
 
 from mlsandbox_serving.contract import Env
@@ -46,9 +46,15 @@ class _Own:
     name: str
     title: str
     encodings: Sequence[str]
+    folder: str = LABELS
+
+    def own(self, workload: Workload) -> Workload:
+        """The same with this way's project."""
+        return replace(workload, project=workload.project.parent / self.folder)
 
     def prepare(self, workload: Workload) -> None:
         """Package the model; builds environments that are missing."""
+        workload = self.own(workload)
         if not (workload.project / ".sandbox" / "stack" / "processes.json").exists():
             try:
                 _sandbox(workload, "up")
@@ -75,6 +81,7 @@ class On(_Own):
     def running(self, workload: Workload, placement: Placement) -> Iterator[Running]:
         """The whole stack; how long the model service alone takes to its first answer is measured before it comes up."""
         self.prepare(workload)
+        workload = self.own(workload)
         api = _api(workload)
         with tempfile.TemporaryDirectory() as folder:
             own = {name: str(Path(folder) / name) for name in (Env.SPOOL_DIR, Env.METRICS_DIR)}
@@ -102,6 +109,7 @@ class Off(_Own):
     def running(self, workload: Workload, placement: Placement) -> Iterator[Running]:
         """The model service alone."""
         self.prepare(workload)
+        workload = self.own(workload)
         api = _api(workload)
         with tempfile.TemporaryDirectory() as folder:
             source = Path(str(api["cwd"])).parent
@@ -116,7 +124,11 @@ class Off(_Own):
                 yield running
 
 
-OWN: Final = (On("on", "this service, everything on", ("json", BINARY)), Off("off", "this service, everything off", ("json",)))
+OWN: Final = (
+    On("on", "this service, everything on", ("json", BINARY)),
+    On("probabilities", "the same, answers with probabilities", ("json",), PROBABILITIES),
+    Off("off", "this service, everything off", ("json",)),
+)
 
 
 def _body(workload: Workload, batch: Batch) -> Any:

@@ -21,6 +21,10 @@ import mlsandbox
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "examples" / "employment"
 TRAINING_ROWS: Final = 5_000
 SEED: Final = 7
+LABELS: Final = "labels"
+"""Folder of the project whose answers are labels alone."""
+PROBABILITIES: Final = "probabilities"
+"""Folder of the project whose answers have probabilities, too, as they have unless one says otherwise."""
 _DIFFERENT: Final = {1: 64, 100: 4}
 """How many different bodies are sent in turn, by the rows of one; one where there are more rows."""
 
@@ -47,7 +51,7 @@ class Workload:
         title: for the table.
         kind: whether it is asked with numbers alone or with named columns of several types.
         file: the fitted estimator, as every peer loads it.
-        project: the folder of a project that has it.
+        project: the folder of a project that has it; it answers labels alone, as the peers do.
         rows: what can be asked about.
         labels: what the model says about each of them.
     """
@@ -109,7 +113,12 @@ def train(name: str, folder: Path) -> Workload:
     model, inputs, label = fit()
     folder.mkdir(parents=True)
     joblib.dump(model, folder / "model.joblib")
-    mlsandbox.save(model, name, reference=inputs.to_numpy() if kind == "array" else inputs, target=label, path=folder / "project")
+    reference = inputs.to_numpy() if kind == "array" else inputs
+    for project in (folder / LABELS, folder / PROBABILITIES):
+        mlsandbox.save(model, name, reference=reference, target=label, path=project)
+    settings = folder / LABELS / "sandbox.toml"
+    told = settings.read_text(encoding="utf-8").replace(f"[models.{name}]\n", f'[models.{name}]\noutput = "predict"\n')
+    settings.write_text(told, encoding="utf-8")
     rows = inputs.dropna().sample(min(len(inputs.dropna()), 10_000), random_state=SEED).reset_index(drop=True)
     labels = model.predict(np.asarray(rows) if kind == "array" else rows).tolist()
-    return Workload(name, title, kind, folder / "model.joblib", folder / "project", rows, labels)
+    return Workload(name, title, kind, folder / "model.joblib", folder / LABELS, rows, labels)
