@@ -17,11 +17,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from mlsandbox_serving.contract import ECS_VERSION, Dataset, Field
+from mlsandbox_serving.shown import spelled
 
 _HASH_BYTES: Final = 16
 LONGEST_PATH: Final = 256
 _LONGEST_STACK: Final = 20_000
 _LONGEST_MESSAGE: Final = 2_000
+_LONGEST_TEXT: Final = 2_000
+"""Characters of what one exception says."""
+_MOST_CAUSES: Final = 10
+_MOST_FRAMES: Final = 100
+_FRAMES_BEGIN: Final = "Traceback (most recent call last):"
+_TYPE: Final = type.__dict__
 REPEATED_CLASSES: Final = 100
 """More classes are not repeated in each event, unless it has as many probabilities."""
 _RANDOM_BYTES: Final = 10
@@ -183,24 +190,78 @@ def id_key(name: str) -> bytes:
 
 
 def described(error: BaseException, *, texts: bool) -> str:
-    """An exception's name and, when texts may be written, its message."""
-    name = type(error).__name__
-    return f"{name}: {error}" if texts and str(error) else name
+    """An exception's name and, when texts may be written, its message, in one line."""
+    name = _name_of(error, whole=False)
+    text = " ".join(_message(error).split()) if texts else ""
+    return f"{name}: {text}" if text else name
 
 
 def stack_trace(error: BaseException, *, texts: bool) -> str:
-    """An exception's traceback; without `texts` the frames and the exceptions' names alone, since messages repeat values."""
-    if texts:
-        return "".join(traceback.format_exception(error))
+    """An exception's traceback; without `texts` the frames and the exceptions' names alone, since messages repeat values.
+
+    Made here, and not by `traceback`: what a model raises may be of any size, fail when it is asked for its text, and hold what looks
+    like lines of a log. Lines of messages are indented, so that only ours begin at the margin.
+    """
     parts: list[str] = []
     current: BaseException | None = error
-    while current is not None and len(parts) < 10:
-        frames = "".join(traceback.format_tb(current.__traceback__))
-        parts.append(
-            f"Traceback (most recent call last):\n{frames}{type(current).__module__}.{type(current).__qualname__} (message not logged)\n"
-        )
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return "\n".join(reversed(parts))
+    while current is not None and len(parts) < _MOST_CAUSES:
+        parts.append(f"{_FRAMES_BEGIN}\n{_frames(current)}{_ended(current, texts=texts)}\n")
+        cause = _own(current, "__cause__")
+        current = cause or (None if _own(current, "__suppress_context__") else _own(current, "__context__"))
+    return spelled("\n".join(reversed(parts)))
+
+
+def _ended(error: BaseException, *, texts: bool) -> str:
+    """The last lines of one exception's traceback: name, message and notes, and the exceptions that it groups."""
+    name = _name_of(error, whole=True)
+    lines = [f"{name}: {_message(error)}" if texts else f"{name} (message not logged)"]
+    if texts:
+        lines += _notes(error)
+    if isinstance(error, BaseExceptionGroup):
+        grouped: tuple[BaseException, ...] = BaseExceptionGroup.exceptions.__get__(error)
+        lines += [f"of which: {_name_of(one, whole=True)}{f': {_message(one)}' if texts else ''}" for one in grouped[:_MOST_CAUSES]]
+    return "\n    ".join("\n".join(lines).splitlines())
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says of itself, cut; whatever happens when it is asked."""
+    try:
+        return _plain(str(error))
+    except BaseException as failure:  # noqa: BLE001 - also SystemExit, which would end the thread of the model
+        return f"(asked for its message it raised {_name_of(failure, whole=False)})"
+
+
+def _notes(error: BaseException) -> list[str]:
+    try:
+        notes: list[Any] = list(error.__notes__)[:_MOST_CAUSES]
+        return [_plain(note) for note in notes if isinstance(note, str)]
+    except BaseException:  # noqa: BLE001 - most have none, and an exception of a model may have anything in their place
+        return []
+
+
+def _frames(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_tb(_own(error, "__traceback__"), limit=-_MOST_FRAMES))
+    except Exception:  # noqa: BLE001 - the text of a line comes from whatever loaded the module
+        return "  (its frames cannot be shown)\n"
+
+
+def _name_of(error: BaseException, *, whole: bool) -> str:
+    """The name of an exception's class, with its module when it is `whole`; not asked of the class, which may answer anything."""
+    kind = type(error)
+    name = _plain(_TYPE["__qualname__" if whole else "__name__"].__get__(kind))
+    module = _TYPE["__module__"].__get__(kind) if whole else None
+    return " ".join((f"{_plain(module)}.{name}" if isinstance(module, str) else name).split())
+
+
+def _own(error: BaseException, name: str) -> Any:
+    """An attribute as Python itself knows it, whatever a class made of it."""
+    return BaseException.__dict__[name].__get__(error)
+
+
+def _plain(text: str) -> str:
+    """The text, cut before anything else is done with it, and as no class of its own."""
+    return spelled(str.__getitem__(text, slice(_LONGEST_TEXT)))
 
 
 def instant(timestamp: float) -> str:

@@ -1,4 +1,6 @@
-"""Text of events and models as a page may show it: nothing of it may be markup, hide something, or turn what stands beside it around."""
+"""Text of events and models as a page or a log may show it: nothing of it may hide something, or turn what stands beside it around; on a
+page nothing of it may be markup, either.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,14 @@ _CONTROL: Final = re.compile(
 )
 
 
+def spelled(text: str) -> str:
+    """The text, with control characters spelled out as Python spells them; tabulators and newlines stay."""
+    return _CONTROL.sub(lambda found: _escape_of(ord(found[0])), text)
+
+
 def shown(text: str) -> str:
-    """The text, with control characters spelled out as Python spells them."""
-    return escape(_CONTROL.sub(lambda found: _spelled(ord(found[0])), text))
+    """The same as text of a page."""
+    return escape(spelled(text))
 
 
 def isolated(text: str) -> str:
@@ -26,5 +33,5 @@ def isolated(text: str) -> str:
     return f"<bdi>{shown(text)}</bdi>"
 
 
-def _spelled(code: int) -> str:
+def _escape_of(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

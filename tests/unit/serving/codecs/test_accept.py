@@ -58,6 +58,9 @@ PROBABILITIES = f"{NPY}; content=probabilities"
         ('text/csv; a="x, application/x-npy;q=1"; q=0.3, application/vnd.apache.arrow.stream;q=0.4', ARROW),
         ('text/csv; a="', CSV),
         ("text/csv, " + "a/b, " * 10_000, CSV),
+        # No more than the first 256 characters count, and what they end in the middle of does not.
+        ("text/csv, " + '"\\"' * 300, CSV),
+        ("text/csv;q=0.5, " + "a/b, " * 47 + "*/*;q=0.9", CSV),
     ],
 )
 def test_what_an_accept_header_gets(accept: str | None, expected: str) -> None:
