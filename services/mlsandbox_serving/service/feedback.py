@@ -13,8 +13,8 @@ from typing import Any, Final
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.record import Label
 from mlsandbox_serving.service.exchange import is_request_id
-from mlsandbox_serving.service.json_body import parse
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.json_body import Names, has_names, parse, parse_names
+from mlsandbox_serving.service.refusal import RequestRefused, refuse_many
 
 MAX_FAULTS: Final = 20
 """So many are told, all are counted."""
@@ -54,15 +54,12 @@ def decode_feedback(body: bytes, *, max_items: int) -> list[Label]:
     Raises:
         RequestRefused: 400 for what is not JSON, 413 for too many labels, 422 naming the items that are no labels.
     """
-    items = _items(parse(body, FORMS))
-    if len(items) > max_items:
-        raise RequestRefused(
-            413,
-            ErrorCode.TOO_MANY_ROWS,
-            f"{len(items)} labels in one request, the limit is {max_items}: send several",
-            details={"rows": len(items), "limit": max_items},
-        )
+    content = parse(body, FORMS)
+    items = _items(content)
+    refuse_many(len(items), max_items, what="labels")
     faults = [fault for place, item in enumerate(items) for fault in _faults(place, item)]
+    names = sum(len(item) for item in items if isinstance(item, dict)) + _is_envelope(content)
+    faults += [] if has_names(body, names) else _repeated(parse_names(body))
     if faults:
         more = f"; and {len(faults) - _IN_MESSAGE} more" if len(faults) > _IN_MESSAGE else ""
         raise RequestRefused(
@@ -76,10 +73,23 @@ def decode_feedback(body: bytes, *, max_items: int) -> list[Label]:
 
 def _items(content: Any) -> list[Any]:
     if isinstance(content, dict):
-        content = content[_ENVELOPE] if content.keys() == {_ENVELOPE} else [content]
+        content = content[_ENVELOPE] if _is_envelope(content) else [content]
     if not isinstance(content, list):
         raise RequestRefused(422, ErrorCode.FEEDBACK_INVALID, f"expected {FORMS}, got {_kind(content)}", details={"faults": [], "total": 1})
     return content
+
+
+def _is_envelope(content: Any) -> bool:
+    return isinstance(content, dict) and content.keys() == {_ENVELOPE}
+
+
+def _repeated(content: Any) -> Iterator[Fault]:
+    """What is wrong with fields that are sent twice: which of the two is meant cannot be known."""
+    if _is_envelope(content) and content.repeated:
+        yield Fault(0, None, f"one list in {_ENVELOPE}", "several")
+    for place, item in enumerate(_items(content)):
+        if isinstance(item, Names) and item.repeated:
+            yield Fault(place, None, "each field once", "one of them twice")
 
 
 def _faults(place: int, item: Any) -> Iterator[Fault]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlsandbox_serving.contract import Route
+from mlsandbox_serving.contract import Header, Route
 from mlsandbox_serving.record import Identity
 from mlsandbox_serving.service.exchange import JSON
 from mlsandbox_serving.service.oip import datatypes
-from mlsandbox_serving.service.oip.inference import BINARY, HEADER_LENGTH
+from mlsandbox_serving.service.oip.inference import BINARY
 from mlsandbox_serving.service.openapi_answers import answered, refusals
 
 Json = dict[str, Any]
@@ -103,10 +103,10 @@ def inference_schemas(schema: Mapping[str, Any]) -> Json:
 
 def _infer(name: str, schema: Mapping[str, Any], row: Mapping[str, Any]) -> Json:
     request = {"schema": {"$ref": "#/components/schemas/InferenceRequest"}, "examples": {"row": {"value": _example(schema, row)}}}
-    behind = {"schema": {"description": f"The same JSON, of {HEADER_LENGTH} bytes, and the tensors' bytes behind it."}}
+    behind = {"schema": {"description": f"The same JSON, of {Header.INFERENCE_LENGTH} bytes, and the tensors' bytes behind it."}}
     answer = {JSON: {"schema": {"$ref": "#/components/schemas/InferenceResponse"}}, BINARY: behind}
     length = {
-        "name": HEADER_LENGTH,
+        "name": Header.INFERENCE_LENGTH,
         "in": "header",
         "schema": {"type": "integer", "minimum": 1},
         "description": "Bytes of the JSON, when tensors in binary form stand behind it.",

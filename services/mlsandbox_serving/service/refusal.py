@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.record import Failure
 
 
@@ -43,3 +44,29 @@ class RequestRefused(Exception):
         return {
             "error": {"code": self.failure.code, "message": self.message, "details": self.details, "request_id": request_id},
         }
+
+
+def unreadable(message: str) -> RequestRefused:
+    """The 400 of a body that is not what its content type says."""
+    return RequestRefused(400, ErrorCode.UNREADABLE_BODY, message)
+
+
+def refuse_many(rows: int, limit: int, *, what: str = "rows", at_least: bool = False) -> None:
+    """Refuse more rows than a request may have.
+
+    Args:
+        rows: that it has.
+        limit: that it may have.
+        what: rows are called.
+        at_least: whether nobody looked how many more there are.
+
+    Raises:
+        RequestRefused: 413.
+    """
+    if rows > limit:
+        raise RequestRefused(
+            413,
+            ErrorCode.TOO_MANY_ROWS,
+            f"{'at least ' if at_least else ''}{rows} {what} in one request, the limit is {limit}: send several",
+            details={"rows": rows, "limit": limit},
+        )

@@ -15,8 +15,8 @@ import msgspec
 from mlsandbox_serving.contract import ENVELOPES
 from mlsandbox_serving.schema import Column, Columns, Schema
 from mlsandbox_serving.schema.column_check import ColumnCheck, check_of, range_of
+from mlsandbox_serving.service.json_body import has_names
 
-_KEY_END: Final = re.compile(rb'"\s*:')
 _ENVELOPE: Final = re.compile(rb'\s*\{\s*"(?:rows|columns)"')
 # A struct's names cannot hold these; and JSON of half a surrogate pair is none.
 _NO_NAME: Final = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
@@ -78,7 +78,7 @@ class TypedJson:
         return self._of_tuples(list(map(_as_tuple, rows)), body, 1 + len(rows) * len(self._names))
 
     def _of_tuples(self, tuples: list[tuple[Any, ...]], body: bytes, names: int) -> Columns | None:
-        if not tuples or not _has_names(body, names):
+        if not tuples or not has_names(body, names):
             return None
         columns = Columns.of_tuples(self._names, tuples)
         return self._checked(columns) if self._checks else columns
@@ -86,7 +86,7 @@ class TypedJson:
     def _of_columns(self, body: bytes) -> Columns | None:
         lists: tuple[list[Any], ...] = _as_tuple(self._columns(body).f0)
         rows = len(lists[0])
-        if rows == 0 or any(len(values) != rows for values in lists) or not _has_names(body, 1 + len(lists)):
+        if rows == 0 or any(len(values) != rows for values in lists) or not has_names(body, 1 + len(lists)):
             return None
         columns = Columns(dict(zip(self._names, lists, strict=True)), rows)
         return self._checked(columns) if self._checks else columns
@@ -116,14 +116,6 @@ def _struct(name: str, names: Sequence[str], types: Sequence[Any]) -> type[msgsp
 
 def _list_of(one: Any) -> Any:
     return list[one]
-
-
-def _has_names(body: bytes, names: int) -> bool:
-    """Whether so many names occur in the body: a decoder would silently drop one that is sent twice.
-
-    Each name ends in a colon. Colons in texts can only make it look like more names, and then the ends of names are counted.
-    """
-    return body.count(b":") == names or len(_KEY_END.findall(body)) == names
 
 
 def _type_of(column: Column) -> tuple[Any, bool]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.schema import Column, Output, Schema, SchemaMismatch
-from mlsandbox_serving.service.decoding import decode
+from mlsandbox_serving.service.decoding import JsonDecoder, decode
 from mlsandbox_serving.service.refusal import RequestRefused
 
 
@@ -78,6 +78,50 @@ def test_what_is_not_json_is_unreadable(body: bytes) -> None:
         read(body)
 
     assert (caught.value.failure.status, caught.value.failure.code) == (400, ErrorCode.UNREADABLE_BODY)
+
+
+@pytest.mark.parametrize("form", [b'{"a":%b,"b":1}', b'{"a":%b,"a":1}', b'{"rows":[%b]}', b'{"a":":%b"}'])
+@pytest.mark.parametrize("inner", [(b"[", b"]"), (b'{"x":', b"1}")])
+def test_every_depth_is_read_or_refused(form: bytes, inner: tuple[bytes, bytes]) -> None:
+    """JSON must be read, or be unreadable, however deeply it is nested: no depth is a fault of the service."""
+    decoder = JsonDecoder(PLAIN, max_rows=10)
+    refused = set()
+    for depth in range(700, 1_001):
+        with pytest.raises((RequestRefused, SchemaMismatch)) as caught:
+            decoder(form % (inner[0] * depth + inner[1] * depth))
+        refused.add(caught.value.failure.status if isinstance(caught.value, RequestRefused) else 422)
+
+    assert refused <= {400, 422}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"rows":[' + b"{}," * 4_000 + b"{}]}", 413),
+        (b'{"rows":[' + b"[]," * 4_000 + b"[]]}", 413),
+        (b'{"rows":[' + b'{"a":1,"b":2},' * 4_000 + b"{}]}", 413),
+        (b'{"columns":{"a":[' + b"[]," * 4_000 + b"[]]}}", 413),
+        (b"[" * 4_000, 400),
+    ],
+)
+def test_lists_and_objects_are_counted_before_they_are_made(body: bytes, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON of many more lists and objects than rows are taken must be refused without being read."""
+    decoder = JsonDecoder(PLAIN, max_rows=10)
+    monkeypatch.setattr("mlsandbox_serving.service.decoding.decode", pytest.fail)
+    monkeypatch.setattr(decoder, "_typed", pytest.fail)
+
+    with pytest.raises(RequestRefused) as caught:
+        decoder(body)
+
+    assert caught.value.failure.status == status
+
+
+def test_brackets_in_texts_are_no_lists() -> None:
+    """A text may hold as many brackets as it likes, behind escaped quotes, too."""
+    schema = Schema(input="frame", columns=(Column("t", "string", "object"),), output=Output("number"))
+    text = '"[{\\"[' * 4_000
+
+    assert JsonDecoder(schema, max_rows=10)(json.dumps({"t": text}).encode()).by_name == {"t": [text]}
 
 
 def test_nan_tokens_are_explained() -> None:

@@ -130,6 +130,33 @@ def test_what_is_not_read_is_refused(body: bytes, status: int, code: str) -> Non
     assert (failure.status, failure.code) == (status, code)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"request_id":"a","label":1,"label":2}',
+        b'[{"request_id":"a","label":1},{"request_id":"b","label":"x","lab\\u0065l":"y"}]',
+        b'{"labels":[],"labels":[{"request_id":"a","label":1}]}',
+    ],
+)
+def test_a_field_that_is_sent_twice_is_refused(body: bytes) -> None:
+    """Of two labels of one item neither must silently be dropped."""
+    refused = refusal(body)
+
+    assert (refused.failure.status, refused.failure.code) == (422, ErrorCode.FEEDBACK_INVALID)
+
+
+def test_labels_that_look_like_names_are_labels() -> None:
+    """A text with quotes and colons in it must be taken as it is."""
+    assert decode_feedback(json.dumps([{"request_id": "a", "label": '":"label":'}]).encode(), max_items=1) == [Label("a", 0, '":"label":')]
+
+
+@pytest.mark.parametrize("form", [b'{"request_id":"a","label":%b}', b'{"label":1,"label":%b}', b'{"labels":[%b]}'])
+def test_every_depth_is_refused(form: bytes) -> None:
+    """A label that is nested must be refused however deeply it is: no depth is a fault of the service."""
+    for depth in range(700, 1_001):
+        assert refusal(form % (b'{"x":[' * (depth // 2) + b"]}" * (depth // 2))).failure.status in {400, 422}
+
+
 def test_messages_repeat_no_value() -> None:
     """A refused label may be private: neither answer nor log may repeat it."""
     refused = refusal(b'[{"request_id": "a", "label": ["secret"]}, {"request_id": "s\\u00e9cret", "label": 1, "secret": 1}]')

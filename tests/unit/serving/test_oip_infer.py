@@ -273,6 +273,44 @@ def test_what_is_no_request_is_refused(sent: tuple[bytes, int | None], text: str
     assert caught.value.failure.status == 400
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"inputs"', b'"inputs": [], "inputs"'),
+        (b'"name"', b'"name": "y", "name"'),
+        (b'"shape"', b'"shape": [1], "sh\\u0061pe"'),
+        (b'"inputs"', b'"parameters": {"a": 1, "a": 2}, "inputs"'),
+        (b'"inputs"', b'"parameters": {"a": {"b": [1, {"c": 1, "c": 2}]}}, "inputs"'),
+        (b'"inputs"', b'"outputs": [{"name": "predict", "name": "predict"}], "inputs"'),
+        (b'"inputs"', b'"other": {"a": 1, "a": 2}, "inputs"'),
+    ],
+)
+def test_a_name_sent_twice_is_refused(old: bytes, new: bytes) -> None:
+    """Of two values with one name neither must silently be dropped."""
+    content, _ = body(X)
+
+    with pytest.raises(RequestRefused, match="one name twice") as caught:
+        decode(NUMBERS, (content.replace(old, new, 1), None))
+
+    assert caught.value.failure.status == 400
+
+
+@pytest.mark.parametrize("more", [{"id": None, "parameters": None, "outputs": None}, {"other": {"a": [{"b": 1}, 2]}, "id": '":"'}])
+def test_what_looks_like_a_name_sent_twice_is_taken(more: dict[str, Any]) -> None:
+    """Fields that are null, fields of others, and texts with quotes and colons in them must not be taken for a name that came twice."""
+    inputs = [{**one, "parameters": {"content_type": "np", "other": {"a": '":'}}} for one in person()]
+
+    assert decode(PEOPLE, body(*inputs, **more)).rows == 1
+
+
+@pytest.mark.parametrize("form", [b'{"inputs":%b}', b'{"inputs":[],"x":%b}', b'{"inputs":[],"x":1,"x":%b}'])
+def test_every_depth_is_refused(form: bytes) -> None:
+    """A request that is nested must be refused however deeply it is: no depth is a fault of the service."""
+    for depth in range(700, 1_001):
+        with pytest.raises((RequestRefused, SchemaMismatch)):
+            decode(NUMBERS, (form % (b'[{"x":' * (depth // 2) + b"1" + b"}]" * (depth // 2)), None))
+
+
 @pytest.mark.parametrize("size", [-1, 0, 15, 17, 2**63, True, "16", 1.5])
 def test_a_wrong_binary_size_is_refused(size: Any) -> None:
     """A size of binary data that is not the tensor's, or not there, must be a 400."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlsandbox_serving.contract import Header
 from mlsandbox_serving.schema import Schema
 from mlsandbox_serving.service.answers import Answers
-from mlsandbox_serving.service.oip import HEADER_LENGTH
 from mlsandbox_serving.service.oip.infer import InferDecoder
 from support.tensors import body, packed, tensor
 
@@ -28,7 +28,7 @@ def answered(output: Json, predictions: list[Any], probabilities: list[Any] | No
     decoder = InferDecoder(schema(output), max_rows=9, classes=output.get("classes"))
     _, encode = decoder(*body(X, **fields))
     content = encode(Answers(predictions, probabilities, output.get("classes"), "toy", "v1", "r1"))
-    length = int(getattr(encode, "headers", {}).get(HEADER_LENGTH, len(content)))
+    length = int(getattr(encode, "headers", {}).get(Header.INFERENCE_LENGTH, len(content)))
     return json.loads(content[:length]), content[length:], encode.content_type
 
 

@@ -14,8 +14,10 @@ import msgspec
 from mlsandbox_serving.contract import GAPS
 from mlsandbox_serving.schema import Column, Columns, Schema
 from mlsandbox_serving.schema.faults import Faults
+from mlsandbox_serving.service.codecs.csv_bounds import refuse_endless
 from mlsandbox_serving.service.codecs.csv_numbers import NumberTable
-from mlsandbox_serving.service.codecs.refusals import refuse_form, refuse_many, unreadable
+from mlsandbox_serving.service.codecs.refusals import refuse_form
+from mlsandbox_serving.service.refusal import refuse_many, unreadable
 from mlsandbox_serving.tabular import FALSE, TRUE, categories_by_text
 
 Convert = Callable[[list[str]], list[Any]]
@@ -47,7 +49,10 @@ class CsvDecoder:
             SchemaMismatch: it is CSV, but not what the model takes.
         """
         numbers = self._numbers(body, self._max_rows)
-        return self._read(body) if numbers is None else numbers
+        if numbers is not None:
+            return numbers
+        refuse_endless(body, len(self._convert), self._max_rows)
+        return self._read(body)
 
     def _read(self, body: bytes) -> Columns:
         lines = _lines(body)
@@ -57,10 +62,11 @@ class CsvDecoder:
         if self._convert.keys().isdisjoint(names):  # values, most likely: they are not told as names
             refuse_form(",".join(names), "a first line that names the columns")
         _refuse_duplicates(names)
+        if len(names) > len(self._convert):
+            self._schema.check_columns({name: [] for name in names})
         rows = list(islice(lines, self._max_rows + 1))
-        if len(rows) > self._max_rows:
-            # Blank lines at the end are no rows, but whoever is so near the limit can do without them.
-            refuse_many(len(rows) + sum(1 for _ in lines), self._max_rows)
+        # Blank lines at the end are no rows, but whoever is so near the limit can do without them.
+        refuse_many(len(rows), self._max_rows, at_least=True)
         rows = _whole(rows, len(names))
         texts = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
         return self._schema.check_columns({name: self._values(name, column) for name, column in zip(names, texts, strict=True)})
@@ -124,13 +130,23 @@ def _converter(column: Column) -> Convert:
 
 
 def _floats(texts: list[str]) -> list[Any]:
-    numbers = _as_json(texts, _read_floats)
-    return [_number(text) for text in texts] if numbers is None else numbers
+    return _numbers(texts, _read_floats, _number)
 
 
 def _integers(texts: list[str]) -> list[Any]:
-    numbers = _as_json(texts, _read_integers)
-    return [_whole_number(text) for text in texts] if numbers is None else numbers
+    return _numbers(texts, _read_integers, _whole_number)
+
+
+def _numbers(texts: list[str], read: Callable[[str], list[Any]], read_one: Callable[[str], Any]) -> list[Any]:
+    numbers = _as_json(texts, read)
+    if numbers is not None:
+        return numbers
+    gaps = _gaps(texts)
+    numbers = _as_json([text for text in texts if text not in gaps], read)
+    if numbers is None:
+        return [read_one(text) for text in texts]
+    present = iter(numbers)
+    return [None if text in gaps else next(present) for text in texts]
 
 
 def _as_json(texts: list[str], read: Callable[[str], list[Any]]) -> list[Any] | None:
@@ -151,8 +167,12 @@ def _booleans(texts: list[str]) -> list[Any]:
 
 
 def _texts(texts: list[str]) -> list[Any]:
-    gaps = {text for text in set(texts) if _is_gap(text)}
+    gaps = _gaps(texts)
     return [None if text in gaps else text for text in texts] if gaps else texts
+
+
+def _gaps(texts: list[str]) -> set[str]:
+    return {text for text in set(texts) if _is_gap(text)}
 
 
 def _each_once(texts: list[str], convert: Callable[[str], Any]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from mlsandbox_serving.contract import ErrorCode
@@ -37,6 +38,18 @@ def media_type(content_type: str, taken: tuple[str, ...] = MEDIA_TYPES) -> str:
     """
     # Longer ones are no type that is taken, and would fill the cache.
     return _media_type(content_type[:_LONGEST], taken)
+
+
+def refuse_compressed(headers: Mapping[str, str]) -> None:
+    """Refuse a body that is said to be compressed: it would be as large as its sender likes when it is not.
+
+    Raises:
+        RequestRefused: 415.
+    """
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() != "identity":
+        message = "the body must not be compressed"
+        raise RequestRefused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message, headers={"accept-encoding": "identity"})
 
 
 def parameters(text: str) -> dict[str, str]:

@@ -17,8 +17,8 @@ from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.schema import Columns, Schema
 from mlsandbox_serving.service.codecs.matrix import FloatMatrix, numbers_with_gaps
 from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, NPY
-from mlsandbox_serving.service.codecs.refusals import refuse_form, refuse_many, unreadable
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.codecs.refusals import refuse_form
+from mlsandbox_serving.service.refusal import RequestRefused, refuse_many, unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,6 @@ https://github.com/triton-inference-server/server (docs/protocol/extension_binar
 """
 
 from mlsandbox_serving.service.oip.inference import (
-    HEADER_LENGTH,
     Found,
     Inference,
     error_body,
@@ -15,4 +14,4 @@ from mlsandbox_serving.service.oip.inference import (
     refuse_other_content,
 )
 
-__all__ = ["HEADER_LENGTH", "Found", "Inference", "error_body", "header_length", "is_protocol", "refuse_other_content"]
+__all__ = ["Found", "Inference", "error_body", "header_length", "is_protocol", "refuse_other_content"]

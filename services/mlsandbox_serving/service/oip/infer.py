@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.schema import Columns, Schema
 from mlsandbox_serving.schema.column_check import range_of
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.answers import Encode
+from mlsandbox_serving.service.json_body import refuse_crowded
 from mlsandbox_serving.service.oip import datatypes
 from mlsandbox_serving.service.oip.outputs import InferEncode, Output
-from mlsandbox_serving.service.oip.request import Input, Request, parse_request, refuse
+from mlsandbox_serving.service.oip.request import Input, Parameters, Request, parameter, parse_request, refuse
 from mlsandbox_serving.service.oip.tensors import Layout, Values, from_bytes, from_json
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.refusal import refuse_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LARGEST: Final = 2**63
 """Past every dimension that there can be: then a message need not spell it."""
+_SPARE: Final = 1_000
 _SIZE: Final = "binary_data_size"
 
 
@@ -41,6 +42,8 @@ class InferDecoder:
         self._known = frozenset(schema.names)
         self._limits = _limits(schema)
         self._max_rows = max_rows
+        self._most = (max_rows + 10) * len(schema.names) + _SPARE
+        """Lists and objects: each value may have a list of its own."""
         output = schema.output
         predict = datatypes.of_prediction({"type": output.type, "classes": output.classes or classes})
         self._outputs = {datatypes.PREDICT: predict}
@@ -62,7 +65,9 @@ class InferDecoder:
         if not 0 < length <= len(body):
             refuse(f"the JSON is said to be {length} bytes of a body of {len(body)}")
         view = memoryview(body)
-        request = parse_request(view[:length])
+        head = body[:length]
+        refuse_crowded(head, self._most, self._max_rows)
+        request = parse_request(head)
         encode = self._encode(request)
         return self._columns(request.inputs, _binary(request.inputs, view[length:])), encode
 
@@ -118,33 +123,25 @@ class InferDecoder:
             faults.raise_any()
         if not whole and (len(shape) not in {1, 2} or shape[1:] not in ([], [1])):
             refuse(f"{where}: the shape of a column is [rows] or [rows, 1]")
-        self._refuse_many(shape[0])
+        refuse_many(shape[0], self._max_rows)
         return Layout(where, shape[0], self._schema.names if whole else (tensor.name,))
-
-    def _refuse_many(self, rows: int) -> None:
-        if rows > self._max_rows:
-            raise RequestRefused(
-                413,
-                ErrorCode.TOO_MANY_ROWS,
-                f"{rows} rows in one request, the limit is {self._max_rows}: send several",
-                details={"rows": rows, "limit": self._max_rows},
-            )
 
     def _encode(self, request: Request) -> InferEncode:
         binary = _flag(request.parameters, "binary_data_output", "parameters")
+        sent_id = request.id if isinstance(request.id, str) else None
         if not request.outputs:
-            return InferEncode(request.id, [Output(name, datatype, binary) for name, datatype in self._outputs.items()])
+            return InferEncode(sent_id, [Output(name, datatype, binary) for name, datatype in self._outputs.items()])
         chosen: dict[str, Output] = {}
         for index, wanted in enumerate(request.outputs):
             where = f"outputs[{index}]"
             datatype = self._outputs.get(wanted.name)
             if datatype is None:
                 refuse(f"{where}: there is no such output; there is {' and '.join(self._outputs)}")
-            if (wanted.parameters or {}).get("classification"):
+            if parameter(wanted.parameters, "classification"):
                 refuse(f"{where}: classes with scores are not offered as such; ask for {datatypes.PREDICT_PROBA}")
             own = _flag(wanted.parameters, "binary_data", f"{where}.parameters", otherwise=binary)
             chosen[wanted.name] = Output(wanted.name, datatype, own)
-        return InferEncode(request.id, list(chosen.values()))
+        return InferEncode(sent_id, list(chosen.values()))
 
 
 def _binary(inputs: Sequence[Input], data: memoryview) -> dict[int, memoryview]:
@@ -170,8 +167,8 @@ def _binary(inputs: Sequence[Input], data: memoryview) -> dict[int, memoryview]:
     return found
 
 
-def _flag(parameters: Mapping[str, Any] | None, name: str, where: str, *, otherwise: bool = False) -> bool:
-    value = (parameters or {}).get(name, otherwise)
+def _flag(parameters: Parameters, name: str, where: str, *, otherwise: bool = False) -> bool:
+    value = parameters.get(name, otherwise) if isinstance(parameters, dict) else otherwise
     if not isinstance(value, bool):
         refuse(f"{where}: {name} is neither true nor false")
     return value

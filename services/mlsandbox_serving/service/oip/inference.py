@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlsandbox_serving.contract import ErrorCode, ModelKind, Route
+from mlsandbox_serving.contract import ErrorCode, Header, ModelKind, Route
+from mlsandbox_serving.service.codecs.media_types import refuse_compressed
 from mlsandbox_serving.service.exchange import JSON, Answer, json_answer
 from mlsandbox_serving.service.oip import datatypes
 from mlsandbox_serving.service.package import Package
 from mlsandbox_serving.service.readiness import State
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.refusal import RequestRefused, unreadable
 
-HEADER_LENGTH: Final = "inference-header-content-length"
-"""Header: bytes of the JSON at the start of a body, where binary tensors follow it."""
 BINARY: Final = "application/octet-stream"
 EXTENSIONS: Final = ("binary_tensor_data",)
 
@@ -134,11 +133,11 @@ def header_length(headers: Mapping[str, str]) -> int | None:
     Raises:
         RequestRefused: 400, the header is no number.
     """
-    text = headers.get(HEADER_LENGTH)
+    text = headers.get(Header.INFERENCE_LENGTH)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, f"the header {HEADER_LENGTH} is not a number of bytes")
+        raise unreadable(f"the header {Header.INFERENCE_LENGTH} is not a number of bytes")
     return int(text)
 
 
@@ -155,9 +154,7 @@ def refuse_other_content(headers: Mapping[str, str]) -> None:
     if content_type not in {JSON, BINARY} and not content_type.endswith("+json") and (content_type or of_a_page):
         message = f"the body must be {JSON}, or {BINARY} when binary tensors follow the JSON"
         raise RequestRefused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message, headers={"accept": f"{JSON}, {BINARY}"})
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        message = "the body must not be compressed"
-        raise RequestRefused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, message, headers={"accept-encoding": "identity"})
+    refuse_compressed(headers)
 
 
 def _metadata(package: Package) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from mlsandbox_serving.contract import Header
 from mlsandbox_serving.service.answers import Answers
 from mlsandbox_serving.service.exchange import JSON
 from mlsandbox_serving.service.oip import datatypes
-from mlsandbox_serving.service.oip.inference import BINARY, HEADER_LENGTH
+from mlsandbox_serving.service.oip.inference import BINARY
 
 _NUMPY: Final = {datatypes.BOOL: "u1", datatypes.INT64: "<i8", datatypes.FP64: "<f8"}
 
@@ -76,7 +77,7 @@ class InferEncode:
         }
         header = msgspec.json.encode(content)
         if self.content_type == BINARY:
-            self.headers = {HEADER_LENGTH: str(len(header))}
+            self.headers = {Header.INFERENCE_LENGTH: str(len(header))}
         return b"".join((header, *tails))
 
 

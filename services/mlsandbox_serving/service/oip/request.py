@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from types import NoneType
+from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
-from mlsandbox_serving.contract import ErrorCode
-from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.json_body import Names, has_names, parse_names
+from mlsandbox_serving.service.refusal import unreadable
 
 _FORM: Final = '{"inputs": [{"name", "datatype", "shape", "data"}, …]}'
 _NULL: Final = b"null"
+_SCALARS: Final = {str, float, bool, NoneType}
+Parameters: TypeAlias = "dict[str, Any] | msgspec.UnsetType | None"
 
 
 class Input(msgspec.Struct):
@@ -19,12 +22,12 @@ class Input(msgspec.Struct):
     name: str
     shape: list[int]
     datatype: str
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters = msgspec.UNSET
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
     def parameter(self, name: str) -> Any:
         """The value of a parameter; None when it is not there."""
-        return (self.parameters or {}).get(name)
+        return parameter(self.parameters, name)
 
     def has_data(self) -> bool:
         """Whether its elements stand in the JSON."""
@@ -35,33 +38,60 @@ class Wanted(msgspec.Struct):
     """One output that is asked for."""
 
     name: str
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters = msgspec.UNSET
 
 
 class Request(msgspec.Struct):
     """What clients send besides is not looked at."""
 
     inputs: list[Input]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[Wanted] | None = None
+    id: str | msgspec.UnsetType | None = msgspec.UNSET
+    parameters: Parameters = msgspec.UNSET
+    outputs: list[Wanted] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _decoder: Final = msgspec.json.Decoder(Request)
 
 
-def parse_request(body: bytes | memoryview) -> Request:
+def parameter(parameters: Parameters, name: str) -> Any:
+    """The value of a parameter; None when it is not there."""
+    return parameters.get(name) if isinstance(parameters, dict) else None
+
+
+def parse_request(body: bytes) -> Request:
     """Read the JSON of a request.
 
     Raises:
         RequestRefused: 400, it is not of that form.
     """
     try:
-        return _decoder.decode(body)
+        request = _decoder.decode(body)
     except msgspec.ValidationError as error:
         refuse(f"this is no inference request {_FORM}: {error}")
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         refuse_json(error)
+    if not has_names(body, _names(request)):
+        _refuse_repeated(body)
+    return request
+
+
+def _names(request: Request) -> int:
+    """How many names the JSON has, when there are none but the protocol's."""
+    parts = (request, *request.inputs, *(request.outputs or ()))
+    fields = sum(getattr(part, field) is not msgspec.UNSET for part in parts for field in part.__struct_fields__)
+    return fields + sum(len(part.parameters) for part in parts if isinstance(part.parameters, dict))
+
+
+def _refuse_repeated(body: bytes) -> None:
+    pending = [parse_names(body)]
+    while pending:
+        content = pending.pop()
+        if isinstance(content, Names):
+            if content.repeated:
+                refuse("an object has one name twice: which of the two is meant cannot be known")
+            pending += content.values()
+        elif isinstance(content, list) and not set(map(type, content)) <= _SCALARS:
+            pending += content
 
 
 def refuse_json(error: Exception, where: str = "") -> NoReturn:
@@ -78,4 +108,4 @@ def refuse(message: str) -> NoReturn:
     Raises:
         RequestRefused: 400.
     """
-    raise RequestRefused(400, ErrorCode.UNREADABLE_BODY, message)
+    raise unreadable(message)

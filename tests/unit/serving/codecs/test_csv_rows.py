@@ -142,6 +142,49 @@ def test_infinities_are_out_of_range(text: str) -> None:
     assert "out of range of float64" in str(refused(CSV, f"a,b,c\n1,2,{text}\n".encode()))
 
 
+@pytest.mark.parametrize("head", ["a,b", "\ufeffa,b", '"a","b"'])
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        ("\n" * 5_000, 413),
+        ("\r" * 5_000, 413),
+        ("1,x\r\n" * 5_000, 413),
+        ("1,x\n" * 10 + "\n", 413),
+        ("1,x\n" * 11, 413),
+        ("," * 5_000, 422),
+        ('1,"' + "x,\n" * 5_000 + '"\n,' + '"",' * 5_000, 422),
+        (",\n" + "1,2,3\n" * 5_000, 422),
+        ('1,"x"y' + "," * 5_000, 422),
+        ('1,"' + "," * 5_000, 400),
+    ],
+)
+def test_rows_and_fields_are_limited(head: str, rows: str, status: int) -> None:
+    """A row, or a field of one, that is one too many must be the last that is looked at."""
+    with pytest.raises((RequestRefused, SchemaMismatch)) as caught:
+        MIXED(f"{head}\n{rows}".encode())
+
+    error = caught.value
+    assert (error.failure.status if isinstance(error, RequestRefused) else 422) == status
+    assert "5000" not in str(error)
+
+
+@pytest.mark.parametrize("text", ["," * 5_000, "\n" * 5_000, '""\r\n,' * 5_000])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_commas_and_line_ends_in_quotes_are_no_fields(mark: str, text: str) -> None:
+    """A text may hold as many commas and line ends as it likes."""
+    body = f'{mark}"a","b"\n' + f'1,"{text}"\n' * 10
+
+    assert MIXED(body.encode()).by_name == {"a": [1.0] * 10, "b": [text.replace('""', '"')] * 10}
+
+
+def test_too_many_names_are_told() -> None:
+    """A first line with one name too many must be told with that name, however many rows follow; with thousands, without them."""
+    with pytest.raises(SchemaMismatch, match="unknown column"):
+        MIXED(b"a,b,c\n" + b"1,x,2\n" * 5_000)
+    with pytest.raises(SchemaMismatch, match="more than 1002 fields"):
+        MIXED(b"a,b" + b"," * 5_000)
+
+
 def test_a_blank_line_of_a_single_column_is_a_row() -> None:
     """With one column a blank line must be a row without a value, so that answers stay beside their rows."""
     column = Column("x", "float", "float64", nullable=True)
@@ -150,6 +193,7 @@ def test_a_blank_line_of_a_single_column_is_a_row() -> None:
     assert one(column, "1", '""', "2") == [1.0, None, 2.0]
 
 
+MIXED = CsvDecoder(schema_of(Column("a", "float", "float64"), Column("b", "string", "object")), max_rows=10)
 PIECES = st.sampled_from(
     ["a", "b", "c", ",", "\n", "\r\n", "\r", '"', "1", "2.5", "-0", "1e3", "", " ", "nan", "[", "]", "1,2,3\n", "a,b,c\n"]
 )
