@@ -7,9 +7,9 @@ way to the application. Where it is taken, uvicorn sees it as the connection's c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from mlsandbox_serving.contract import ErrorCode, Route
 from mlsandbox_serving.service.exchange import Answer, Request, announced_length, known_headers
@@ -19,6 +19,11 @@ from mlsandbox_serving.service.refusal import RequestRefused
 _URL: Final = Route.PREDICT.encode()
 _LARGEST: Final = 32 * 1024
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+
+
+Release = Callable[[], None]
+"""Called once, when an answer is with its client's system, or its client is gone: until then it takes memory here."""
+SendAnswer = Callable[[Answer, Release], None]
 
 
 class Taker(Protocol):
@@ -31,10 +36,10 @@ class Taker(Protocol):
     def began(self, headers: Mapping[str, str]) -> Request:
         """A request whose head is there."""
 
-    def express(self, request: Request, body: bytes, send: Callable[[Answer], None]) -> None:
+    def express(self, request: Request, body: bytes, send: SendAnswer) -> None:
         """Answer it, now or later, in the event loop's thread; never raises."""
 
-    def refuse(self, request: Request, refused: RequestRefused, send: Callable[[Answer], None]) -> None:
+    def refuse(self, request: Request, refused: RequestRefused, send: SendAnswer) -> None:
         """Answer it with an error."""
 
     def hung_up(self, request: Request) -> None:
@@ -47,19 +52,35 @@ class Taker(Protocol):
 class Express(HttptoolsGuard):
     """Takes what is plain, and leaves the rest to uvicorn's protocol behind it."""
 
+    needs: ClassVar[tuple[str, ...]] = (
+        *HttptoolsGuard.needs,
+        "flow.write_paused",
+        "parser.should_keep_alive",
+        "parser.should_upgrade",
+        "resume_writing",
+        "server_state.default_headers",
+        "cycle.body",
+    )
     taker: Taker
-    expect_100_continue: bool  # of uvicorn's protocol
+
+    # Of uvicorn's protocol.
+    flow: Any
+
+    _held: Iterable[Release] = ()
+    """For answers that are not read yet."""
 
     _defaults: tuple[Any, bytes] = (None, b"")
     """uvicorn's own headers, as it has them and as they are sent; the date is another one each second."""
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
+        if self.timeout_keep_alive_task is not None:  # what came before it in the same bytes has its answer already
+            self._unset_keepalive_if_required()  # type: ignore[attr-defined] # uvicorn's, which comes behind this class
         cycle = self.cycle
         if self.url == _URL and not self.is_over and (cycle is None or cycle.response_complete) and self._at_most <= self.limits.head_bytes:
             headers = self._plain_headers()
             if headers is not None:
-                self.cycle = ExpressCycle(self, headers)
+                self.cycle = self.running = ExpressCycle(self, headers)
                 return
         super().on_headers_complete()
 
@@ -67,8 +88,30 @@ class Express(HttptoolsGuard):
         """Give up a body that takes too long, besides what the guard looks at."""
         super().check(now)
         cycle = self.cycle
-        if isinstance(cycle, ExpressCycle) and cycle.more_body and now - cycle.since >= self.limits.timeout:
+        if isinstance(cycle, ExpressCycle) and cycle.more_body and not cycle.response_complete and now - cycle.since >= self.limits.timeout:
             cycle.give_up()
+
+    def hold(self, release: Release) -> None:
+        """Call it once what was written is taken."""
+        if self.flow.write_paused:
+            self._held = (*self._held, release)
+        else:
+            release()
+
+    def resume_writing(self) -> None:
+        """Called by the transport."""
+        super().resume_writing()
+        self._let_go()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport."""
+        super().connection_lost(exc)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, ()
+        for release in held:
+            release()
 
     def default_headers(self) -> bytes:
         """Uvicorn's own, as they are sent."""
@@ -82,11 +125,13 @@ class Express(HttptoolsGuard):
     def _plain_headers(self) -> dict[str, str] | None:
         """The headers that matter; None when the request is not plain."""
         parser = self.parser
-        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or self.expect_100_continue or parser.should_upgrade():
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or parser.should_upgrade():
             return None
-        if len(self.headers) > self.limits.headers or not self.taker.takes_express:
+        if len(self.headers) > self.limits.headers or self.flow.write_paused or self.transport.is_closing() or not self.taker.takes_express:
             return None
         headers = known_headers(self.headers)
+        if "expect" in headers:
+            return None
         length = announced_length(headers)
         return headers if length is not None and length <= _LARGEST else None
 
@@ -151,11 +196,12 @@ class ExpressCycle:
         refused = RequestRefused(408, ErrorCode.TIMEOUT, message, headers={"connection": "close"})
         self._connection.taker.refuse(self._request, refused, self._send)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Answer, release: Release) -> None:
         self.response_started = self.response_complete = True
         connection = self._connection
         transport = connection.transport
         if self.disconnected or transport.is_closing():
+            release()
             return
         closes = not self.keep_alive or answer.headers.get("connection") == "close"
         fields = connection.taker.head_of(self._request, answer)
@@ -163,6 +209,7 @@ class ExpressCycle:
             fields.append((b"connection", b"close"))
         head = b"".join([b"%b: %b\r\n" % field for field in fields])
         transport.write(b"%b%b%b\r\n%b" % (_STATUS[answer.status], connection.default_headers(), head, answer.body))
+        connection.hold(release)
         if closes:
             transport.close()
         connection.on_response_complete()

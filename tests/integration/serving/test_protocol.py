@@ -184,7 +184,7 @@ def test_a_head_without_an_end(patient: Guarded) -> None:
 
 
 def test_requests_ahead_of_their_answers() -> None:
-    """Requests that are sent before their answers are read must be answered in order, up to a bound; then comes a 503, and the end."""
+    """Requests that are sent before their answers are read must be answered in order, up to a bound, and then the connection end."""
     with guarded(head_seconds=30.0) as server, server.connect() as connection:
         connection.sendall(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
         assert server.entered.acquire(timeout=60)
@@ -193,7 +193,8 @@ def test_requests_ahead_of_their_answers() -> None:
         server.release.set()
         answers = replies(read_all(connection))
 
-    assert [reply.status for reply in answers] == [200] * 129 + [503]
+    assert [reply.status for reply in answers] == [200] * 129
+    assert [reply.headers.get("connection") for reply in answers] == [None] * 128 + ["close"]
     assert [path for _, path, _ in server.seen].count("/") == 129
 
 
@@ -270,8 +271,8 @@ UPGRADES = {
 }
 
 
-def test_what_is_no_http_is_refused_in_its_turn() -> None:
-    """What was asked before something that is no HTTP must be answered first, each request once, and what follows it never."""
+def test_what_is_no_http_behind_requests() -> None:
+    """What was asked before something that is no HTTP must be answered, each request once, and then the connection end."""
     slow = b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n"
     broken = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
     for bad in (b"\x00\x01 no request\r\n\r\n", broken):
@@ -280,8 +281,8 @@ def test_what_is_no_http_is_refused_in_its_turn() -> None:
             assert server.entered.acquire(timeout=HANG_SECONDS)
             server.release.set()
 
-            assert [read_reply(connection).status for _ in range(3)] == [200, 200, 400]
-            assert read_all(connection) == b""
+            got = replies(read_all(connection))
+            assert [(reply.status, reply.headers.get("connection")) for reply in got] == [(200, None), (200, "close")]
             assert [path for _, path, _ in server.seen] == ["/slow", "/"]
 
 
@@ -313,6 +314,31 @@ def test_an_upgrade_without_a_body(patient: Guarded) -> None:
     raw = b"GET / HTTP/1.1\r\n" + HOST + b"".join(line + b"\r\n" for line in UPGRADES["websocket"]) + b"\r\n"
 
     assert [reply.status for reply in patient.ask(raw + GET, 2)] == [200, 200]
+
+
+def test_many_upgrades_at_once(patient: Guarded) -> None:
+    """Offers of another protocol that come together must be answered as requests that do: in order, with their bodies, up to the bound."""
+    one = post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: %d" % len(SMUGGLED), body=SMUGGLED)
+    patient.seen.clear()
+
+    with patient.connect() as connection:
+        connection.sendall(one * 1_000)
+        connection.shutdown(socket.SHUT_WR)
+        got = replies(read_all(connection))
+
+    assert {reply.status for reply in got} <= {200}
+    assert set(patient.seen) <= {("POST", "/", SMUGGLED)}
+
+
+@pytest.mark.parametrize("bad", [b"\x00\x01 no request\r\n\r\n", GET], ids=["no HTTP", "a request"])
+def test_what_follows_the_end(patient: Guarded, bad: bytes) -> None:
+    """Behind a request that ends its connection nothing must be answered."""
+    got = patient.send(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n" + bad)
+
+    assert len(got) <= 1
+    with patient.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n" + bad)
+        assert [reply.status for reply in replies(read_all(connection))] == [200]
 
 
 PIECES = st.sampled_from(
