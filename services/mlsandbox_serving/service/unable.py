@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
 from mlsandbox_serving.contract import Env, ErrorCode, NotReady, Route
-from mlsandbox_serving.service.exchange import JSON, AsgiApp, Message, Receive, Send
+from mlsandbox_serving.record import new_id
+from mlsandbox_serving.service.exchange import Answer, AsgiApp, Message, Receive, Send, json_answer, send_answer, sent_headers
+from mlsandbox_serving.service.oip import error_body, is_protocol
+from mlsandbox_serving.service.refusal import RequestRefused
 
 
 def unable(problem: Exception, environ: Mapping[str, str]) -> AsgiApp:
@@ -31,18 +32,23 @@ def unable(problem: Exception, environ: Mapping[str, str]) -> AsgiApp:
         "details": {},
         "golden": None,
     }
-    facts = {"code": ErrorCode.NOT_READY, "details": {}, "request_id": ""}
-    refusal = {"error": {**facts, "message": reason}}
-    refusal_v2 = {**facts, "error": reason}  # the Open Inference Protocol has a text there
+    refused = RequestRefused(503, ErrorCode.NOT_READY, reason)
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            path = scope["path"]
-            alive = path in {Route.LIVE, Route.V2_LIVE}
-            body = {"live": True} if alive else not_ready if path == Route.READY else refusal_v2 if path.startswith(Route.V2) else refusal
-            await _answer(send, 200 if alive else 503, body)
+            request_id = new_id()
+            answer = answer_of(scope["path"], request_id)
+            headers = [(b"x-request-id", request_id.encode()), *sent_headers(answer)]
+            await send_answer(send, answer, headers, head=scope["method"] == "HEAD")
+
+    def answer_of(path: str, request_id: str) -> Answer:
+        if path in {Route.LIVE, Route.V2_LIVE}:
+            return json_answer(200, {"live": True})
+        if path == Route.READY:
+            return json_answer(503, not_ready)
+        return json_answer(503, error_body(refused, request_id) if is_protocol(path) else refused.body(request_id))
 
     return application
 
@@ -53,10 +59,3 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": f"{kind}.complete"})
         if kind == "lifespan.shutdown":
             return
-
-
-async def _answer(send: Send, status: int, body: Mapping[str, Any]) -> None:
-    content = json.dumps(body).encode()
-    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

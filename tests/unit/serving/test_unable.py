@@ -21,7 +21,9 @@ def test_a_service_that_cannot_start_must_refuse_for_good() -> None:
         assert "no module named numpy" in ready.json()["reason"]
         assert live.status == 200
         assert predicted.status == 503
-        assert predicted.json()["error"]["code"] == "NOT_READY"
+        error = predicted.json()["error"]
+        assert error["code"] == "NOT_READY"
+        assert error["request_id"] == predicted.headers["x-request-id"] != ready.headers["x-request-id"]
 
     asyncio.run(ask())
 
@@ -31,9 +33,22 @@ def test_clients_of_the_inference_protocol_are_told_as_they_expect() -> None:
 
     async def ask() -> None:
         async with Client(unable(ImportError("no module named numpy"), {})) as client:
-            live, ready = await client.get(Route.V2_LIVE), await client.get(Route.V2_READY)
+            live, ready, other = await client.get(Route.V2_LIVE), await client.get(Route.V2_READY), await client.get("/v2x")
         assert (live.status, live.json()) == (200, {"live": True})
         assert ready.status == 503
         assert "no module named numpy" in ready.json()["error"]
+        assert ready.json()["request_id"] == ready.headers["x-request-id"]
+        assert other.json()["error"]["code"] == "NOT_READY"
+
+    asyncio.run(ask())
+
+
+def test_heads_alone() -> None:
+    """HEAD must get the headers of GET, and no body."""
+
+    async def ask() -> None:
+        async with Client(unable(ImportError("no module named numpy"), {})) as client:
+            got, head = await client.get(Route.LIVE), await client.request("HEAD", Route.LIVE)
+        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", got.headers["content-length"])
 
     asyncio.run(ask())
