@@ -56,6 +56,21 @@ class Load:
     p99: float
 
 
+@dataclass(frozen=True)
+class Counted:
+    """A measurement in which something may have gone wrong.
+
+    Args:
+        load: what was measured.
+        refused: answers that were errors.
+        broken: connections that broke, and answers that did not come.
+    """
+
+    load: Load
+    refused: int
+    broken: int
+
+
 def require() -> None:
     """Raises SystemExit where wrk is not installed."""
     if shutil.which("wrk") is None:
@@ -76,6 +91,20 @@ def measure(port: int, request: Request, connections: int, seconds: float, *, sl
         NoAnswer: there was none yet.
         LoadFailed: an answer was an error, or a connection broke.
     """
+    counted = measure_faults(port, request, connections, seconds, slow=slow)
+    if counted.refused or counted.broken:
+        answers = counted.load.rate * seconds
+        raise LoadFailed(f"about {answers:,.0f} answers, {counted.refused} of them errors, {counted.broken} connections broken")
+    return counted.load
+
+
+def measure_faults(port: int, request: Request, connections: int, seconds: float, *, slow: bool = False) -> Counted:
+    """The same where errors are expected, and counted.
+
+    Raises:
+        NoAnswer: there was none yet.
+        LoadFailed: wrk itself failed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for number, body in enumerate(request.bodies):
@@ -91,11 +120,9 @@ def measure(port: int, request: Request, connections: int, seconds: float, *, sl
             seconds,
         )
     found = json.loads(told.splitlines()[-1])
-    if found["refused"] or found["broken"]:
-        raise LoadFailed(f"{found['requests']} answers, {found['refused']} of them errors, {found['broken']} connections broken")
-    if not found["requests"]:
+    if not found["requests"] and not found["broken"]:
         raise NoAnswer(f"no answer within {seconds:.1f} s")
-    return Load(found["requests"] / found["seconds"], found["p50"], found["p99"])
+    return Counted(Load(found["requests"] / found["seconds"], found["p50"], found["p99"]), found["refused"], found["broken"])
 
 
 def _run(argv: Sequence[str], seconds: float) -> str:
