@@ -101,6 +101,15 @@ def captured_facts(capture: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in capture.items() if key not in _WHERE_AND_WHEN}
 
 
+def as_served(capture: Mapping[str, Any], output: str) -> Mapping[str, Any]:
+    """The capture of what answers will be: with `output = "predict"` labels alone, and probabilities in neither schema nor golden rows."""
+    if output != "predict":
+        return capture
+    schema, golden = capture["schema"], capture.get("golden")
+    told = {**schema, "output": {**schema.get("output", {}), "probabilities": False}}
+    return {**capture, "schema": told, "golden": {**golden, "probabilities": None} if golden else golden}
+
+
 def lock_text(lock: Lock) -> str:
     """The lock as it goes into a package: requirements alone."""
     return re.sub(r"^#.*\n", "", lock.text, flags=re.MULTILINE).strip() + "\n"
@@ -123,6 +132,7 @@ def package_files(
         profile: what is in its reference profile, "files" with their digests among it; None without a reference. It decides about no
             answer, and so is no part of the digest.
     """
+    capture = as_served(capture, ingredients.model.output)
     schema = capture["schema"]
     golden = capture.get("golden")
     load = load_facts(ingredients, capture)

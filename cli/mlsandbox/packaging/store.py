@@ -24,7 +24,7 @@ from mlsandbox.packaging.environments import model_environment
 from mlsandbox.packaging.file_capture import capture_file
 from mlsandbox.packaging.inspect import ModelFile, check_trust, digest_of, inspect_model
 from mlsandbox.packaging.lock import Lock, lock_inputs, lock_model, lock_path, read_lock
-from mlsandbox.packaging.manifest import Ingredients, captured_facts, load_facts, package_files
+from mlsandbox.packaging.manifest import Ingredients, as_served, captured_facts, load_facts, package_files
 from mlsandbox.packaging.origin import Origin, discover, from_capture
 from mlsandbox.packaging.package import Package, list_packages, next_version, read_package, store_path, verify_package, verify_stored_model
 from mlsandbox.packaging.profile import ProfileRequest, packaged_profile
@@ -129,7 +129,7 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
             )
         base = copy if copy.is_dir() else copy.parent
         request = ProfileRequest(
-            schema=capture["schema"],
+            schema=as_served(capture, model.output)["schema"],
             load=load_facts(ingredients, capture),
             model=base,
             code=code,

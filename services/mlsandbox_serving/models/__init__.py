@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from mlsandbox_serving.contract import ModelKind
 from mlsandbox_serving.models import catboost, estimator, lightgbm, mlflow, onnx, python, torchscript, xgboost
-from mlsandbox_serving.models.base import ModelSpec, ModelUnsupported, Prediction, Predictor
+from mlsandbox_serving.models.base import LabelsAlone, ModelSpec, ModelUnsupported, Prediction, Predictor
+from mlsandbox_serving.schema import Schema
 
-__all__ = ["ModelSpec", "ModelUnsupported", "Prediction", "Predictor", "load", "wrap"]
+__all__ = ["ModelSpec", "ModelUnsupported", "Prediction", "Predictor", "answering", "load", "wrap"]
 
 
 def load(kind: ModelKind, path: Path, *, spec: ModelSpec) -> Predictor:
@@ -28,6 +29,15 @@ def load(kind: ModelKind, path: Path, *, spec: ModelSpec) -> Predictor:
         ModelUnsupported: it is no model of that kind. Errors of the framework pass through.
     """
     return _LOADERS[kind](spec.file(path), spec)
+
+
+def answering(predictor: Predictor, schema: Schema) -> Predictor:
+    """The same model, without probabilities where the schema has none: they are not even computed where that can be done."""
+    if schema.output.probabilities:
+        return predictor
+    if isinstance(predictor, estimator.EstimatorPredictor):
+        return estimator.EstimatorPredictor(predictor.model, probabilities=False)
+    return LabelsAlone(predictor)
 
 
 def wrap(model: object) -> tuple[Predictor, ModelKind, str]:

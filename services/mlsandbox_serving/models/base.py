@@ -93,6 +93,23 @@ class ModelSpec:
         return path / name if name and path.is_dir() else path
 
 
+class LabelsAlone:
+    """A model of which only labels are wanted.
+
+    Args:
+        predictor: the model.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.model = predictor.model
+        self.classes = predictor.classes
+        self._predictor = predictor
+
+    def predict(self, model_input: Any) -> Prediction:
+        """Its labels."""
+        return Prediction(self._predictor.predict(model_input).labels)
+
+
 def as_labels(output: Any) -> NDArray[Any]:
     """A model's answer as an array: Series, frames, lists and (rows, 1) arrays too."""
     array = np.asarray(output.to_numpy() if hasattr(output, "to_numpy") else output)

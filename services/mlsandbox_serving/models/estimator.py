@@ -16,13 +16,15 @@ from mlsandbox_serving.models.base import ModelSpec, ModelUnsupported, Predictio
 class EstimatorPredictor:
     """`predict` and, where there is one, `predict_proba` of one object; what both of a pipeline need is computed once."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, probabilities: bool = True) -> None:
         if not callable(getattr(model, "predict", None)):
             raise ModelUnsupported(f"{type(model).__module__}.{type(model).__qualname__} has no predict()")
         self.model = model
         self.classes = as_classes(model)
         self._prepare, self._final = _split(model)
-        self._has_probabilities = callable(getattr(model, "predict_proba", None))
+        self.probabilities = probabilities
+        """Whether they are wanted."""
+        self._has_probabilities = probabilities and callable(getattr(model, "predict_proba", None))
         self._label_rule = label_rules.rule_of(self._final)
 
     def predict(self, model_input: Any) -> Prediction:

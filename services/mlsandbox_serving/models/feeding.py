@@ -82,7 +82,7 @@ def choose_feed(predictor: Predictor, schema: Schema, golden: Columns | None) ->
     dtype = _dtype_of_array(schema)
     if golden is None or dtype is None or type(predictor) is not EstimatorPredictor or not _ignores_names(predictor.model):
         return plain
-    fast = ArrayFeed(EstimatorPredictor(_without_names(predictor.model)), dtype)
+    fast = ArrayFeed(EstimatorPredictor(_without_names(predictor.model), probabilities=predictor.probabilities), dtype)
     difference = _difference(plain, fast, golden)
     if difference is not None:
         _log.info("the model is given frames, since with arrays %s", difference)

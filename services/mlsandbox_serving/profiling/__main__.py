@@ -24,7 +24,7 @@ from mlsandbox_serving.answer_stream import answer_alone
 from mlsandbox_serving.capture import CaptureError
 from mlsandbox_serving.drift import Kind, Profile, build_profile, save_profile
 from mlsandbox_serving.drift_alibi import build_reference, save_reference
-from mlsandbox_serving.models import ModelSpec, load
+from mlsandbox_serving.models import ModelSpec, answering, load
 from mlsandbox_serving.profiling.answers import Answers, ask
 from mlsandbox_serving.profiling.rows import most_rows, read_rows
 from mlsandbox_serving.schema import Schema
@@ -73,7 +73,7 @@ def _asked(request: Mapping[str, Any], schema: Schema, columns: Any) -> Answers:
         raise CaptureError(
             "LOAD_FAILED", "the model does not load", why=f"{type(error).__name__}: {error}", fix="see why: sandbox logs api"
         ) from error
-    return ask(predictor, schema, columns, guarded=bool(request["private"] or request["hashed"]))
+    return ask(answering(predictor, schema), schema, columns, guarded=bool(request["private"] or request["hashed"]))
 
 
 def _saved(

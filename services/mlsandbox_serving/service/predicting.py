@@ -153,7 +153,7 @@ def prepare(package: Package, model_folder: Path, privacy: Privacy) -> Served:
     libraries = [{"name": one.name, "captured": one.captured, "here": one.here} for one in moved]
     try:
         schema = Schema.from_json(package.schema)
-        predictor = _load(package, model_folder)
+        predictor = models.answering(_load(package, model_folder), schema)
     except BaseException as error:
         _log.error("the model cannot be loaded:\n%s", stack_trace(error, texts=True))
         versions = golden.libraries_text(moved)

@@ -157,3 +157,13 @@ def test_package_files(tmp_path: Path) -> None:
     assert not {"schema", "golden"} & manifest.keys()
     without = package_files(ingredients(tmp_path / "a"), {**CAPTURE, "golden": None}, version="v3", profile=None)[1]
     assert PackageFile.GOLDEN not in without
+
+
+def test_labels_alone_are_promised_where_only_they_are_answered(tmp_path: Path) -> None:
+    """With `output = "predict"` neither schema nor golden rows of a package may have probabilities; otherwise they stay as captured."""
+    golden = {"columns": {"a": [1.0]}, "predictions": [1], "probabilities": [[0.1, 0.9]]}
+    capture = {**CAPTURE, "schema": {"columns": [], "output": {"type": "class", "probabilities": True}}, "golden": golden}
+    for output, kept in (("predict", None), ("predict_proba", golden["probabilities"])):
+        texts = package_files(ingredients(tmp_path, output=output), capture, version="v1", profile=None)[1]
+        assert json.loads(texts[PackageFile.GOLDEN])["probabilities"] == kept
+        assert json.loads(texts[PackageFile.SCHEMA])["output"]["probabilities"] is (kept is not None)

@@ -9,6 +9,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -19,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from mlsandbox_serving.contract import ModelKind
-from mlsandbox_serving.models import ModelSpec, ModelUnsupported, load, wrap
+from mlsandbox_serving.models import ModelSpec, ModelUnsupported, Predictor, answering, load, wrap
+from mlsandbox_serving.schema import Column, Output, Schema
 from support.toy_data import BINARY, NUMBER, TEXT, THREE, X, assert_same, loaded
 
 ESTIMATORS: dict[str, Any] = {
@@ -180,3 +182,26 @@ def test_without_joblib_a_compressed_file_is_no_pickle(tmp_path: Path, monkeypat
 
     with pytest.raises(ModelUnsupported, match="compressed"):
         load(ModelKind.SKLEARN, tmp_path / "model.bz2", spec=ModelSpec(ModelKind.SKLEARN))
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_probabilities_are_answered_where_the_schema_has_them(*, told: bool) -> None:
+    """A model whose package answers labels alone must be asked for these alone, whatever its kind, and answer the same labels."""
+    frame = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
+    model = LogisticRegression().fit(frame, ["no", "no", "yes", "yes"])
+    column = Column("x", "float", "float64")
+    schema = Schema(input="frame", columns=(column,), output=Output("class", ("no", "yes"), probabilities=told))
+    whole = wrap(model)[0]
+    for predictor in (answering(whole, schema), answering(_Other(whole), schema)):
+        answer = predictor.predict(frame)
+        assert answer.labels.tolist() == model.predict(frame).tolist()
+        assert (answer.probabilities is not None) is told
+
+
+class _Other:
+    """A predictor of another kind."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.model = object()
+        self.classes = predictor.classes
+        self.predict = predictor.predict
