@@ -49,6 +49,8 @@ _log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
 _GET: Final = ("GET", "HEAD")
 _OTHER: Final = "other"
+_AS_CALLED: Final = (b"x-content-type-options", b"nosniff")
+"""An answer in CSV that repeats what somebody sent is no page."""
 _UNKNOWN_EVENTS_PER_SECOND: Final = 20
 
 Handler = Callable[[Request], Awaitable[Outcome]]
@@ -161,7 +163,7 @@ class App:
 
     def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
         """See express.Taker."""
-        headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, *sent_headers(answer)]
+        headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, _AS_CALLED, *sent_headers(answer)]
         if "expect" in request.headers and not request.received and "connection" not in answer.headers:
             # Whether its client sends the body now nobody knows (RFC 9110, section 10.1.1): what comes next must not be taken for it.
             headers.append((b"connection", b"close"))
