@@ -81,8 +81,8 @@ def remove_key(sandbox: Path, name: str, waiting: Callable[[str], None], *, dry_
         return change
     with project_lock(sandbox, "sandbox keys", waiting=waiting):
         line = _found(name, sandbox).line
-        lines = change.file.read_text(encoding="utf-8").splitlines(keepends=True)
-        _write(change.file, "".join(lines[: line - 1] + lines[line:]))
+        lines = change.file.read_text(encoding="utf-8").splitlines()
+        _write(change.file, "".join(f"{kept}\n" for kept in lines[: line - 1] + lines[line:]))
     return change
 
 

@@ -4,6 +4,8 @@
     0f6c…e1                 a key
     team-a: 9b2d…77         a key with a name, for the people who keep the file
 
+The last line ends with a newline, as all do: by that half a file is told from a whole one.
+
 A key is 16 to 256 characters of RFC 6750's b64token (section 2.1): letters, digits, `-._~+/` and `=` at its end.
 """
 
@@ -52,6 +54,7 @@ class Access:
         self._clock = clock
         self._digests: tuple[bytes, ...] = ()
         self._seen: tuple[int, int, int] | None = None
+        self._stale: tuple[tuple[int, int, int] | None, str] | None = None
         self._looked = clock()
         if file is not None:
             self._seen = _stamp(file)  # before it is read: what is written meanwhile is noticed
@@ -92,18 +95,25 @@ class Access:
         )
 
     def _look(self) -> None:
-        """Take the keys of a file that was changed. One that cannot be used changes nothing: half a file must lock nobody out."""
+        """Take the keys of a file that was changed.
+
+        One that cannot be used changes nothing, since half a file must lock nobody out; that is said once for each that is written.
+        """
         assert self._file is not None  # noqa: S101 - only called where keys are required
         self._looked = self._clock()
+        seen = None
         try:
             seen = _stamp(self._file)
             if seen == self._seen:
+                self._stale = None
                 return
             digests = _digests(self._file)
         except SettingInvalid as error:
-            _log.error("API keys stay as they were: %s", error)
+            if self._stale != (seen, str(error)):
+                _log.error("API keys stay as they were: %s", error)
+            self._stale = (seen, str(error))
             return
-        self._seen, self._digests = seen, digests
+        self._seen, self._digests, self._stale = seen, digests, None
         _log.info("API keys were read again: %d", len(digests))
 
 
@@ -145,6 +155,8 @@ def _digests(file: Path) -> tuple[bytes, ...]:
         raise _unusable(file, error.strerror or type(error).__name__) from None
     if len(content) > _LARGEST_FILE:
         raise _unusable(file, f"it is larger than {_LARGEST_FILE} bytes")
+    if content and not content.endswith((b"\n", b"\r")):
+        raise _unusable(file, "its last line does not end with a newline, so that it may be half a file: write it whole, with one")
     digests = []
     for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), start=1):
         text = line.strip()

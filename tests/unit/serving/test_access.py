@@ -126,6 +126,8 @@ def test_a_refusal_says_how(tmp_path: Path) -> None:
         (f'"{FIRST}"\n', "line 1 is neither"),
         ("Пароль-из-многих-букв\n", "line 1 is neither"),
         ("#" * 1_000_001, "larger than 1000000 bytes"),
+        (f"team: {FIRST[:18]}", "does not end with a newline"),
+        (f"{FIRST}\n{SECOND[:18]}", "does not end with a newline"),
     ],
 )
 def test_a_file_with_a_fault(tmp_path: Path, text: str, reason: str) -> None:
@@ -187,6 +189,33 @@ def test_half_a_file_locks_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureF
     told = [record.getMessage() for record in caplog.records]
     assert ["stay as they were" in text for text in told] == [True, True, True, False]
     assert all("secret" not in text and SECOND not in text for text in told)
+
+
+def test_half_a_key_is_no_key(tmp_path: Path) -> None:
+    """While a key is being written its beginning must let nobody in."""
+    clock, file = Clock(), keys_file(tmp_path, f"{FIRST}\n")
+    known = Access(file, clock=clock)
+    keys_file(tmp_path, f"{FIRST}\nteam: {SECOND[:18]}")
+    clock.now += 1
+
+    assert not known.allows(None, SECOND[:18])
+    assert known.allows(None, FIRST)
+
+
+def test_an_unusable_file_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that stays unusable must be told of once, and again when it is written anew or is unusable for another reason."""
+    clock, file = Clock(), keys_file(tmp_path)
+    known = Access(file, clock=clock)
+    told = []
+
+    for text in ("no key\n", None, None, "no key either\n", None, f"{FIRST}\n", "no key\n"):
+        if text is not None:
+            keys_file(tmp_path, text)
+        clock.now += 1
+        known.allows(None, FIRST)
+        told.append(len([record for record in caplog.records if "stay as they were" in record.getMessage()]))
+
+    assert told == [1, 1, 1, 2, 2, 2, 3]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"])
