@@ -13,7 +13,7 @@ from typing import Any, Final
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.record import Label
 from mlsandbox_serving.service.exchange import is_request_id
-from mlsandbox_serving.service.json_body import Names, has_names, parse, parse_names
+from mlsandbox_serving.service.json_body import Names, has_names, parse, parse_names, refuse_crowded
 from mlsandbox_serving.service.refusal import RequestRefused, refuse_many
 
 MAX_FAULTS: Final = 20
@@ -21,6 +21,7 @@ MAX_FAULTS: Final = 20
 LONGEST_LABEL: Final = 1024
 FORMS: Final = 'a label {"request_id": "…", "row": 0, "label": …}, a list of them, or {"labels": [{…}, …]}'
 _IN_MESSAGE: Final = 3
+_SPARE: Final = 1_000
 _ENVELOPE: Final = "labels"
 _FIELDS: Final = ("request_id", "row", "label")
 _INT64: Final = range(-(2**63), 2**63)
@@ -54,6 +55,7 @@ def decode_feedback(body: bytes, *, max_items: int) -> list[Label]:
     Raises:
         RequestRefused: 400 for what is not JSON, 413 for too many labels, 422 naming the items that are no labels.
     """
+    refuse_crowded(body, 2 * max_items + _SPARE, max_items)
     content = parse(body, FORMS)
     items = _items(content)
     refuse_many(len(items), max_items, what="labels")

@@ -73,7 +73,7 @@ def refuse_crowded(body: bytes, most: int, max_rows: int) -> None:
             raise unreadable(_TOO_DEEP)
         if found <= most:
             continue
-        message = f"more than {most} lists and objects in one request, the limit is {max_rows} rows: send several"
+        message = f"more than {most} lists and objects in one request, where {max_rows} rows are taken: send several"
         raise RequestRefused(413, ErrorCode.TOO_MANY_ROWS, message, details={"limit": max_rows})
 
 

@@ -145,6 +145,13 @@ def test_a_field_that_is_sent_twice_is_refused(body: bytes) -> None:
     assert (refused.failure.status, refused.failure.code) == (422, ErrorCode.FEEDBACK_INVALID)
 
 
+def test_more_labels_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON of many more lists and objects than labels are taken must be refused without being read."""
+    monkeypatch.setattr("mlsandbox_serving.service.feedback.parse", pytest.fail)
+
+    assert refusal(b'{"labels":[' + b"[]," * 4_000 + b"[]]}").failure.status == 413
+
+
 def test_labels_that_look_like_names_are_labels() -> None:
     """A text with quotes and colons in it must be taken as it is."""
     assert decode_feedback(json.dumps([{"request_id": "a", "label": '":"label":'}]).encode(), max_items=1) == [Label("a", 0, '":"label":')]
