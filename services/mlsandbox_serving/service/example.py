@@ -7,7 +7,14 @@ from typing import Any, Final
 
 from mlsandbox_serving.service.package import Package
 
-_PLACEHOLDERS: Final[dict[str, Any]] = {"string": "…", "datetime": "2024-05-31T12:00:00", "float": 0.0, "integer": 0, "boolean": False}
+_PLACEHOLDERS: Final[dict[str, Any]] = {
+    "string": "…",
+    "datetime": "2024-05-31T12:00:00",
+    "float": 0.0,
+    "number": 0.0,
+    "integer": 0,
+    "boolean": False,
+}
 
 
 def example_row(package: Package) -> dict[str, Any] | None:
@@ -16,17 +23,29 @@ def example_row(package: Package) -> dict[str, Any] | None:
     if not example:
         return None
     guarded = package.guarded
-    columns = {column["name"]: column for column in package.schema["columns"]}
+    columns = {column["name"]: column for column in package.public_schema["columns"]}
     return {name: placeholder(columns[name]) if name in guarded and name in columns else value for name, value in example.items()}
 
 
 def placeholder(column: Mapping[str, Any]) -> Any:
-    """A made-up value that a column of schema.json takes; of categories the first."""
+    """A made-up value that a column takes; of categories the first, and where they are hidden a value of their type, which is none.
+
+    Args:
+        column: of `Package.public_schema`.
+    """
     categories = column.get("categories")
     if categories:
         return categories[0]
-    value = _PLACEHOLDERS.get(column["type"])
+    kind = column["type"]
+    if has_hidden_categories(column):
+        kind = next((name for name in ("string", "integer", "number", "boolean") if name in column["categories_types"]), "string")
+    value = _PLACEHOLDERS.get(kind)
     return f"{value}Z" if is_zoned(column) else value
+
+
+def has_hidden_categories(column: Mapping[str, Any]) -> bool:
+    """Whether it is a column whose categories are not shown to whoever asks."""
+    return "categories_types" in column
 
 
 def is_zoned(column: Mapping[str, Any]) -> bool:

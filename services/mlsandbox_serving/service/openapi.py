@@ -54,7 +54,7 @@ def document(package: Package, *, keys: bool = False) -> dict[str, Any]:
         Route.PREDICT: {"post": _predict(schema, row)},
         Route.FEEDBACK: {"post": _feedback()},
         **_reads(),
-        **inference_paths(identity, schema, row),
+        **inference_paths(identity, package.schema, row),
     }
     return {
         "openapi": "3.1.0",

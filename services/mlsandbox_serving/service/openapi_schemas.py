@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlsandbox_serving.service.example import is_zoned
+from mlsandbox_serving.service.example import has_hidden_categories, is_zoned
 from mlsandbox_serving.service.feedback import LONGEST_LABEL
 
 Json = dict[str, Any]
 
 _LARGEST_FLOATS: Final = {"16": 65504.0, "32": 3.4028234663852886e38, "64": 1.7976931348623157e308}
 _INTEGER: Final = re.compile(r"(?P<unsigned>u?)int(?P<bits>8|16|32|64)", re.IGNORECASE)
+_HIDDEN: Final = "one of the column's categories, which are not shown: it is private or hashed"
 _FLOAT: Final = re.compile(r"float(?P<bits>16|32)|(?P<arrow>float|halffloat)\[pyarrow\]", re.IGNORECASE)
 
 
@@ -50,6 +51,8 @@ def _row(schema: Mapping[str, Any]) -> Json:
 
 def _value(column: Mapping[str, Any]) -> Json:
     kind = column["type"]
+    if has_hidden_categories(column):
+        return {"type": [*column["categories_types"], *(["null"] if column.get("nullable") else [])], "description": _HIDDEN}
     if kind == "category":
         return {"enum": [*column["categories"], *([None] if column.get("nullable") else [])]}
     value = dict(_TYPES[kind])

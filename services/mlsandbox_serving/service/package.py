@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlsandbox_serving.contract import PackageFile
 from mlsandbox_serving.record import Identity
@@ -76,10 +76,15 @@ class Package:
 
     @property
     def public_schema(self) -> dict[str, Any]:
-        """The schema for anybody who asks: without the lowest and highest value that a guarded column had in the reference data."""
-        hidden = {"minimum": None, "maximum": None}
-        columns = [{**column, **hidden} if column["name"] in self.guarded else column for column in self.schema["columns"]]
-        return {**self.schema, "columns": columns}
+        """The schema for anybody who asks: of a guarded column without what it held in the reference data, lowest, highest and categories.
+
+        Of hidden categories `categories_types` says which JSON types they have.
+        """
+        guarded = self.guarded
+        return {
+            **self.schema,
+            "columns": [_concealed(column) if column["name"] in guarded else column for column in self.schema["columns"]],
+        }
 
     def verify(self, model_folder: Path) -> None:
         """Compare every file of the model, and of the user's code, with the manifest.
@@ -92,6 +97,19 @@ class Package:
                 found = _sha256(folder / entry["path"])
                 if found != entry["sha256"].removeprefix("sha256:"):
                     raise DigestMismatch(entry["path"], entry["sha256"], found)
+
+
+def _concealed(column: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = {**column, "minimum": None, "maximum": None}
+    if column["type"] == "category":
+        hidden |= {
+            "categories": None,
+            "categories_types": sorted({_JSON_TYPES.get(type(category), "string") for category in column["categories"]}),
+        }
+    return hidden
+
+
+_JSON_TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from string import Template
 from typing import Any, Final
 
 from mlsandbox_serving.contract import ENVELOPES
-from mlsandbox_serving.service.example import example_row, is_zoned, placeholder
+from mlsandbox_serving.service.example import example_row, has_hidden_categories, is_zoned, placeholder
 from mlsandbox_serving.service.package import Package
 from mlsandbox_serving.shown import isolated, shown
 
@@ -120,7 +120,9 @@ def _about(column: Mapping[str, Any]) -> str:
     words = [_TYPES[column["type"]]]
     if column.get("minimum") is not None and column.get("maximum") is not None:
         words.append(f"{shown(str(column['minimum']))} to {shown(str(column['maximum']))}")
-    if column["type"] == "category":
+    if has_hidden_categories(column):
+        words.append("which ones it knows is not shown")
+    elif column["type"] == "category":
         count = len(column["categories"])
         words.append(f"{count} known" if count <= _MOST_CATEGORIES else f"{_MOST_CATEGORIES} of {count} known")
     if is_zoned(column):
@@ -155,6 +157,8 @@ def _boolean(attributes: str, column: Mapping[str, Any], value: Any) -> str:
 
 
 def _category(attributes: str, column: Mapping[str, Any], value: Any) -> str:
+    if has_hidden_categories(column):  # the example is none of them
+        return f'<input {attributes} value="" autocomplete="off">'
     offered = list(column["categories"][:_MOST_CATEGORIES])
     if value is not None and _json(value) not in {_json(each) for each in offered}:
         offered.append(value)
@@ -181,6 +185,12 @@ _INPUTS: Final = {
 }
 
 
+def _kind(column: Mapping[str, Any]) -> str:
+    """The column's type; "text" for hidden categories that are all texts: what looks like a number is none there."""
+    only_texts = has_hidden_categories(column) and column["categories_types"] == ["string"]
+    return "text" if only_texts else str(column["type"])
+
+
 def _data(schema: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """What the script needs of the schema, as JSON that no parser of HTML finds markup in."""
     columns = schema["columns"]
@@ -188,7 +198,7 @@ def _data(schema: Mapping[str, Any], row: Mapping[str, Any]) -> str:
         "columns": [
             {
                 "name": column["name"],
-                "kind": column["type"],
+                "kind": _kind(column),
                 "nullable": bool(column.get("nullable")),
                 **({"zoned": True} if is_zoned(column) else {}),
                 **({"example": row[column["name"]]} if column["type"] == "string" and row.get(column["name"]) is not None else {}),

@@ -209,6 +209,26 @@ def test_the_example_of_the_documentation_predicts(plain: Laid, guarded: Laid) -
     assert "@example.org" not in json.dumps(other)
 
 
+def test_categories_of_guarded_columns_are_shown_to_nobody(tmp_path: Path) -> None:
+    """Of a guarded column /schema, /docs.json, the page and a refusal must say that it takes categories, and name none of them."""
+    frame = people()
+    laid = lay(tmp_path, fitted(frame), frame, manifest={"private": ["sex"]})
+    served = serve(laid)
+
+    async def talk(client: Client) -> list[Response]:
+        asked = [await client.get(path) for path in ("/schema", "/docs.json", "/", "/v2/models/toy")]
+        return [*asked, await client.post("/predict", {**rows_of(1)[0], "sex": "other"})]
+
+    schema, document, shown, protocol, refused = served.run(talk)
+
+    assert not [answer.body for answer in (schema, document, shown, protocol, refused) if b"male" in answer.body]
+    (column,) = [column for column in schema.json()["columns"] if column["name"] == "sex"]
+    assert (column["type"], column["categories"], column["categories_types"]) == ("category", None, ["string"])
+    assert document.json()["components"]["schemas"]["Row"]["properties"]["sex"]["type"] == ["string"]
+    assert "one of its categories" in refused.json()["error"]["message"]
+    assert "male" not in json.dumps(served.spool.events)
+
+
 def test_a_column_called_rows(tmp_path: Path) -> None:
     """A model with a column named like an envelope must be documented, and asked by the host tool, with envelopes alone."""
     frame = people().assign(rows=1.0)

@@ -214,6 +214,26 @@ def test_guarded_values_are_not_on_the_page() -> None:
         assert secret not in html
 
 
+def test_categories_of_a_guarded_column_are_asked_for_and_not_shown() -> None:
+    """A private column of categories must have a field that says so, empty, and none of the categories on the page; others are shown."""
+    columns = [
+        column("plan", "category", categories=["hidden one", "hidden two"]),
+        column("level", "category", categories=[4711, 4712], nullable=True),
+        column("sex", "category", categories=["female", "male"]),
+    ]
+    served = package(columns, {"plan": "hidden two", "level": 4712, "sex": "male"}, private=["plan"], hashed=["level"])
+
+    html = page.render(served).decode()
+    tree = read(served)
+
+    assert not [secret for secret in ("hidden one", "hidden two", "4711", "4712") if secret in html]
+    fields = [found for found in tree.attributes("input") if found["id"] != "key"]
+    assert [(found["id"], found["value"], "required" in found) for found in fields] == [("c0", "", True), ("c1", "", False)]
+    assert "category, which ones it knows is not shown" in tree.texts("small")
+    assert [each["kind"] for each in data_of(tree)["columns"]] == ["text", "category", "category"]
+    assert len(tree.attributes("select")) == 1
+
+
 def test_without_reference_data_the_form_is_made_up() -> None:
     """A model without an example row has a form with values that its columns take, and the page says that they are made up."""
     tree = read(package(ALL_KINDS))

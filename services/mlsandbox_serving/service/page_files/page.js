@@ -37,6 +37,7 @@ function start(key) {
     }
     const text = input.value.trim();
     if (text === "") return "null";
+    if (kind === "text") return quoted(input.value);
     if (kind === "datetime") return quoted(zoned && input.type !== "text" ? `${text}Z` : text);
     if (NUMBER.test(text)) return text;
     return text !== "" && Number.isFinite(Number(text)) ? String(Number(text)) : quoted(text);
