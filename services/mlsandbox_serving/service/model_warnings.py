@@ -1,8 +1,7 @@
 """What Python itself writes of a model's code to the process's output, which is kept as a log: without texts that may repeat values.
 
 Warnings, exceptions that end a thread, and those that nobody can catch (of `__del__`, of callbacks in C) are written to standard error
-by hooks that anybody may replace: https://docs.python.org/3/library/warnings.html#warnings.showwarning,
-https://docs.python.org/3/library/threading.html#threading.excepthook and https://docs.python.org/3/library/sys.html#sys.unraisablehook.
+by hooks that anybody may replace: `warnings.showwarning`, `threading.excepthook` and `sys.unraisablehook` of Python's library.
 """
 
 from __future__ import annotations

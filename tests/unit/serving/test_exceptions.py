@@ -71,7 +71,7 @@ class Odd(Exception):
         return Text("odd")
 
     @property
-    def __cause__(self) -> NoReturn:  # type: ignore[override]
+    def __cause__(self) -> NoReturn:  # type: ignore[override]  # to be as hostile as can be
         raise SystemExit
 
     @property
