@@ -151,8 +151,11 @@ def read_reply(connection: socket.socket) -> Reply:
         assert part, received
         received += part
     length = int(_headers(received)["content-length"])
-    while len(received.partition(b"\r\n\r\n")[2]) < length:
-        received += connection.recv(length)
+    end = len(received) + length
+    while len(received) < end:
+        part = connection.recv(end - len(received))
+        assert part, received
+        received += part
     (reply,) = replies(received)
     return reply
 
