@@ -17,8 +17,9 @@ from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
-from mlsandbox_serving.service.runtime import Runtime, Workers
+from mlsandbox_serving.service.runtime import Runtime
 from mlsandbox_serving.service.settings import Settings
+from mlsandbox_serving.service.surroundings import Workers
 from support.asgi import Client, Response
 from support.served import Laid, people
 

@@ -23,6 +23,7 @@ from mlsandbox_serving.record import Privacy, described, stack_trace
 from mlsandbox_serving.schema import Columns, Schema, SchemaMismatch
 from mlsandbox_serving.service.batching import FailedTogether
 from mlsandbox_serving.service.model_cost import NO_COST, Cost, measure, why_alone
+from mlsandbox_serving.service.model_warnings import quiet_warnings
 from mlsandbox_serving.service.package import DigestMismatch, Package
 from mlsandbox_serving.service.readiness import NotServable, State
 from mlsandbox_serving.service.refusal import RequestRefused
@@ -144,6 +145,8 @@ def prepare(package: Package, model_folder: Path, privacy: Privacy) -> Served:
     Raises:
         NotServable: with what /readyz says; nothing of the model was loaded when a digest differs.
     """
+    if not privacy.texts:
+        quiet_warnings()  # they may quote values, and the model's code is about to be imported
     try:
         package.verify(model_folder)
     except DigestMismatch as mismatch:
