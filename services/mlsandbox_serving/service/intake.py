@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mlsandbox_serving.contract import ErrorCode
 from mlsandbox_serving.service.admission import Admission
+from mlsandbox_serving.service.codecs.media_types import refuse_compressed
 from mlsandbox_serving.service.deadlines import Deadlines
 from mlsandbox_serving.service.exchange import DRAINED, Request, read_body
 from mlsandbox_serving.service.refusal import RequestRefused
@@ -35,7 +36,7 @@ class Intake:
         Raises:
             RequestRefused: 415, it is compressed; 503, there are too many.
         """
-        refuse_compressed(request)
+        refuse_compressed(request.headers)
         request.received = size
         self._hold(request, size)
         self._enter(request)
@@ -47,7 +48,7 @@ class Intake:
             RequestRefused: 408, 413, 415, 503.
             ClientGone: the connection was closed first.
         """
-        refuse_compressed(request)
+        refuse_compressed(request.headers)
         settings = self._settings
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
@@ -116,18 +117,6 @@ class Intake:
             self._admission.leave()
         self._admission.drop(request.held)
         request.held = 0
-
-
-def refuse_compressed(request: Request) -> None:
-    """Raise for a body that is compressed.
-
-    Raises:
-        RequestRefused: 415.
-    """
-    encoding = request.headers.get("content-encoding")
-    if encoding is not None and encoding.strip().lower() != "identity":
-        headers = {"accept-encoding": "identity"}
-        raise RequestRefused(415, ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed", headers=headers)
 
 
 class _Late:
