@@ -213,6 +213,17 @@ def test_what_cannot_be_read_behind_a_request() -> None:
     assert (statuses(connection), stub.bodies, connection.wire.ended) == ([b"200"], [b"{}"], "closed")
 
 
+def test_a_body_that_cannot_be_read_behind_a_request() -> None:
+    """Behind a request one whose body is no HTTP must end the connection, after the answer, and never be started."""
+    connection, stub = begun()
+    connection.receive(post() + b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    assert connection.wire.ended == ""
+    stub.answer()
+
+    assert (statuses(connection), connection.loop.tasks, connection.wire.ended) == ([b"200"], 0, "closed")
+    assert b"\r\nconnection: close\r\n" in connection.wire.written
+
+
 def test_a_client_that_is_gone_before_its_body() -> None:
     """A client that is gone before its body was there must be counted as that, once, and never be answered."""
     connection, stub = begun()
