@@ -1,6 +1,6 @@
 """The ASGI application of a model service.
 
-It stands where BentoML's application stood, and answers every HTTP request itself: only the lifespan goes through to BentoML's.
+It stands where BentoML's application would stand, and answers every HTTP request itself; BentoML's is not even built.
 BentoML's own routes (its /predict, its pickle bodies, its /schema.json, its metrics) are not reachable behind it, and so none of
 them can answer past the schema check or without an event.
 """
@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from mlsandbox_serving.contract import ErrorCode, Header, Route
 from mlsandbox_serving.hosts import is_named_here
@@ -61,7 +61,7 @@ class App:
     """Answers HTTP for one worker.
 
     Args:
-        inner: BentoML's application; it gets the lifespan, nothing else.
+        inner: BentoML's application, where there is one; it gets the lifespan, nothing else.
         runtime: the model.
         render_metrics: the text of /metrics.
         access: who may ask.
@@ -302,7 +302,10 @@ class App:
                 self._runtime.stop()
             return message
 
-        await (self._inner or _no_lifespan)(scope, watched, send)
+        if self._inner is None:
+            await no_lifespan(watched, send)
+        else:
+            await self._inner(scope, watched, send)
 
     def _announce_stop(self) -> None:
         """Let /readyz say STOPPING from SIGTERM on; the server's own handler, which lets requests finish, still runs."""
@@ -325,7 +328,8 @@ def _formats(request: Request) -> tuple[str, Encode]:
     return media_type(headers.get("content-type", "")), encoder_for(headers.get("accept"))
 
 
-async def _no_lifespan(_scope: Any, receive: Receive, send: Send) -> None:
+async def no_lifespan(receive: Receive, send: Send) -> None:
+    """The lifespan of an application that has nothing to begin or end (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

@@ -25,7 +25,7 @@ MANIFEST: Final[dict[str, Any]] = json.loads((ROOT / PackageFile.MANIFEST).read_
 MODEL: Final = bentoml.models.BentoModel(MANIFEST["model_tag"])
 
 
-def _make_app(inner: AsgiApp) -> AsgiApp:
+def _make_app(inner: AsgiApp | None) -> AsgiApp:
     # Imported in the worker alone: the arbiter neither needs it nor waits for it.
     try:
         from mlsandbox_serving.service.worker import make_app  # noqa: PLC0415 - only the worker needs it

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlsandbox_serving.service.app import no_lifespan
 from mlsandbox_serving.service.exchange import AsgiApp, Message, Receive, Send, json_answer, send_answer
 from mlsandbox_serving.service.hook import put_in_front
 from support.asgi import Client, Response
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what
 class Front:
     """Answers /ours itself."""
 
-    def __init__(self, inner: AsgiApp) -> None:
+    def __init__(self, inner: AsgiApp | None) -> None:
         self.inner = inner
         self.seen: list[str] = []
 
@@ -26,8 +27,12 @@ class Front:
         self.seen.append(scope["type"])
         if scope.get("path") == "/ours":
             await send_answer(send, json_answer(200, "ours"), [])
-        else:
+        elif self.inner is not None:
             await self.inner(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await no_lifespan(receive, send)
+        else:
+            await send_answer(send, json_answer(404, "nobody's"), [])
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def ask(app: Any) -> tuple[Response, Response]:
 
 
 def test_to_asgi_gives_our_application(service: Any) -> None:
-    """The service stays what bentoml.service made, and what its worker serves is our application around BentoML's."""
+    """The service stays what bentoml.service made, and what its worker serves is our application alone."""
     hooked = put_in_front(service, Front)
     app = hooked.to_asgi(is_main=True)
 
@@ -58,8 +63,9 @@ def test_to_asgi_gives_our_application(service: Any) -> None:
 
     assert hooked is service
     assert isinstance(app, Front)
-    assert (ours.status, ours.json(), theirs.status) == (200, "ours", 200)
+    assert (ours.status, ours.json(), theirs.status) == (200, "ours", 404)
     assert "lifespan" in app.seen
+    assert app.inner is None
 
 
 def test_without_the_hook_the_application_is_a_middleware(service: Any) -> None:
@@ -72,7 +78,7 @@ def test_without_the_hook_the_application_is_a_middleware(service: Any) -> None:
 
     fronts: list[Front] = []
 
-    def make(inner: AsgiApp) -> AsgiApp:
+    def make(inner: AsgiApp | None) -> AsgiApp:
         fronts.append(Front(inner))
         return fronts[-1]
 
