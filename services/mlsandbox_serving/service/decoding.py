@@ -8,6 +8,7 @@ from mlsandbox_serving.contract import ENVELOPES
 from mlsandbox_serving.schema import Columns, Schema
 from mlsandbox_serving.schema.faults import Faults
 from mlsandbox_serving.service.codecs.refusals import refuse_form
+from mlsandbox_serving.service.flat_json import LARGE, flat_reader
 from mlsandbox_serving.service.json_body import has_names, parse, parse_names, refuse_crowded
 from mlsandbox_serving.service.refusal import refuse_many
 from mlsandbox_serving.service.typed_json import TypedJson
@@ -30,6 +31,7 @@ class JsonDecoder:
         self._max_rows = max_rows
         # Twice what is right: lists in place of values are told by row and column.
         self._most = 2 * max_rows + len(schema.names) + _SPARE
+        self._flat = flat_reader(schema)
         self._typed = TypedJson(schema)
 
     def __call__(self, body: bytes) -> Columns:
@@ -39,8 +41,10 @@ class JsonDecoder:
             RequestRefused: 400 for what is not JSON, 413 for too many rows.
             SchemaMismatch: it is JSON, but not what the model takes.
         """
-        refuse_crowded(body, self._most, self._max_rows)
-        columns = self._typed(body)
+        columns = self._flat(body) if self._flat is not None and len(body) > LARGE else None
+        if columns is None:
+            refuse_crowded(body, self._most, self._max_rows)
+            columns = self._typed(body)
         if columns is None:
             return decode(body, self._schema, max_rows=self._max_rows)
         refuse_many(columns.rows, self._max_rows)
