@@ -331,7 +331,7 @@ def _formats(request: Request) -> tuple[str, Encode]:
 
 
 async def no_lifespan(receive: Receive, send: Send) -> None:
-    """The lifespan of an application that has nothing to begin or end (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
+    """The lifespan of an application that has nothing to begin or end."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})
