@@ -34,9 +34,11 @@ class Intake:
         """Count a request whose body is there, in one piece, until `release`.
 
         Raises:
-            RequestRefused: 415, it is compressed; 503, there are too many.
+            RequestRefused: 413, it is too large; 415, it is compressed; 503, there are too many.
         """
         refuse_compressed(request.headers)
+        if size > self._settings.max_body:
+            raise _too_large(self._settings.max_body)
         request.received = size
         self._hold(request, size)
         self._enter(request)
@@ -68,14 +70,7 @@ class Intake:
             self._deadlines.discard(late)
         request.whole = True
         if body is None:
-            # The rest of the body is not read: the connection cannot be used again.
-            raise RequestRefused(
-                413,
-                ErrorCode.BODY_TOO_LARGE,
-                f"the body is larger than {settings.max_body} bytes: send fewer rows at once",
-                details={"limit": settings.max_body},
-                headers={"connection": "close"},
-            )
+            raise _too_large(settings.max_body)
         request.received = len(body)
         self._enter(request)
         return body
@@ -117,6 +112,13 @@ class Intake:
             self._admission.leave()
         self._admission.drop(request.held)
         request.held = 0
+
+
+def _too_large(limit: int) -> RequestRefused:
+    # Of a body that was not read to its end the rest would be taken for the next request.
+    headers = {"connection": "close"}
+    message = f"the body is larger than {limit} bytes: send fewer rows at once"
+    return RequestRefused(413, ErrorCode.BODY_TOO_LARGE, message, details={"limit": limit}, headers=headers)
 
 
 class _Late:

@@ -17,6 +17,10 @@ from mlsandbox_serving.record import Facts
 from mlsandbox_serving.service.answers import NO_HEADERS, Answers
 from mlsandbox_serving.service.batching import Outcome, Question
 from mlsandbox_serving.service.codecs import encoder_for
+from mlsandbox_serving.service.exchange import Request
+from mlsandbox_serving.service.intake import Intake
+from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.settings import Settings
 from support.asgi import Client, Response
 from support.served import Laid, fitted, lay, people
 from support.service import Served, metrics_of, rows_of, serve
@@ -201,3 +205,18 @@ def test_an_answer_that_cannot_be_written_is_nobody_elses(laid: Laid) -> None:
 
     assert [type(outcome).__name__ for outcome in outcomes] == ["Answer", "UnicodeEncodeError", "Answer"]
     assert len(served.spool.events) == 2
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000, None), (1_001, 413), (50_000, 413)])
+def test_a_body_in_one_piece_is_held_to_the_limit(size: int, status: int | None) -> None:
+    """A body that is there whole must be refused as too large past the limit, not as one of too many, and leave nothing counted."""
+    intake = Intake(Settings(max_body=1_000))
+    request = Request(Facts("POST", "/predict", "r"), {})
+    for _ in range(100):
+        refused = None
+        try:
+            intake.take(request, size)
+        except RequestRefused as error:
+            refused = error.failure.status
+        assert refused == status
+        intake.release(request)
