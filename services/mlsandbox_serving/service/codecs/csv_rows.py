@@ -14,7 +14,7 @@ import msgspec
 from mlsandbox_serving.contract import GAPS
 from mlsandbox_serving.schema import Column, Columns, Schema
 from mlsandbox_serving.schema.faults import Faults
-from mlsandbox_serving.service.codecs.csv_bounds import refuse_endless
+from mlsandbox_serving.service.codecs.csv_bounds import FIRST_LINE, MARK, refuse_endless, separator_hint
 from mlsandbox_serving.service.codecs.csv_numbers import NumberTable
 from mlsandbox_serving.service.codecs.refusals import refuse_form
 from mlsandbox_serving.service.refusal import refuse_many, unreadable
@@ -40,6 +40,7 @@ class CsvDecoder:
         self._max_rows = max_rows
         self._numbers = NumberTable(schema)
         self._convert = {column.name: _converter(column) for column in schema.columns}
+        self._longest_head = len(MARK) + sum(2 * len(name.encode()) + len('"",') for name in schema.names)
 
     def __call__(self, body: bytes) -> Columns:
         """Read and check one body.
@@ -51,8 +52,15 @@ class CsvDecoder:
         numbers = self._numbers(body, self._max_rows)
         if numbers is not None:
             return numbers
+        self._refuse_one_line(body)
         refuse_endless(body, len(self._convert), self._max_rows)
         return self._read(body)
+
+    def _refuse_one_line(self, body: bytes) -> None:
+        """Where line ends were taken out the rows are part of the first line: they are not told as names."""
+        if b"\n" not in body and b"\r" not in body and len(body) > self._longest_head:
+            expected = f"{FIRST_LINE}, and rows in lines of their own (curl takes line ends out with -d, not with --data-binary @file)"
+            refuse_form("a single line", expected)
 
     def _read(self, body: bytes) -> Columns:
         lines = _lines(body)
@@ -60,7 +68,7 @@ class CsvDecoder:
         if not names:
             raise unreadable("the body is empty; it must be CSV whose first line names the columns")
         if self._convert.keys().isdisjoint(names):  # values, most likely: they are not told as names
-            refuse_form(",".join(names), "a first line that names the columns")
+            refuse_form(",".join(names), f"{FIRST_LINE}{separator_hint(body)}")
         _refuse_duplicates(names)
         if len(names) > len(self._convert):
             self._schema.check_columns({name: [] for name in names})
@@ -85,7 +93,8 @@ def _lines(body: bytes) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as error:
-        raise unreadable(f"the body cannot be read as CSV: line {reader.line_num}: {error}") from None
+        hint = separator_hint(body) if reader.line_num <= 1 else ""
+        raise unreadable(f"the body cannot be read as CSV: line {reader.line_num}: {error}{hint}") from None
 
 
 def _refuse_duplicates(names: list[str]) -> None:

@@ -177,12 +177,44 @@ def test_commas_and_line_ends_in_quotes_are_no_fields(mark: str, text: str) -> N
     assert MIXED(body.encode()).by_name == {"a": [1.0] * 10, "b": [text.replace('""', '"')] * 10}
 
 
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b"a;b\n1;x\n", "look like semicolons"),
+        (b'\xef\xbb\xbf"a";"b"\r\n"1,5";"x"\r\n', "look like semicolons"),
+        (b"a\tb\n1\tx,y\n", "look like tabs"),
+        (b"sep=,\na,b\n1,x\n", "without a line sep="),
+        (b"SEP=;\na;b\n1;x\n", "without a line sep="),
+        (b"a,b1,x2,y" * 10, "--data-binary @file"),
+        (b"a,b" + b"1,x" * 5_000, "--data-binary @file"),
+    ],
+)
+def test_other_tables_are_told_what_csv_is(body: bytes, hint: str) -> None:
+    """Other separators, a line of spreadsheets and line ends that curl took out must be told as what they are."""
+    with pytest.raises((RequestRefused, SchemaMismatch), match=hint):
+        MIXED(body)
+
+
+def test_a_header_without_rows_is_told_by_its_names() -> None:
+    """A single line that may be the names alone must not be called rows without line ends."""
+    with pytest.raises(SchemaMismatch, match="at least one row"):
+        MIXED(b'"a","b"')
+
+
+def test_rows_without_line_ends_are_no_names() -> None:
+    """Values that stand in the first line because line ends are gone must not be repeated."""
+    with pytest.raises(SchemaMismatch) as caught:
+        MIXED(b"a,b1,secret2,secret3,secret")
+
+    assert "secret" not in str(caught.value.to_json()) + str(caught.value)
+
+
 def test_too_many_names_are_told() -> None:
     """A first line with one name too many must be told with that name, however many rows follow; with thousands, without them."""
     with pytest.raises(SchemaMismatch, match="unknown column"):
         MIXED(b"a,b,c\n" + b"1,x,2\n" * 5_000)
     with pytest.raises(SchemaMismatch, match="more than 1002 fields"):
-        MIXED(b"a,b" + b"," * 5_000)
+        MIXED(b"a,b" + b"," * 5_000 + b"\n")
 
 
 def test_a_blank_line_of_a_single_column_is_a_row() -> None:
