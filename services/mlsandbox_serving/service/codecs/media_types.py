@@ -21,6 +21,8 @@ MEDIA_TYPES: Final = (JSON, CSV, ARROW, NPY)
 """All that is read, the usual one first."""
 
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_FORM: Final = "multipart/form-data"
+_TABLE: Final = re.compile("csv|tab-separated|tsv|ms-excel")
 _LONGEST: Final = 256
 _PARAMETER: Final = re.compile(r';[ \t]*(?P<name>[^\s;=",]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^\s;",]*))', re.DOTALL)
 
@@ -68,13 +70,20 @@ def _media_type(content_type: str, taken: tuple[str, ...]) -> str:
     name = JSON if sent.endswith("+json") else sent
     if name not in taken:
         why = "a pickle is never read: " if "pickle" in sent else ""
-        _refuse(f"{why}the body must be {_one_of(taken)} (curl: -H 'content-type: {taken[0]}')", taken)
+        _refuse(f"{why}the body must be {_one_of(taken)} (curl: {_for_curl(sent, taken)})", taken)
     said = parameters(content_type)
     if name in {JSON, CSV} and said.get("charset", "utf-8") not in _UTF8:
         _refuse("the body must be UTF-8: send it without a charset, or with charset=utf-8", taken)
     if name == CSV and said.get("header", "present") != "present":
         _refuse("the first line of a CSV body must name its columns: header=absent is not taken", taken)
     return name
+
+
+def _for_curl(sent: str, taken: tuple[str, ...]) -> str:
+    kind = CSV if CSV in taken and (sent == _FORM or _TABLE.search(sent)) else taken[0]
+    if kind == CSV or sent == _FORM:
+        return f"-H 'content-type: {kind}' --data-binary @file{', not -F' if sent == _FORM else ''}"
+    return f"-H 'content-type: {kind}'"
 
 
 def _one_of(names: tuple[str, ...]) -> str:

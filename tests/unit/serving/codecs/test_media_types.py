@@ -55,6 +55,24 @@ def test_types_that_are_not(content_type: str, reason: str) -> None:
     assert caught.value.headers == {"accept": ", ".join(MEDIA_TYPES)}
 
 
+@pytest.mark.parametrize(
+    ("content_type", "hint"),
+    [
+        ("multipart/form-data; boundary=x", "-H 'content-type: text/csv' --data-binary @file, not -F"),
+        ("application/csv", "-H 'content-type: text/csv' --data-binary @file"),
+        ("text/tab-separated-values", "-H 'content-type: text/csv' --data-binary @file"),
+        ("application/vnd.ms-excel", "-H 'content-type: text/csv' --data-binary @file"),
+        ("application/x-www-form-urlencoded", "-H 'content-type: application/json'"),
+    ],
+)
+def test_the_hint_is_of_what_was_sent(content_type: str, hint: str) -> None:
+    """A table must be told how CSV is sent, a form how a file is, and everything else how JSON is."""
+    with pytest.raises(RequestRefused) as caught:
+        media_type(content_type)
+
+    assert caught.value.message.endswith(f"(curl: {hint})")
+
+
 def test_a_route_may_take_fewer() -> None:
     """A route that takes JSON alone must say so."""
     with pytest.raises(RequestRefused, match="the body must be application/json \\(curl") as caught:
