@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +17,14 @@ _COUNTED: Final = 10_000
 """So many values are still looked at, only to count faults, when no more faults are told."""
 _LONGEST_GUESSED: Final = 256
 """A longer name is no slip of the pen."""
+_LONGEST_COMPARED: Final = 64
+_MOST_COMPARED: Final = 50
+_COMPARED: Final = 3
+"""So many names of a request are compared letter by letter: 0.1 ms each, up to 15 ms where 50 long names differ in their ends alone."""
+_ALIKE: Final = 0.7
+_UNKNOWN: Final = "unknown column"
+_INDEX: Final = re.compile(r"|Unnamed: 0|__index_level_\d{1,3}__")
+"""How pandas calls an index without a name in CSV, when it reads that CSV, and in Arrow."""
 
 
 def check_rows(schema: Definition, rows: Sequence[Any]) -> Columns:
@@ -129,17 +139,29 @@ def _compare_names(schema: Definition, names: frozenset[str], sent: Mapping[str,
         if faults.is_full():
             break
         if name not in names:
-            expected = f"one of the model's {len(names)} columns{_nearest(name, schema.names)}"
-            faults.add(row=row, column=name, value=None, expected=expected, problem="unknown column")
+            expected = f"one of the model's {len(names)} columns{_hint(schema, name, sent, faults)}"
+            faults.add(row=row, column=name, value=None, expected=expected, problem=_UNKNOWN)
             unknown -= 1
     faults.count(missing + unknown)
 
 
-def _nearest(name: str, names: tuple[str, ...]) -> str:
+def _hint(schema: Definition, name: str, sent: Mapping[str, Any], faults: Faults) -> str:
     if len(name) > _LONGEST_GUESSED:
         return ""
-    known = _folded(names).get(_fold(name))
+    known = _folded(schema.names).get(_fold(name))
+    if known is None and _INDEX.fullmatch(name):
+        return " (this looks like the index of a DataFrame: write it with index=False, Arrow with preserve_index=False)"
+    if known is None and sum(fault.problem == _UNKNOWN for fault in faults.kept) < _COMPARED:
+        known = _alike(name, schema.names, sent)
     return "" if known is None else f" ({known!r}?)"
+
+
+def _alike(name: str, names: tuple[str, ...], sent: Mapping[str, Any]) -> str | None:
+    """The one of the missing columns that is most like a name."""
+    if len(name) > _LONGEST_COMPARED or len(names) > _MOST_COMPARED:
+        return None
+    missing = [known for known in names if known not in sent and len(known) <= _LONGEST_COMPARED]
+    return next(iter(difflib.get_close_matches(name, missing, n=1, cutoff=_ALIKE)), None)
 
 
 @functools.lru_cache(maxsize=16)
