@@ -69,6 +69,7 @@ def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
         if taken:
             refuse_form(content, f'{{"rows": [{{…}}, …]}} or {{"columns": {{…}}}}, since the model has a column named {taken[0]!r}')
         _refuse_duplicates(body, [content], 0)
+        _refuse_other_forms(content, schema)
         return schema.check_rows([content])
     inner = content[envelope]
     if envelope == "columns":
@@ -82,6 +83,13 @@ def decode(body: bytes, schema: Schema, *, max_rows: int) -> Columns:
     refuse_many(len(inner), max_rows)
     _refuse_duplicates(body, inner, 1)
     return schema.check_rows(inner)
+
+
+def _refuse_other_forms(content: dict[str, Any], schema: Schema) -> None:
+    """What other services and `DataFrame.to_json` call rows is no row of which each column is missing or wrong."""
+    nested = [isinstance(value, list | dict) for value in content.values()]
+    if any(nested) and (all(nested) or content.keys().isdisjoint(schema.names)):
+        refuse_form(content, f'{_FORMS} (from pandas: {{"columns": df.to_dict("list")}})')
 
 
 def _refuse_duplicates(body: bytes, objects: list[Any], outer: int) -> None:

@@ -15,6 +15,9 @@ from mlsandbox_serving.service.refusal import RequestRefused, unreadable
 _KEY_END: Final = re.compile(rb'"\s*:')
 _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{\]}]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Of UTF-8 and of both orders of UTF-16; RFC 8259, section 8.1, allows to refuse them."""
+_BEGIN: Final = re.compile(rb'\s*+(?:[\[{"\-0-9]|true\b|false\b|null\b)')
 _DEEPEST: Final = 1_000
 _TOO_DEEP: Final = "the body cannot be read as JSON: it is nested too deeply"
 
@@ -34,10 +37,13 @@ def parse(body: bytes, forms: str) -> Any:
     try:
         return msgspec.json.decode(body)
     except UnicodeDecodeError as error:
+        _refuse_marked(body)
         raise unreadable(f"the body is not UTF-8 (byte {error.start})") from None
     except (msgspec.DecodeError, ValueError) as error:
-        hint = "; JSON has no NaN or Infinity: send null where the model knows missing values" if _has_nan(body) else ""
-        raise unreadable(f"the body cannot be read as JSON: {error}{hint}") from None
+        _refuse_marked(body)
+        # The reader's words for it name a place in the typed form that it had in mind.
+        reason = "a number is out of the range of float64" if "out of range" in str(error) else f"{error}{_hint(body)}"
+        raise unreadable(f"the body cannot be read as JSON: {reason}") from None
     except RecursionError:
         raise unreadable(_TOO_DEEP) from None
 
@@ -103,6 +109,21 @@ def parse_names(body: bytes) -> Any:
         raise unreadable(f"the body cannot be read as JSON: {reason}") from None
     except RecursionError:
         raise unreadable(_TOO_DEEP) from None
+
+
+def _refuse_marked(body: bytes) -> None:
+    if body.startswith(_MARKS):
+        raise unreadable("the body starts with a byte order mark: send UTF-8 without it")
+    if b"\0" in body[:2]:
+        raise unreadable("the body looks like UTF-16 or UTF-32: send UTF-8")
+
+
+def _hint(body: bytes) -> str:
+    if _has_nan(body):
+        return "; JSON has no NaN or Infinity: send null where the model knows missing values"
+    if _BEGIN.match(body) is None:
+        return "; it does not begin like JSON: does its content type say what it is (text/csv for CSV)?"
+    return ""
 
 
 def _has_nan(body: bytes) -> bool:

@@ -124,6 +124,52 @@ def test_brackets_in_texts_are_no_lists() -> None:
     assert JsonDecoder(schema, max_rows=10)(json.dumps({"t": text}).encode()).by_name == {"t": [text]}
 
 
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b'\xef\xbb\xbf{"a":1,"b":2}', "starts with a byte order mark: send UTF-8 without it"),
+        ('{"a":1,"b":2}'.encode("utf-16"), "starts with a byte order mark"),
+        ('{"a":1,"b":2}'.encode("utf-16-le"), "looks like UTF-16"),
+        ('{"a":1,"b":2}'.encode("utf-16-be"), "looks like UTF-16"),
+        (b"a,b\n1,2\n", "text/csv for CSV"),
+        (b"true_age,b\n1,2\n", "text/csv for CSV"),
+        (b'{"a":1e400,"b":2}', "JSON: a number is out of the range of float64'"),
+        (b'{"rows":[{"a":-1e400,"b":2}]}', "JSON: a number is out of the range of float64'"),
+    ],
+)
+def test_what_is_not_json_is_called_what_it_is(body: bytes, hint: str) -> None:
+    """Marks, other encodings, CSV and numbers that no float holds must be told in words of the sender."""
+    with pytest.raises(RequestRefused, match=hint) as caught:
+        read(body)
+
+    assert "$" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"instances": [{"a": 1, "b": 2}]},
+        {"signature_name": "serving_default", "instances": [[1, 2]]},
+        {"inputs": {"a": [1], "b": [2]}},
+        {"data": [[1, 2]]},
+        {"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2]]}},
+        {"columns": ["a", "b"], "index": [0], "data": [[1, 2]]},
+        {"schema": {"fields": []}, "data": [{"index": 0, "a": 1, "b": 2}]},
+        {"a": {"0": 1}, "b": {"0": 2}},
+        {"0": {"a": 1, "b": 2}},
+        {"a": [1], "b": [2]},
+    ],
+)
+def test_forms_of_others_are_one_fault(content: Any) -> None:
+    """What other services take, and a DataFrame writes, must be one fault that tells the forms, repeating nothing."""
+    with pytest.raises(SchemaMismatch) as caught:
+        read(content)
+
+    (fault,) = caught.value.faults
+    assert (fault.problem, fault.value) == ("wrong form", f"an object of {len(content)}")
+    assert '{"columns": df.to_dict("list")}' in fault.expected
+
+
 def test_nan_tokens_are_explained() -> None:
     """A client that sends NaN is told to send null."""
     with pytest.raises(RequestRefused, match="send null"):
