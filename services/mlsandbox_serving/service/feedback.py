@@ -7,7 +7,7 @@ Imports neither numpy nor the model's schema: labels are taken while a model is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from mlsandbox_serving.contract import ErrorCode
@@ -21,6 +21,8 @@ MAX_FAULTS: Final = 20
 LONGEST_LABEL: Final = 1024
 FORMS: Final = 'a label {"request_id": "…", "row": 0, "label": …}, a list of them, or {"labels": [{…}, …]}'
 _IN_MESSAGE: Final = 3
+_NO_OTHERS: Final = "no other fields than request_id, row and label"
+_LONGEST_NAME: Final = 40
 _SPARE: Final = 1_000
 _ENVELOPE: Final = "labels"
 _FIELDS: Final = ("request_id", "row", "label")
@@ -30,7 +32,7 @@ _KINDS: Final = {dict: "an object", list: "a list", str: "a text", bool: "true o
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one item; no value of it is repeated.
+    """What is wrong with one item; no value of it is repeated, and the name of a field to its client alone.
 
     Args:
         item: place in the request, from 0.
@@ -63,14 +65,19 @@ def decode_feedback(body: bytes, *, max_items: int) -> list[Label]:
     names = sum(len(item) for item in items if isinstance(item, dict)) + _is_envelope(content)
     faults += [] if has_names(body, names) else _repeated(parse_names(body))
     if faults:
-        more = f"; and {len(faults) - _IN_MESSAGE} more" if len(faults) > _IN_MESSAGE else ""
         raise RequestRefused(
             422,
             ErrorCode.FEEDBACK_INVALID,
-            "; ".join(map(str, faults[:_IN_MESSAGE])) + more,
+            _message(faults),
+            logged=_message([replace(fault, got="others") if fault.expected == _NO_OTHERS else fault for fault in faults]),
             details={"faults": [asdict(fault) for fault in faults[:MAX_FAULTS]], "total": len(faults)},
         )
     return [Label(item["request_id"], int(item.get("row", 0)), item["label"]) for item in items]
+
+
+def _message(faults: list[Fault]) -> str:
+    more = len(faults) - _IN_MESSAGE
+    return "; ".join(map(str, faults[:_IN_MESSAGE])) + (f"; and {more} more" if more > 0 else "")
 
 
 def _items(content: Any) -> list[Any]:
@@ -99,12 +106,13 @@ def _faults(place: int, item: Any) -> Iterator[Fault]:
         yield Fault(place, None, "an object with request_id, row and label", _kind(item))
         return
     if len(item.keys() - set(_FIELDS)) > 0:
-        yield Fault(place, None, "no other fields than request_id, row and label", "others")
+        other = next(name for name in item if name not in _FIELDS)
+        yield Fault(place, None, _NO_OTHERS, repr(other if len(other) <= _LONGEST_NAME else f"{other[:_LONGEST_NAME]}…"))
     request_id, row, label = (item.get(name) for name in _FIELDS)
     if not (isinstance(request_id, str) and is_request_id(request_id)):
         yield Fault(place, "request_id", "the request_id of an answer: 1 to 128 printable ASCII characters", _kind(request_id))
     if "row" in item and not _is_place(row):
-        yield Fault(place, "row", "the row's place in its request, from 0", _kind(row))
+        yield Fault(place, "row", "the row's place in its request, from 0", _kind_of_place(row))
     if not _is_label(label):
         expected = f"a class or a number: a text of at most {LONGEST_LABEL} characters, a number, true or false"
         yield Fault(place, "label", expected, _kind(label))
@@ -119,6 +127,11 @@ def _is_label(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= LONGEST_LABEL
     return isinstance(value, bool | float) or (isinstance(value, int) and value in _INT64)
+
+
+def _kind_of_place(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "a negative number" if number and value < 0 else _kind(value)
 
 
 def _kind(value: Any) -> str:

@@ -166,10 +166,23 @@ def test_every_depth_is_refused(form: bytes) -> None:
 
 def test_messages_repeat_no_value() -> None:
     """A refused label may be private: neither answer nor log may repeat it."""
-    refused = refusal(b'[{"request_id": "a", "label": ["secret"]}, {"request_id": "s\\u00e9cret", "label": 1, "secret": 1}]')
+    refused = refusal(b'[{"request_id": "a", "label": ["secret"]}, {"request_id": "s\\u00e9cret", "label": 1}]')
 
     assert "cret" not in refused.failure.message
     assert "cret" not in str(refused.details)
+
+
+def test_another_field_is_named_to_its_client_alone() -> None:
+    """A field that is not taken must be named, shortened, in the answer, and not in the log."""
+    refused = refusal(b'{"request_id": "a", "label": 1, "%b": 1}' % (b"id" * 100))
+
+    assert refused.message == f"item 0: expected no other fields than request_id, row and label, got '{'id' * 20}…'"
+    assert refused.failure.message.endswith("got others")
+
+
+def test_a_negative_place_is_called_so() -> None:
+    """A row before the first must be told as that."""
+    assert refusal(b'{"request_id": "a", "label": 1, "row": -1}').message.endswith("from 0, got a negative number")
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
