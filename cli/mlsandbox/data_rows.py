@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -18,13 +18,19 @@ TABULAR: Final = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 """Files that need pandas."""
 
 
-def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], Iterable[str]]) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    schema: Mapping[str, Any],
+    tabular: Callable[[Path], Iterable[str]],
+    head: Callable[[Collection[str]], None] = lambda _: None,
+) -> Iterator[Row]:
     """Every row of a .csv, .jsonl, .json, .parquet or .arrow file (the first three also .gz), in order, with the schema's columns alone.
 
     Args:
         path: the file.
         schema: schema.json of the model.
-        tabular: reads what the host cannot; gives one JSON object per line.
+        tabular: reads what the host cannot; gives one JSON object per line, with all columns of the schema.
+        head: told the file's own columns, of JSON those of the first row, before any row is given; not for what `tabular` reads.
 
     Raises:
         InputUnreadable: it cannot be read, at this row.
@@ -38,13 +44,16 @@ def read_rows(path: Path, schema: Mapping[str, Any], tabular: Callable[[Path], I
             yield from map(json.loads, tabular(path))
         elif name.endswith((".jsonl", ".ndjson")):
             with open_text(path) as file:
-                yield from (_chosen(json.loads(line), columns) for line in file if line.strip())
+                yield from _chosen((json.loads(line) for line in file if line.strip()), columns, head)
         elif name.endswith(".json"):
             with open_text(path) as file:
-                yield from (_chosen(row, columns) for row in json.load(file))
+                yield from _chosen(json.load(file), columns, head)
         elif name.endswith(".csv"):
             with open_text(path) as file:
-                yield from (typed_row(row, columns) for row in csv.DictReader(file))
+                reader = csv.DictReader(file)
+                if reader.fieldnames:
+                    head(reader.fieldnames)
+                yield from (typed_row(row, columns) for row in reader)
         else:
             raise InputUnreadable(
                 f"{path.name} is of a kind that is not read", fix=f"give a .csv, .jsonl, .json, .parquet or .arrow file instead of {path}"
@@ -84,10 +93,13 @@ def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield batch
 
 
-def _chosen(row: Any, columns: Mapping[str, object]) -> Row:
-    if not isinstance(row, dict):
-        raise ValueError(f"each row must be an object, not {row!r}")  # noqa: TRY004 - a mistake in the file
-    return {name: row[name] for name in columns if name in row}
+def _chosen(rows: Iterable[Any], columns: Mapping[str, object], head: Callable[[Collection[str]], None]) -> Iterator[Row]:
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise ValueError(f"each row must be an object, not {row!r}")  # noqa: TRY004 - a mistake in the file
+        if number == 0:
+            head(row)
+        yield {name: row[name] for name in columns if name in row}
 
 
 def _same(value: object, text: str) -> bool:

@@ -141,6 +141,12 @@ class InputUnreadable(SandboxError):
     exit = Exit.USAGE
 
 
+class InputUnfit(SandboxError):
+    """Data given to a command can be read, and has no rows or not the columns that the model takes."""
+
+    code = "INPUT_UNFIT"
+
+
 class RequirementsUnreadable(SandboxError):
     """`requirements` of a model names a file that cannot be read as requirements."""
 

@@ -6,9 +6,11 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+from mlsandbox.data_columns import no_rows, refuse_unfit
 from mlsandbox.data_rows import Row, batches, read_rows
 from mlsandbox.endpoint import Answer, Endpoint
 from mlsandbox.errors import CommandFailed, InputUnreadable, NotRunning, PredictionFailed
@@ -69,10 +71,18 @@ def predict_file(package: Package, endpoint: Endpoint, path: Path, *, max_rows: 
 
     Raises:
         InputUnreadable: the file cannot be read.
+        InputUnfit: it has no rows, or lacks columns; nothing is sent.
         PredictionFailed: the rows of one request were refused; what came before it was answered. Rows are those of the file.
     """
-    rows = read_rows(path, endpoint.schema(), lambda file: tabular_rows(package, file, typed=True))
-    return predict_rows(endpoint, rows, min(BATCH_ROWS, max_rows))
+    schema = endpoint.schema()
+    wanted = tuple(column["name"] for column in schema["columns"])
+    rows = read_rows(
+        path, schema, lambda file: tabular_rows(package, file, typed=True), lambda names: refuse_unfit(path, tuple(names), wanted)
+    )
+    first = next(rows, None)
+    if first is None:
+        raise no_rows(path)
+    return predict_rows(endpoint, chain((first,), rows), min(BATCH_ROWS, max_rows))
 
 
 def predict_rows(endpoint: Endpoint, rows: Iterable[Row], size: int) -> Iterator[RowPrediction]:
