@@ -1,4 +1,4 @@
-"""API keys of a project: which there are, a new one, one less. A stack that runs takes the change within seconds."""
+"""API keys of a project: which there are, a new one, one less. A stack that runs takes the change within a second."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mlsandbox.secrets import ensure_secret, key_path
 from mlsandbox.stack.components.model import API_KEYS
 
 _UNNAMED: Final = "(no name)"
+TAKEN_SECONDS: Final = 1.1
+"""After so long each service has taken a change: it looks at the file once a second (mlsandbox_serving.service.access)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mlsandbox.errors import NotRunning
 from mlsandbox.stack.hosts import LOOPBACK, bracketed, reached_at
 from mlsandbox.state import State as ProjectState
 from mlsandbox.supervise.transition import State
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Env, Port
 
 _WORDS: Final = {State.READY: "healthy", State.UNREADY: "unhealthy", State.BACKOFF: "restarting", State.PENDING: "waiting"}
 _DONE: Final = "done"
@@ -66,6 +66,12 @@ class Sight:
             return {}
         shown = bracketed(reached_at(self.remembered.host or LOOPBACK))
         return {name: f"http://{shown}:{port}" for name, port in self._model_ports.items() if name not in self.stopped}
+
+    @property
+    def asks_for_keys(self) -> bool | None:
+        """Whether the model services that are there ask for an API key; None: there is none, or nobody knows what it was started from."""
+        recipes = [each.recipe for each in self.observed.services if each.name in self._model_ports and each.recipe]
+        return any(Env.API_KEYS_FILE in each for each in recipes) if self.observed.running and recipes else None
 
     @property
     def links(self) -> Mapping[str, str]:

@@ -59,7 +59,8 @@ def command(
             else request_of(action.example_row(package, sight.remembered.examples))
         )
         if curl:
-            line = curl_line(url, body, key_for_shell(project.state_dir, os.environ) if project.stack.asks_for_keys else None)
+            asks = project.stack.asks_for_keys if sight.asks_for_keys is None else sight.asks_for_keys
+            line = curl_line(url, body, key_for_shell(project.state_dir, os.environ) if asks else None)
             session.output.result("Curl", {"curl": line}, line)
             return
         result = action.predict(endpoint, body)

@@ -9,6 +9,7 @@ from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Observed, ObservedService
 from mlsandbox.state import State as Remembered
 from mlsandbox.supervise.transition import State
+from mlsandbox_serving.contract import Env
 
 REMEMBERED = Remembered(ports={"api": 7310, "log-store": 7319}, served={"churn": "v1"})
 
@@ -54,3 +55,16 @@ def test_whole_stacks() -> None:
 
     assert (whole.state, whole.stopped, dict(whole.endpoints)) == ("healthy", (), {"api": "http://127.0.0.1:7310"})
     assert (nothing.state, nothing.stopped, dict(nothing.endpoints)) == ("stopped", (), {})
+
+
+def test_whether_keys_are_asked_for() -> None:
+    """It must be told of what runs by what that was started from, and be unknown of a stack that does not run or tells nothing."""
+
+    def asks(*services: ObservedService, running: bool = True) -> bool | None:
+        return Sight(Path("p"), ENGINES["embedded"](Path("p")), Observed(running=running, services=services), REMEMBERED).asks_for_keys
+
+    keyed = ObservedService("api", State.READY, "digest", recipe={Env.API_KEYS_FILE: "/keys"})
+    open_ = ObservedService("api", State.READY, "digest", recipe={"command": "bentoml"})
+    other = ObservedService("log-store", State.READY, "digest", recipe={"command": "python"})
+    assert [asks(other, each) for each in (keyed, open_)] == [True, False]
+    assert [asks(), asks(other), asks(ObservedService("api", State.READY, "digest")), asks(keyed, running=False)] == [None] * 4
