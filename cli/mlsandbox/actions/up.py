@@ -72,6 +72,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
         observed = runner.observe()  # first, so that an engine that is not there ends it at once
         engines = drift_engines(project, engine)
         notes = (*_key_notes(project), *_notes(project, engine, engines, remembered))
+        if left := host_left(project, remembered):
+            report.warn(left)
         told_now = with_licence_told(engines, remembered.told) if _has_drift(project, engine) else remembered.told
         for note in notes:
             report.note(note)
@@ -119,6 +121,18 @@ def _key_notes(project: Project) -> tuple[str, ...]:
     if stack.asks_for_keys and not keys.exists():
         found.append(f"the API asks for a key: the first is made in {keys}   another one: sandbox keys add NAME")
     return tuple(found)
+
+
+def host_left(project: Project, remembered: State) -> str:
+    """That others reached the API until now and do not any more, as when `--host` is not given again; empty when it is not so."""
+    before, stack = remembered.host, project.stack
+    asked = project.origin("stack.host").source == "--host"
+    if before is None or before == stack.host or is_loopback(before) or asked:
+        return ""
+    keys = "with" if stack.asks_for_keys else "without"
+    return (
+        f'the API was at {before} with API keys, is at {stack.host} {keys} them now; to keep it, in {FILE_NAME}: [stack] host = "{before}"'
+    )
 
 
 def _has_drift(project: Project, engine: str) -> bool:
