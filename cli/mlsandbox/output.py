@@ -152,7 +152,7 @@ class Output:
         return bool(self.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def show_pieces(output: Output, kind: str, name: str, pieces: Iterable[tuple[object, str]]) -> None:
+def show_pieces(output: Output, kind: str, name: str, pieces: Iterable[tuple[object, str]], *, none: str = "") -> None:
     """A result that comes piece by piece: at once in text and jsonl, as one document in json and yaml.
 
     Args:
@@ -160,12 +160,19 @@ def show_pieces(output: Output, kind: str, name: str, pieces: Iterable[tuple[obj
         kind: the document's.
         name: of the document's list.
         pieces: each for documents and as text.
+        none: said when there was none of them; empty: nothing.
     """
+    shown = False
     if output.form in (Format.JSON, Format.YAML):
-        output.result(kind, {name: [content for content, _ in pieces]}, "")
-        return
-    for content, text in pieces:
-        output.line(json.dumps(content, ensure_ascii=False) if output.form is Format.JSONL else text)
+        contents = [content for content, _ in pieces]
+        output.result(kind, {name: contents}, "")
+        shown = bool(contents)
+    else:
+        for content, text in pieces:
+            output.line(json.dumps(content, ensure_ascii=False) if output.form is Format.JSONL else text)
+            shown = True
+    if none and not shown:
+        output.message(none)
 
 
 def write_now(text: str) -> None:

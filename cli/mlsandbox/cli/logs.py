@@ -16,7 +16,7 @@ from mlsandbox.cli.session import Session
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
 from mlsandbox.setting_kinds import parse_seconds
-from mlsandbox.views.logs import event_text, line_text
+from mlsandbox.views.logs import event_text, line_text, none_text
 
 EXAMPLES = """\
 $ sandbox logs api -n 50
@@ -61,7 +61,8 @@ def command(
     with interrupts.as_normal_end():
         if wanted.is_given:
             found = events(session.root(), wanted, lines=count, follow=follow)
-            show_pieces(session.output, "EventList", "events", ((each, event_text(each, session.output.out)) for each in found))
+            pieces = ((each, event_text(each, session.output.out)) for each in found)
+            show_pieces(session.output, "EventList", "events", pieces, none=none_text(identity))
         else:
             if not services and not service_names(session.root()):
                 session.output.warning("no service has run here yet; start the stack: sandbox up")

@@ -45,3 +45,8 @@ def _what(event: Mapping[str, Any]) -> str:
 
 def _took(nanoseconds: int | None) -> str:
     return "" if nanoseconds is None else f"{nanoseconds / 1e6:.1f} ms"
+
+
+def none_text(request_id: str | None) -> str:
+    """That no event was found of a request; of other events there may well be none."""
+    return "" if request_id is None else f"Nothing is logged of request {request_id} (an event is there some seconds after the answer)."
