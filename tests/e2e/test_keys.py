@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.sandbox import Sandbox
-from support.waiting import HANG_SECONDS, wait_for
+from support.waiting import HANG_SECONDS
 
 KEYED = {"SANDBOX_STACK_API_KEYS": "true"}
 
@@ -69,9 +69,9 @@ def test_a_keyed_stack(keyed: Sandbox, tmp_path: Path) -> None:
 
     added = keyed.run("keys", "add", "team-a").ok()
     team = added.out.strip()
-    wait_for(lambda: ask(f"{url}/schema", team)[0] == 200, what="the new key")
+    assert ask(f"{url}/schema", team)[0] == 200, "a key must be let in once the command that makes it has ended"
     removed = keyed.run("keys", "remove", "sandbox").ok()
-    wait_for(lambda: ask(f"{url}/schema", own)[0] == 401, what="the end of the old key")
+    assert ask(f"{url}/schema", own)[0] == 401, "a key must be kept out once the command that takes it away has ended"
     keyed.run("predict", "--example").ok()
     refused = Sandbox(keyed.root, keyed.home, extra={**KEYED, "SANDBOX_API_KEY": own}).run("predict", "--example")
 
@@ -95,6 +95,8 @@ def test_keys_can_be_switched_on(keyed: Sandbox) -> None:
 
     keyed.run("up").ok()
     assert ask(f"{url}/schema")[0] == 401
+    assert "asks for one of these" in open_to_all.run("keys", "list").ok().out, "what runs must be told of, not what the next `up` makes"
+    assert "x-api-key" in open_to_all.run("predict", "--example", "--curl").ok().out
 
     open_to_all.run("up").ok()
     assert ask(f"{url}/schema")[0] == 200
