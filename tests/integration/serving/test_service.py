@@ -59,9 +59,7 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
     return {"columns": {name: frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame}}
 
 
-@pytest.mark.parametrize(
-    "path", ["/docs", "/schema.json", "/healthz", "/static_content/main-ui.html", "/predict/", "/_predict", "/trace"]
-)
+@pytest.mark.parametrize("path", ["/docs", "/schema.json", "/healthz", "/static_content/main-ui.html", "/predict/", "/_predict", "/trace"])
 def test_nothing_of_bentomls_own_is_reachable(running: Service, path: str) -> None:
     """BentoML's own routes are not there."""
     assert running.get(path)[1]["error"]["code"] == "NOT_FOUND"
