@@ -16,7 +16,7 @@ def break_module(bento: Path, name: str) -> None:
     module = served / name
     module.chmod(0o644)
     module.write_text("raise RuntimeError('broken on purpose')\n")
-    files = [file for file in sorted(served.rglob("*.py")) if "__pycache__" not in file.parts]
+    files = [file for file in sorted(served.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
     listed = [ModelFile(file.relative_to(served).as_posix(), hashlib.sha256(file.read_bytes()).hexdigest(), 0) for file in files]
     manifest = bento / "src" / "package" / "package.json"
     content = json.loads(manifest.read_text())

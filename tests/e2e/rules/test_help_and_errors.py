@@ -24,6 +24,7 @@ COMMANDS = [
     "down",
     "predict",
     "feedback",
+    "keys",
     "open",
     "env",
     "status",

@@ -181,7 +181,7 @@ def test_rule_27_no_secrets(fresh: Sandbox) -> None:
 
 
 def test_rule_28_loopback_alone(running_stack: Sandbox, fresh: Sandbox) -> None:
-    """Rule 28: every port must be bound on loopback; another address must be refused, since there are no API keys yet."""
+    """Rule 28: every port must be bound on loopback unless the API's address is set, and a name must not be taken for one."""
     listening = [
         connection.laddr.ip
         for process in running_stack.processes()
@@ -190,7 +190,7 @@ def test_rule_28_loopback_alone(running_stack: Sandbox, fresh: Sandbox) -> None:
     ]
     assert listening
     assert {address for address in listening if not address.startswith("127.") and address != "::1"} == set()
-    sandbox = Sandbox(fresh.root, fresh.home, extra={"SANDBOX_STACK_HOST": "0.0.0.0"})  # noqa: S104 - it must be refused
+    sandbox = Sandbox(fresh.root, fresh.home, extra={"SANDBOX_STACK_HOST": "api.example.org"})
     assert sandbox.run("up").code == 2
 
 
