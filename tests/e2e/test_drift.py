@@ -31,9 +31,9 @@ def test_drift_must_be_told_while_it_lasts(make_sandbox: Callable[..., Sandbox])
     assert drifted.code == 3
     assert AGE in drifted.out
 
-    ask_about(sandbox, people(10_000, seed=2))
+    ask_about(sandbox, people(20_000, seed=2))  # an alarm that comes back while rows are mixed begins the count of quiet rows anew
     wait_for(lambda: not alerts(sandbox), every=0.5, what="the end of the alert")
-    assert said(sandbox)["state"] == "steady"
+    wait_for(lambda: said(sandbox)["state"] == "steady", every=0.5, what="the end of the change, whether it mattered or not")
 
 
 def test_a_new_top_code_must_be_found_and_named(make_sandbox: Callable[..., Sandbox]) -> None:
