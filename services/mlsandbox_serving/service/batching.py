@@ -26,7 +26,7 @@ from mlsandbox_serving.service.refusal import RequestRefused
 if TYPE_CHECKING:
     from mlsandbox_serving.schema import Columns
 
-INLINE_SECONDS: Final = 0.02
+INLINE_SECONDS: Final = 0.005
 """A batch that takes longer would keep the event loop from everything else for too long."""
 MOST_ROWS: Final = 1_000
 """Rows that several requests have together in one batch; a larger request goes alone."""
