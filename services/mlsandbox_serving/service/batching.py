@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import time
 from collections import deque
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 INLINE_SECONDS: Final = 0.005
 """A batch that takes longer would keep the event loop from everything else for too long."""
+SLOW_SECONDS: Final = 0.25
+"""A model that takes so long for what was expected to be quick is not asked in the loop's thread again."""
 MOST_ROWS: Final = 1_000
 """Rows that several requests have together in one batch; a larger request goes alone."""
+
+_log = logging.getLogger(__name__)
 
 Outcome = Answer | Exception
 
@@ -147,7 +152,11 @@ class Batcher:
             if rows is None or rows > MOST_ROWS or not answering.inline or answering.seconds(rows) > INLINE_SECONDS:
                 self._start(loop, answering, batch)
                 return
+            started = loop.time()
             self._settle(batch, _outcomes(answering, batch))
+            if loop.time() - started > SLOW_SECONDS:
+                _log.warning("the model took %.1f s for %d rows: it is asked in its own thread from now on", loop.time() - started, rows)
+                answering.inline = False
             if self._waiting and loop.time() > until:
                 self._schedule(loop)
                 return

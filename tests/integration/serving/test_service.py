@@ -158,7 +158,7 @@ SLOW = """
 class Slow:
     def predict(self, frame):
         import time
-        time.sleep(1.5 if frame["x"].iloc[0] == 99 else 0)
+        time.sleep(1.5 if frame["x"].iloc[0] == 99 else 0.01)
         return [1.0] * len(frame)
 """
 

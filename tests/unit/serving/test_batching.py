@@ -11,6 +11,7 @@ import pytest
 
 from mlsandbox_serving.record import Facts
 from mlsandbox_serving.schema import Columns
+from mlsandbox_serving.service import batching
 from mlsandbox_serving.service.answers import NO_HEADERS, Answers
 from mlsandbox_serving.service.batching import INLINE_SECONDS, MOST_ROWS, Batcher, FailedTogether, Outcome, Question
 from mlsandbox_serving.service.exchange import Answer
@@ -227,6 +228,19 @@ def test_many_rows_never_keep_the_loop() -> None:
 
     talk(model, conversation)
     assert model.threads == ["model"]
+
+
+def test_a_model_that_was_slow_once_leaves_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that held the loop for long, against what was measured, must be asked in its own thread from then on."""
+    monkeypatch.setattr(batching, "SLOW_SECONDS", -1.0)  # every answer took long
+    model = StandInAnswers()
+
+    async def conversation(batcher: Batcher) -> None:
+        await ask(batcher, "slow")
+        await ask(batcher, "next")
+
+    talk(model, conversation)
+    assert model.threads == [threading.current_thread().name, "model"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
