@@ -24,6 +24,8 @@ def stack(make_docker: Callable[..., DockerSandbox]) -> Iterator[DockerSandbox]:
     sandbox.run("down").ok()
 
 
+FIT = 1_000
+"""Events that fit the small disk while nobody takes them from it."""
 SMALL_DISK = """\
 volumes:
   fluentd:
@@ -111,7 +113,7 @@ def test_buffer_disk_full(make_docker: Callable[..., DockerSandbox], row: dict[s
     fluentd = stack.containers()["fluentd"]
     docker("pause", stack.containers()["elasticsearch"])
     try:
-        with Load(stack.url, row) as load:
+        with Load(stack.url, row, limit=FIT) as load:
             docker("exec", fluentd, "sh", "-c", "head -c 16000000 /dev/zero > /var/lib/sandbox/fluentd/filler || true")
             load.go_on(CUT_SECONDS)
     finally:

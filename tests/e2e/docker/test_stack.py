@@ -94,7 +94,7 @@ def test_no_secret_must_be_seen(full: DockerSandbox) -> None:
 def traffic(full: DockerSandbox, row: dict[str, object]) -> None:
     """Requests of every kind, and labels, over several scrapes: a counter needs some samples to have a rate."""
     url = full.url
-    labels = itertools.cycle([0, 1])  # without both there is nothing to rank
+    labels = itertools.cycle([0, 1])
 
     def seen() -> bool:
         status, answer, _ = post(f"{url}/predict", row)
@@ -105,6 +105,7 @@ def traffic(full: DockerSandbox, row: dict[str, object]) -> None:
         assert post(f"{url}/predict", {"nonsense": 1})[0] == 422
         return bool(full.query('count_over_time(sandbox_requests_total{route="/predict",code="422"}[1m]) >= 5'))
 
+    seen()  # and once more at least, whatever was counted before: without both labels there is nothing to rank
     wait_for(seen, every=0.5, what="five scrapes of counted requests")
 
 
