@@ -35,6 +35,7 @@ AT_ONCE = 48
 SERVICE_SECONDS = 5
 """The service's own limit for one request."""
 MAX_BODY = 200_000
+MANY_FIELDS = 100
 PATIENCE_SECONDS = 40
 """Until a conversation has hung: far past every deadline of the service, also on a slow machine."""
 MOST_GROWTH = 64_000_000
@@ -172,12 +173,22 @@ def without_head(sent: Sent) -> Sent:
     return replace(sent, method=method, raw=None if sent.raw is None else sent.raw.replace(b"HEAD ", b"GET "))
 
 
+def closes(sent: Sent) -> bool:
+    """Whether the connection ends with this request: its body is too large, its head is, or its target is no URI."""
+    return (
+        len(sent.body) > MAX_BODY
+        or len(sent.fields) > MANY_FIELDS
+        or not sent.target.isascii()
+        or any(each[0] == b"Expect" for each in sent.fields)
+    )
+
+
 async def converse(port: int, random: Random, sent: Sequence[Sent], findings: Findings) -> None:
     """Send all on one connection, at once or bit by bit, and check what comes until the last answer or the connection's end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     framed = all(each.framed for each in sent)
-    # A body that is far too large, and what follows a request that is none, is not read: then a reset overtakes what was said.
-    may_reset = not framed or any(len(each.body) > 3 * MAX_BODY for each in sent)
+    # After some requests the service closes the connection, and what was sent behind them is not read: then a reset overtakes the answer.
+    may_reset = not framed or any(closes(each) for each in sent)
     sending = asyncio.create_task(send(random, writer, b"".join(each.encode() for each in sent)))
     try:
         for number in range(1_000):
