@@ -115,6 +115,7 @@ class App:
                 return
             raise
         if not request.whole and "expect" not in headers:
+            self._intake.release(request)  # what came of it is gone: others need the room
             await self._intake.discard(request)
         head = request.facts.method == "HEAD"
         self._leave(request, answer.status, 0 if head else len(answer.body))

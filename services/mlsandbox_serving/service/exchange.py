@@ -19,6 +19,8 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 JSON: Final = "application/json"
+SMALL_BODY: Final = 32 * 1024
+"""Bytes of a body that is decoded in the event loop's thread; a larger one goes to the model's."""
 _LARGE: Final = 65_536
 """Bytes of an answer that a connection takes without a reader."""
 DRAINED: Final = 4

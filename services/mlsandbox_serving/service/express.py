@@ -12,12 +12,11 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final, Protocol
 
 from mlsandbox_serving.contract import ErrorCode, Route
-from mlsandbox_serving.service.exchange import Answer, Request, announced_length, known_headers
+from mlsandbox_serving.service.exchange import SMALL_BODY, Answer, Request, announced_length, known_headers
 from mlsandbox_serving.service.protocol import HttptoolsGuard
 from mlsandbox_serving.service.refusal import RequestRefused
 
 _URL: Final = Route.PREDICT.encode()
-_LARGEST: Final = 32 * 1024
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
 
@@ -133,7 +132,7 @@ class Express(HttptoolsGuard):
         if "expect" in headers:
             return None
         length = announced_length(headers)
-        return headers if length is not None and length <= _LARGEST else None
+        return headers if length is not None and length <= SMALL_BODY else None
 
 
 def taking(taker: Taker) -> type[Express]:

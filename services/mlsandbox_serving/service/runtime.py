@@ -26,7 +26,7 @@ from mlsandbox_serving.record import (
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.batching import Batcher, Outcome, Question
 from mlsandbox_serving.service.codecs import ARROW, Decode, decoders
-from mlsandbox_serving.service.exchange import Answer, json_answer
+from mlsandbox_serving.service.exchange import SMALL_BODY, Answer, json_answer
 from mlsandbox_serving.service.feedback import decode_feedback
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.model_thread import ModelThread
@@ -51,8 +51,6 @@ _OWN_CODE: Final = frozenset({ModelKind.PYTHON, ModelKind.MLFLOW})
 _COLLECT: Final = (50_000, 20, 100)
 """Lists and the like that are more than were a moment ago before the collector looks. An answer to ten thousand rows makes as many and
 drops them again, none of them in a cycle; the default of 700 looks through what there is a dozen times meanwhile."""
-_LOOP_BYTES: Final = 32 * 1024
-"""A larger body is decoded in the model's thread."""
 
 
 class Runtime:
@@ -207,7 +205,7 @@ class Runtime:
         answers = self._answers or await self._served(facts)
         infer = self._infer
         assert infer is not None  # noqa: S101 - there since before `answers`
-        return await self._ask(answers, facts, lambda: infer(body, header_length), here=len(body) <= _LOOP_BYTES)
+        return await self._ask(answers, facts, lambda: infer(body, header_length), here=len(body) <= SMALL_BODY)
 
     @property
     def answers(self) -> bool:
@@ -347,7 +345,7 @@ class Runtime:
 
 def _is_small(media_type: str, size: int) -> bool:
     """Whether a body is decoded in the event loop's thread; of what may be compressed its size says nothing."""
-    return size <= _LOOP_BYTES and media_type != ARROW
+    return size <= SMALL_BODY and media_type != ARROW
 
 
 def _unkept(message: str, *, final: bool) -> RequestRefused:
