@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -58,6 +59,11 @@ class StandIn:
         ended = subprocess.run(self._command, env=self._env, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
         assert ended.returncode == 1, ended
         return ended.stderr
+
+    def limit_files(self, size: int) -> None:
+        """Let no file of it become larger than so many bytes, as a disk that is full would; -1 for any size."""
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""

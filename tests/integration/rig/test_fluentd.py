@@ -137,6 +137,27 @@ def test_full_buffer(tmp_path: Path, forward_port: int) -> None:
     receiver.stop()
 
 
+def test_full_disk(tmp_path: Path, forward_port: int) -> None:
+    """What does not fit on the disk must not be acknowledged, and must not spoil what was before and what comes after it."""
+    node = elasticsearch(tmp_path / "elasticsearch")
+    receiver = fluentd(tmp_path / "fluentd", elasticsearch_port=node.port, forward_port=forward_port).start()
+    acknowledged = set()
+    for size in (50_000, -1):
+        receiver.limit_files(size)
+        for number in range(4):
+            name = f"e{size}.{number}"
+            event = msgpack.packb([_time(), _record(name, text="x" * 20_000)])
+            if _send(forward_port, [TAG, event, {"chunk": name}]) == {"ack": name}:
+                acknowledged.add(name)
+    assert len(acknowledged) == 2 + 4
+    node.start()
+
+    with Elasticsearch(f"http://127.0.0.1:{node.port}") as client:
+        assert _stored(client, len(acknowledged)) == acknowledged
+    assert receiver.stop() == 0
+    node.stop()
+
+
 def test_metrics(receiver: StandIn, client: Elasticsearch, forward_port: int) -> None:
     """The state of each output must be told in the words of fluent-plugin-prometheus; other pages must not exist."""
     _send(forward_port, [TAG, _packed("one", "two"), {"chunk": "c"}])

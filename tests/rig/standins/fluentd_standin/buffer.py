@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -55,7 +56,7 @@ class FileBuffer:
         self._folder, self._chunk_limit, self.total_limit, self._overflow = folder, chunk_limit, total_limit, overflow
         self._changed = threading.Condition()
         self._staged: Chunk | None = None
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self.queue = [Chunk(path, path.stat().st_size, path.stat().st_mtime) for path in sorted(folder.glob("chunk.*.log"))]
         self._next = int(self.queue[-1].path.name.split(".")[1]) + 1 if self.queue else 1
 
@@ -73,6 +74,7 @@ class FileBuffer:
 
         Raises:
             Overflow: no room, and the configuration says to refuse.
+            OSError: the disk is full; nothing of the message was stored.
         """
         packed = b"".join(msgpack.packb(event, unicode_errors="surrogateescape") for event in events)
         with self._changed:
@@ -80,12 +82,10 @@ class FileBuffer:
             if self._staged is None:
                 path = self._folder / f"chunk.{self._next:012d}.log"
                 self._next += 1
-                self._staged, self._file = Chunk(path, 0, time.time()), path.open("ab")
+                self._staged, self._file = Chunk(path, 0, time.time()), path.open("ab", buffering=0)
                 _sync_folder(self._folder)
             assert self._file is not None
-            self._file.write(packed)
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
+            _write_whole(self._file, packed, self._staged.size)
             self._staged.size += len(packed)
             if self._staged.size >= self._chunk_limit:
                 self._enqueue()
@@ -122,6 +122,18 @@ class FileBuffer:
         self._file.close()
         self.queue.append(self._staged)
         self._staged = self._file = None
+
+
+def _write_whole(file: FileIO, packed: bytes, size: int) -> None:
+    """Append all of it to a file of that size, or nothing: what comes after half an event could not be read."""
+    rest = memoryview(packed)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fdatasync(file.fileno())
+    except OSError:
+        file.truncate(size)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
