@@ -1,0 +1,64 @@
+"""What an export is made from besides the stack: images, and what is known of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+OLDEST: Final = (1, 29)
+"""The oldest Kubernetes that manifests are made for: its sidecar containers (`restartPolicy: Always` of an init container) are on."""
+DEFAULT_RELEASE: Final = (1, 33)
+IMAGE_VOLUMES: Final = (1, 35)
+"""From here on image volumes are on by default; an older API server drops the field without a word."""
+CHALLENGER: Final = "challenger"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a model service was seen to use."""
+
+    memory_bytes: int
+    """Most that its processes had in memory together."""
+    cpus: float
+    """Cores that it used while it was busiest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFacts:
+    """The facts."""
+
+    images: Mapping[str, str]
+    """By key: a model's name, "<model>/challenger", "drift", "drift-alibi", "fluentd", "log-store", "elasticsearch"."""
+    namespace: str
+    """Of production; the other overlays put their own name behind it."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What the image of a model is known to hold, "v3"; by the keys of `images`."""
+    release: tuple[int, int] = DEFAULT_RELEASE
+    """The oldest Kubernetes that is to take it."""
+    chosen: tuple[str, ...] = ()
+    """Components that the overlays have besides the usual ones (`--with`)."""
+    left_out: tuple[str, ...] = ()
+    """Components that no overlay has (`--without`)."""
+    cpu_limits: bool = True
+    alibi_accepted: bool = False
+    """Whether alibi-detect's licence was accepted by name: it is in no export otherwise."""
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    """By model."""
+    prometheus_release: str = "kube-prometheus-stack"
+    """Value of the label `release` by which a Prometheus operator finds what is its own."""
+    prometheus_url: str = "http://prometheus-operated.monitoring.svc:9090"
+    domain: str = "example.com"
+    """Models are reached at <model>.<domain> from outside of the cluster."""
+    ingress_class: str = "nginx"
+    gateway: str = "gateway/gateway"
+    """Namespace and name of the Gateway that routes belong to."""
+    challenger_weight: int = 10
+    """Share of requests that challengers answer, in percent."""
+    command: str = "sandbox export k8s"
+    """What writes the same again."""
+
+    @property
+    def label(self) -> str:
+        """Kubernetes' version in words, "1.33"."""
+        return ".".join(map(str, self.release))
