@@ -1,8 +1,8 @@
 """Resolve requirements/*.txt anew from the groups of pyproject.toml: `make lock`, `make lock UPGRADE=--upgrade`.
 
 One lock holds for Python 3.11 to 3.13 on Linux and macOS, with the hash of every file and without any address.
-The smaller locks are constrained by the big one, so that all of them agree on every version; but for that of other people's clients,
-which has an environment of its own.
+The smaller locks are constrained by the big one, so that all of them agree on every version; but for those of other people's clients
+and of what judges manifests, which have environments of their own.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def main(extra: list[str]) -> None:
     compile_lock("demo.txt", ("installer", "build", "example"), "pyproject.toml", "--constraint=requirements/test.txt")
     compile_lock("uv.txt", ("installer",), "--constraint=requirements/test.txt")
     compile_lock("clients.txt", ("clients",))
+    compile_lock("manifests.txt", ("manifests",))
 
 
 if __name__ == "__main__":

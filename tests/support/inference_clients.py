@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -10,35 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from mlsandbox.errors import SandboxError
-from mlsandbox.packaging.environments import ensure_environment
-from support.sandbox import CACHE, ROOT
+from support.locked_environment import locked_python
 
 PROGRAMS = Path(__file__).parent / "clients"
-LOCK = ROOT / "requirements" / "clients.txt"
 MLSERVER_RUNS = sys.version_info < (3, 13)
 """MLServer is made for no newer Python."""
 
 
 def client_python() -> Path:
-    """The interpreter of the clients' environment, built by the project's own code when it is not there; fails where it cannot be."""
-    text = LOCK.read_text(encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SANDBOX_CACHE_DIR", str(CACHE))
-        try:
-            return ensure_environment(
-                text,
-                digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
-                python=f"{sys.version_info.major}.{sys.version_info.minor}",
-                near=Path(sys.executable),
-                name="the clients",
-                imports=("tritonclient.http", *(("mlserver.codecs",) if MLSERVER_RUNS else ())),
-                report=print,
-            )
-        except SandboxError as error:
-            pytest.fail(f"what {LOCK.name} pins is installed once, which needs a network\n{error}", pytrace=False)
+    """The interpreter of the clients' environment."""
+    imports = ("tritonclient.http", *(("mlserver.codecs",) if MLSERVER_RUNS else ()))
+    return locked_python("clients", name="the clients", imports=imports)
 
 
 def seen(python: Path, program: str, asked: dict[str, Any]) -> dict[str, Any]:
