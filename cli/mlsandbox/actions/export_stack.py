@@ -1,0 +1,290 @@
+"""What an export is made from (pure): the stack as it would be in a cluster, and the facts beside it.
+
+sandbox.toml alone is needed: no package, no lock, no environment, no model file and no Docker.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.errors import UsageError
+from mlsandbox.project import Project
+from mlsandbox.render.kubernetes.facts import CHALLENGER, DEFAULT_RELEASE, OLDEST, ExportFacts, Measured
+from mlsandbox.settings import ModelConfig
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.components.base import suffixed
+from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
+from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, FLUENTD, GRAFANA, LOG_STORE, MODEL, PROMETHEUS, SHIPPER
+from mlsandbox.stack.spec import PackagedFile, StackSpec
+from mlsandbox_serving.contract import BLOCK_SIZE, DRIFT_FORWARD, FIRST_PORT, DriftEngine, PackageFile, Port, ProfileFile
+
+PARTS: Final = frozenset({MODEL, SHIPPER, DRIFT, FLUENTD, ELASTICSEARCH, PROMETHEUS, GRAFANA})
+SERVICE_IMAGES: Final = (DRIFT, ENVIRONMENT_WITH_ALIBI, FLUENTD, LOG_STORE, ELASTICSEARCH)
+"""Keys of images that are no model's."""
+NEWEST: Final = (1, 37)
+"""The newest Kubernetes whose schemas were tried."""
+LICENCE: Final = "alibi-detect=BSL-1.1"
+"""What is said to accept alibi-detect's licence."""
+_API_PORT: Final = 8080
+_FORWARD_PORT: Final = 24225
+_SHARED: Final = (MODEL, SHIPPER)
+"""Slots that every model has in a pod of its own, so that their numbers may be the same."""
+_PINNED: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+_VERSION: Final = re.compile(r"v[1-9][0-9]*")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,53}[a-z0-9])?")
+"""RFC 1123, section 2.1, with room for what the other overlays put behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What was asked for, in the words of the command line."""
+
+    images: tuple[str, ...] = ()
+    """"REF" for a project with one model, "MODEL=REF", or "KEY=REF" with a key of `ExportFacts.images`."""
+    versions: tuple[str, ...] = ()
+    """What an image holds, when its tag does not say: "v3" or "MODEL=v3"."""
+    allow_tags: bool = False
+    """Whether images may go without a digest."""
+    chosen: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    release: str = ".".join(map(str, DEFAULT_RELEASE))
+    cpu_limits: bool = True
+    accepted_licences: tuple[str, ...] = ()
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    namespace: str = ""
+    """Empty: the project's name."""
+    domain: str = "example.com"
+    ingress_class: str = "nginx"
+    gateway: str = "gateway/gateway"
+    challenger_weight: int = 10
+    prometheus_release: str = "kube-prometheus-stack"
+    prometheus_url: str = "http://prometheus-operated.monitoring.svc:9090"
+    folder: str = ""
+    """As the command that writes the same again has it; empty: the usual one."""
+
+
+def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, ExportFacts]:
+    """The stack to be exported, and the facts.
+
+    Raises:
+        UsageError: something that was asked for makes no sense.
+    """
+    images = _images(project, options)
+    versions = _versions(project, images, options.versions)
+    alibi = _accepted(options.accepted_licences)
+    facts = ExportFacts(
+        images=images,
+        namespace=_namespace(options.namespace or project.name),
+        versions=versions,
+        release=_release(options.release),
+        chosen=options.chosen,
+        left_out=options.left_out,
+        cpu_limits=options.cpu_limits,
+        alibi_accepted=alibi,
+        measured={name: options.measured[name] for name in project.models if name in options.measured},
+        prometheus_release=options.prometheus_release,
+        prometheus_url=options.prometheus_url,
+        domain=options.domain,
+        ingress_class=options.ingress_class,
+        gateway=_gateway(options.gateway),
+        challenger_weight=_weight(options.challenger_weight),
+        command=command_of(options, images, versions),
+    )
+    return _stack(project, versions, with_alibi=alibi), facts
+
+
+def command_of(options: ExportOptions, images: Mapping[str, str], versions: Mapping[str, str]) -> str:
+    """The command that writes the same again, whatever the order of its options was."""
+    usual = ExportOptions()
+    words = [options.folder] if options.folder else []
+    for key, image in images.items():
+        words.append(f"--image={key}={image}")
+    words += [f"--version={key}={version}" for key, version in versions.items() if version != _tag(images.get(key, ""))]
+    words += ["--allow-tags"] if options.allow_tags else []
+    words += [f"--with={','.join(options.chosen)}"] if options.chosen else []
+    words += [f"--without={','.join(options.left_out)}"] if options.left_out else []
+    words += [f"--accept-license={name}" for name in options.accepted_licences]
+    words += [] if options.cpu_limits else ["--no-cpu-limits"]
+    named = {
+        "k8s-version": (options.release, usual.release),
+        "namespace": (options.namespace, usual.namespace),
+        "domain": (options.domain, usual.domain),
+        "ingress-class": (options.ingress_class, usual.ingress_class),
+        "gateway": (options.gateway, usual.gateway),
+        "challenger-weight": (options.challenger_weight, usual.challenger_weight),
+        "prometheus-release": (options.prometheus_release, usual.prometheus_release),
+        "prometheus-url": (options.prometheus_url, usual.prometheus_url),
+    }
+    words += [f"--{name}={value}" for name, (value, default) in named.items() if value != default]
+    return " ".join(("sandbox export k8s", *map(shlex.quote, words)))
+
+
+def image_keys(project: Project) -> tuple[str, ...]:
+    """All keys that an image may have, in the order in which they are told."""
+    return (*project.models, *(f"{name}/{CHALLENGER}" for name in project.models), *SERVICE_IMAGES)
+
+
+def export_ports(models: Sequence[str]) -> Mapping[str, int]:
+    """A number for each port; they are chosen once, for nothing else listens in a pod."""
+    numbers = {slot.value: FIRST_PORT + index for index, slot in enumerate(Port) if index < BLOCK_SIZE}
+    numbers |= {Port.API.value: _API_PORT, DRIFT_FORWARD: _FORWARD_PORT}
+    shared = {suffixed(slot, models, model): numbers[slot] for model in models for slot in _SHARED}
+    return {name: shared[name] if name in shared else numbers[name] for name in port_names(models, PARTS)}
+
+
+def _stack(project: Project, versions: Mapping[str, str], *, with_alibi: bool) -> StackSpec:
+    asked = with_alibi and DriftEngine.ALIBI in project.drift.engines
+    inputs = StackInputs(
+        project=project.name,
+        host=project.stack.host,
+        models=tuple(_model(model, versions.get(name, "")) for name, model in project.models.items()),
+        ports=export_ports(tuple(project.models)),
+        parts=PARTS,
+        api_keys=project.stack.asks_for_keys,
+        log_inputs=project.log.inputs,
+        log_retention_seconds=project.log.retention,
+        spool_bytes=project.log.spool_size,
+        max_rows_per_event=project.log.max_rows_per_event,
+        drift_engines=(DriftEngine.NATIVE, DriftEngine.ALIBI) if asked else (DriftEngine.NATIVE,),
+        drift_detectors=tuple(each.document for each in project.drift.detectors),
+        drift_rows_between_false_alarms=project.drift.rows_between_false_alarms,
+        drift_flag_rows=project.drift.flag_rows,
+    )
+    return build_stack(inputs)
+
+
+def _model(model: ModelConfig, version: str) -> ModelInputs:
+    """The model as its image has it. Its lock and its Python are the image's affair; its version is empty when nobody knows it."""
+    tag = f"{model.name}:{version}" if version else model.name
+    profile = ProfileFile.ALL if model.reference is not None else ()
+    return ModelInputs(
+        name=model.name,
+        version=version,
+        package=tag,
+        lock=Path(),
+        lock_digest="",
+        python="",
+        workers=model.serving.workers,
+        max_body_bytes=model.serving.max_body,
+        max_rows=model.serving.max_rows,
+        timeout_seconds=model.serving.timeout,
+        max_concurrency=model.serving.max_concurrency,
+        memory_bytes=model.serving.memory,
+        has_hashed_columns=bool(model.hashed),
+        latency_p95_seconds=model.slo.latency_p95,
+        availability=model.slo.availability,
+        profile={name: PackagedFile(tag, f"src/{PackageFile.PROFILE}/{name}") for name in profile},
+    )
+
+
+def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
+    """By key, in the order of `image_keys`."""
+    keys = image_keys(project)
+    found: dict[str, str] = {}
+    for key, image in _named(project, "--image", options.images, keys):
+        if not options.allow_tags and not _PINNED.fullmatch(image):
+            raise UsageError(
+                f"the image of {key} has no digest: {image}",
+                why="A tag can be moved: which image a pod gets would be decided each time that one starts.",
+                fix=f"sandbox export k8s --image {key}={image.partition('@')[0]}@sha256:…   or take tags as they are: --allow-tags",
+                details={"key": key, "image": image},
+            )
+        found[key] = image
+    missing = [name for name in project.models if name not in found]
+    if missing:
+        raise UsageError(
+            f"there is no image of {', '.join(missing)}",
+            why="A cluster gets models as images from a registry; which one holds the model has to be said.",
+            fix=f"name it: sandbox export k8s --image {missing[0]}=registry.example.com/team/{missing[0]}@sha256:…   "
+            "or push it: sandbox export k8s --to-registry registry.example.com/team",
+            details={"models": missing},
+        )
+    return {key: found[key] for key in keys if key in found}
+
+
+def _versions(project: Project, images: Mapping[str, str], given: Iterable[str]) -> Mapping[str, str]:
+    """What is known: what was said, else a tag that names a version of ours."""
+    found = {key: tag for key, image in images.items() if key not in SERVICE_IMAGES and (tag := _tag(image))}
+    keys = [key for key in image_keys(project) if key not in SERVICE_IMAGES]
+    for key, version in _named(project, "--version", given, keys):
+        if not _VERSION.fullmatch(version):
+            raise UsageError(f"{version!r} is no version of a model", fix="write it as in: sandbox export k8s --version v3")
+        found[key] = version
+    return {key: found[key] for key in keys if key in found}
+
+
+def _named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """The key and the value of each text; one without a key is of the only model."""
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            if len(project.models) > 1:
+                names = ", ".join(project.models)
+                raise UsageError(
+                    f"{option} {text} does not say of which model",
+                    why=f"{project.name} has {len(project.models)}: {names}",
+                    fix=f"name it: sandbox export k8s {option} {next(iter(project.models))}={text}",
+                )
+            key, value = next(iter(project.models)), text
+        if key not in keys:
+            raise UsageError(
+                f"{option} {text}: there is no {key}", why=f"It is one of: {', '.join(keys)}", fix="see: sandbox export --help"
+            )
+        if not value or re.search(r"\s", value):
+            raise UsageError(f"{option} {text} says nothing of {key}", fix="see: sandbox export --help")
+        yield key, value
+
+
+def _tag(image: str) -> str:
+    """An image's tag when it is a version as we count them."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tag if _VERSION.fullmatch(tag) else ""
+
+
+def _release(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"v?1\.(\d{1,3})(\.\d+)?", text)
+    release = (1, int(found[1])) if found else (0, 0)
+    if not OLDEST <= release <= NEWEST:
+        oldest, newest = (".".join(map(str, each)) for each in (OLDEST, NEWEST))
+        raise UsageError(
+            f"--k8s-version {text} is none that manifests are made for",
+            why=f"These are {oldest} to {newest}: pods have sidecar containers, which older ones do not know.",
+            fix="write it as in: sandbox export k8s --k8s-version 1.33",
+        )
+    return release
+
+
+def _accepted(names: Sequence[str]) -> bool:
+    wrong = [name for name in names if name != LICENCE]
+    if wrong:
+        raise UsageError(f"--accept-license {wrong[0]} is no licence that is asked for", fix=f"the only one is: --accept-license {LICENCE}")
+    return bool(names)
+
+
+def _namespace(name: str) -> str:
+    if not _NAMESPACE.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a namespace",
+            why='Lower-case letters, digits and hyphens between them, 55 at most: "-staging" comes behind it in the overlay of that name.',
+            fix="choose one: sandbox export k8s --namespace NAME",
+        )
+    return name
+
+
+def _gateway(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.-]+", text):
+        raise UsageError(
+            f"--gateway {text} does not name a Gateway", fix="write its namespace and name: sandbox export k8s --gateway infra/public"
+        )
+    return text
+
+
+def _weight(percent: int) -> int:
+    if not 0 <= percent <= 100:
+        raise UsageError(f"--challenger-weight {percent} is no share", fix="a number of percent: sandbox export k8s --challenger-weight 10")
+    return percent
