@@ -33,8 +33,8 @@ CONFIG: Final = "/etc/sandbox"
 SECRETS: Final = "/run/secrets"
 PACKAGE: Final = "/home/bentoml/bento"
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside of a container; what is reached from outside is published, on loopback
-_ALWAYS: Final = {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
-_PACKAGED: Final = {"PYTHONPATH": f"{PACKAGE}/src", "BENTOML_HOME": "/tmp/bentoml"}  # noqa: S108 - the container's own
+ALWAYS: Final = {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+PACKAGED: Final = {"PYTHONPATH": f"{PACKAGE}/src", "BENTOML_HOME": "/tmp/bentoml"}  # noqa: S108 - the container's own
 _OF_THIS_MACHINE: Final = frozenset({"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"})
 """Decide how a model computes, and mean nothing inside of a container."""
 
@@ -86,8 +86,8 @@ def container_environment(spec: StackSpec, service: ServiceSpec, places: Contain
     return {
         **{name: value for name, value in sorted(deciding(places.environ).items()) if name not in _OF_THIS_MACHINE},
         **proxy_variables(places.environ, places.proxy, [each.name for each in spec.services]),
-        **_ALWAYS,
-        **({} if service.package is None else _PACKAGED),
+        **ALWAYS,
+        **({} if service.package is None else PACKAGED),
         **stated,
         Env.SERVICE: service.name,
         Env.STACK_ID: places.stack_id,

@@ -47,11 +47,21 @@ class PodResolver:
                 return str(self._service.port(port).number)
             case Joined(parts):
                 return "".join(self.text(part) for part in parts)
-            case DataFolder(mount=mount):
-                return mount
-            case SecretFile(name):
-                return f"{SECRETS}/{name}"
-            case ConfigPath(relative):
-                return f"{CONFIG}/{relative}" if relative else CONFIG
-            case PackagePath(relative):
-                return f"{PACKAGE}/{relative}" if relative else PACKAGE
+            case _:
+                return _path(value)
+
+
+def _path(value: DataFolder | SecretFile | ConfigPath | PackagePath) -> str:
+    match value:
+        case DataFolder(mount=mount):
+            return mount
+        case SecretFile(name):
+            return f"{SECRETS}/{name}"
+        case ConfigPath(relative):
+            return _below(CONFIG, relative)
+        case PackagePath(relative):
+            return _below(PACKAGE, relative)
+
+
+def _below(folder: str, relative: str) -> str:
+    return f"{folder}/{relative}" if relative else folder

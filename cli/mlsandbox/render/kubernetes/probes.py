@@ -1,0 +1,33 @@
+"""How the kubelet asks a container whether it is well (pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlsandbox.render.kubernetes.names import port_name
+from mlsandbox.stack.spec import Probe, ServiceSpec
+
+
+def probes(service: ServiceSpec) -> dict[str, Any]:
+    """Its probes; none of a service that runs once, or that nobody can ask.
+
+    Readiness takes it out of its Service, liveness starts it anew: hence another path for it, which a slow or full service still
+    answers, or the port alone. Neither is asked before the service has been ready once, for which the largest model has five minutes.
+    """
+    if service.readiness is None or service.runs_once:
+        return {}
+    ready = _get(service, service.readiness)
+    alive = (
+        {"tcpSocket": {"port": port_name(service.port(service.readiness.port))}}
+        if service.liveness is None
+        else _get(service, service.liveness)
+    )
+    return {
+        "startupProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 60},
+        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
+        "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+    }
+
+
+def _get(service: ServiceSpec, probe: Probe) -> dict[str, Any]:
+    return {"httpGet": {"path": probe.path, "port": port_name(service.port(probe.port)), "scheme": "HTTP"}}
