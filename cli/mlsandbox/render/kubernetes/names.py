@@ -11,6 +11,8 @@ from mlsandbox_serving.contract import Env, Port
 MANAGER: Final = "mlsandbox"
 _PREFIX: Final = "app.kubernetes.io"
 _PORTS: Final = {Port.API: "http"}
+_LONGEST: Final = 63
+"""Characters of a label's value; a tag may have 128."""
 
 
 def image_key(service: ServiceSpec) -> str:
@@ -56,8 +58,8 @@ def port_name(port: PortSpec) -> str:
     """A port's name in its pod and its Service, at most 15 characters (RFC 6335, section 5.1): without the model's."""
     for slot in (Port.API, Port.SHIPPER):
         if port.name == slot or port.name.startswith(f"{slot}-"):
-            return _PORTS.get(slot, slot)
-    return port.name
+            return str(_PORTS.get(slot, slot))
+    return str(port.name)
 
 
 def selector(name: str, component: str) -> dict[str, str]:
@@ -79,4 +81,5 @@ def image_version(image: str, known: str = "") -> str:
     """What the version label says of an image: the version that is known, else its tag, else the start of its digest."""
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    return known or tag or digest.partition(":")[2][:12]
+    version = known or tag or digest.partition(":")[2][:12]
+    return version[:_LONGEST].strip("._-")

@@ -16,15 +16,14 @@ def probes(service: ServiceSpec) -> dict[str, Any]:
     """
     if service.readiness is None or service.runs_once:
         return {}
-    ready = _get(service, service.readiness)
     alive = (
         {"tcpSocket": {"port": port_name(service.port(service.readiness.port))}}
         if service.liveness is None
         else _get(service, service.liveness)
     )
     return {
-        "startupProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 60},
-        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
+        "startupProbe": {**_get(service, service.readiness), "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 60},
+        "readinessProbe": {**_get(service, service.readiness), "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
         "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
     }
 
