@@ -39,10 +39,18 @@ def stack_of(
     baselines: Mapping[str, Baseline],
 ) -> StackSpec:
     """The stack that serves these packages, one per model of the project, at these ports, with the baselines that its models have."""
+    models = [_model_inputs(project, package, baselines.get(package.model)) for package in packages]
+    return stack_of_models(project, models, ports, parts, engines)
+
+
+def stack_of_models(
+    project: Project, models: Sequence[ModelInputs], ports: Mapping[str, int], parts: frozenset[str], engines: DriftEngines
+) -> StackSpec:
+    """The same of models that are described already, whatever they are described by."""
     inputs = StackInputs(
         project=project.name,
         host=project.stack.host,
-        models=tuple(_model_inputs(project, package, baselines.get(package.model)) for package in packages),
+        models=tuple(models),
         ports=ports,
         parts=parts,
         api_keys=project.stack.asks_for_keys,

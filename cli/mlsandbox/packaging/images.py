@@ -90,6 +90,15 @@ def find_images(spec: StackSpec, packages: Mapping[str, Package], settings: Imag
     return Found(_refs(wanted, here), tuple(dict.fromkeys(names)))
 
 
+def image_names(spec: StackSpec, packages: Mapping[str, Package], settings: ImageSettings) -> Mapping[Environment, str]:
+    """What the images of a stack are called, whether they are here or not; Docker is not asked.
+
+    Raises:
+        ConfigInvalid: as `find_images`.
+    """
+    return {each.environment: each.name for each in _wanted(spec, packages, settings)}
+
+
 def supply_images(
     spec: StackSpec, packages: Mapping[str, Package], settings: ImageSettings, report: Report
 ) -> Mapping[Environment, ImageRef]:

@@ -72,11 +72,16 @@ def render_compose(spec: StackSpec, places: ContainerPlaces, config: Sequence[Re
     Raises:
         KeyError: an environment that `places` has no image for.
     """
-    digests = container_digests(spec, places, config)
+    document = compose_document(spec, places, container_digests(spec, places, config))
+    return RenderedFile(COMPOSE_FILE, HEADER + yaml_text(document))
+
+
+def compose_document(spec: StackSpec, places: ContainerPlaces, digests: Mapping[str, str]) -> dict[str, Any]:
+    """What the Compose file says; `digests` are those of `container_digests`, or none."""
     owner = {Label.ROOT: str(places.root)}
     document: dict[str, Any] = {
         "name": spec.project,
-        "services": {service.name: _service(spec, service, places, digests[service.name]) for service in spec.services},
+        "services": {service.name: _service(spec, service, places, digests.get(service.name, "")) for service in spec.services},
         "networks": {
             FRONT: {"driver": "bridge", "labels": owner},
             BACK: {"driver": "bridge", "driver_opts": _NO_ADDRESS_HERE, "internal": True, "labels": owner},
@@ -86,7 +91,7 @@ def render_compose(spec: StackSpec, places: ContainerPlaces, config: Sequence[Re
         document["volumes"] = {name: {"name": volume_name(spec, name), "labels": owner} for name in spec.data_folders}
     if spec.secret_names:
         document["secrets"] = {name: {"file": str(secret_file(places, name))} for name in spec.secret_names}
-    return RenderedFile(COMPOSE_FILE, HEADER + yaml_text(document))
+    return document
 
 
 def volume_name(spec: StackSpec, folder: str) -> str:

@@ -30,6 +30,8 @@ from mlsandbox_serving.contract import Port
 NAME = "prometheus"
 RULES: Final = ("drift", "pipeline", "recording", "resources", "service")
 """Files of `prometheus/rules`, without their ending."""
+SCRAPED: Final = "targets/services.json"
+"""The file that says whom to ask."""
 
 _MEMORY: Final = 512 * 1024 * 1024
 
@@ -70,16 +72,21 @@ def _configured(itself: ServiceSpec, inputs: StackInputs, services: Sequence[Ser
             "prometheus.yml": Asset("prometheus/prometheus.yml"),
             **static,
             "rules/objectives.yml": objective_rules(inputs.models, services, inputs.spool_bytes),
-            "targets/services.json": _targets([(each, each.metrics) for each in services if each.metrics is not None]),
+            SCRAPED: scraped(services),
             "targets/alertmanager.json": _targets([(each, Scrape(Port.ALERTMANAGER)) for each in notified]),
         },
     )
 
 
-def _targets(scraped: Sequence[tuple[ServiceSpec, Scrape]]) -> Joined:
+def scraped(services: Sequence[ServiceSpec]) -> Joined:
+    """SCRAPED: those of these services that show metrics."""
+    return _targets([(each, each.metrics) for each in services if each.metrics is not None])
+
+
+def _targets(groups: Sequence[tuple[ServiceSpec, Scrape]]) -> Joined:
     """A file of file_sd: one group per service."""
     parts: list[str | Address] = []
-    for service, scrape in scraped:
+    for service, scrape in groups:
         parts += [
             ",\n" if parts else "",
             ' {"targets": ["',
