@@ -23,6 +23,7 @@ from mlsandbox.errors.command import (
     UsageError,
 )
 from mlsandbox.errors.exports import (
+    ClusterUnavailable,
     ComponentMissing,
     ExportFolderTaken,
     ImageMissing,
@@ -84,6 +85,7 @@ __all__ = [
     "CaptureFailed",
     "CaptureStale",
     "CheckFailed",
+    "ClusterUnavailable",
     "CommandFailed",
     "ComponentMissing",
     "ConfigInvalid",

@@ -37,3 +37,10 @@ class ImagePushFailed(SandboxError):
     """A registry does not take an image: it is not reached, it wants a login, or it refuses; `details` holds the image."""
 
     code = "IMAGE_PUSH_FAILED"
+
+
+class ClusterUnavailable(SandboxError):
+    """A cluster is not reached, does not know us, or refuses what every proof needs; `details` holds the context that was asked for."""
+
+    code = "CLUSTER_UNAVAILABLE"
+    exit = Exit.PREREQUISITE
