@@ -142,7 +142,7 @@ def _stack(project: Project, versions: Mapping[str, str], *, with_alibi: bool) -
     inputs = StackInputs(
         project=project.name,
         host=project.stack.host,
-        models=tuple(_model(model, versions.get(name, "")) for name, model in project.models.items()),
+        models=tuple(model_of_image(model, versions.get(name, "")) for name, model in project.models.items()),
         ports=export_ports(tuple(project.models)),
         parts=PARTS,
         api_keys=project.stack.asks_for_keys,
@@ -158,7 +158,7 @@ def _stack(project: Project, versions: Mapping[str, str], *, with_alibi: bool) -
     return build_stack(inputs)
 
 
-def _model(model: ModelConfig, version: str) -> ModelInputs:
+def model_of_image(model: ModelConfig, version: str) -> ModelInputs:
     """The model as its image has it. Its lock and its Python are the image's affair; its version is empty when nobody knows it."""
     tag = f"{model.name}:{version}" if version else model.name
     profile = ProfileFile.ALL if model.reference is not None else ()

@@ -39,7 +39,7 @@ def stack_of(
     baselines: Mapping[str, Baseline],
 ) -> StackSpec:
     """The stack that serves these packages, one per model of the project, at these ports, with the baselines that its models have."""
-    models = [_model_inputs(project, package, baselines.get(package.model)) for package in packages]
+    models = [model_of_package(project, package, baselines.get(package.model)) for package in packages]
     return stack_of_models(project, models, ports, parts, engines)
 
 
@@ -99,7 +99,7 @@ def registered(project: Project, engine: str, remembered: State) -> Entry:
     return Entry(project.name, str(project.root.resolve()), engine, project.stack.host, remembered.ports)
 
 
-def _model_inputs(project: Project, package: Package, baseline: Baseline | None) -> ModelInputs:
+def model_of_package(project: Project, package: Package, baseline: Baseline | None) -> ModelInputs:
     model = project.models[package.model]
     return ModelInputs(
         name=package.model,
