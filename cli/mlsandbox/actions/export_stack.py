@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.errors import UsageError
+from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
 from mlsandbox.render.kubernetes.facts import CHALLENGER, DEFAULT_RELEASE, OLDEST, ExportFacts, Measured
 from mlsandbox.settings import ModelConfig
@@ -72,7 +72,8 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
     """The stack to be exported, and the facts.
 
     Raises:
-        UsageError: something that was asked for makes no sense.
+        ImageMissing, ImageUnpinned: which image holds a model was not said, or not for good.
+        UsageError: something else that was asked for makes no sense.
     """
     images = _images(project, options)
     versions = _versions(project, images, options.versions)
@@ -188,7 +189,7 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for key, image in _named(project, "--image", options.images, keys):
         if not options.allow_tags and not _PINNED.fullmatch(image):
-            raise UsageError(
+            raise ImageUnpinned(
                 f"the image of {key} has no digest: {image}",
                 why="A tag can be moved: which image a pod gets would be decided each time that one starts.",
                 fix=f"sandbox export k8s --image {key}={image.partition('@')[0]}@sha256:…   or take tags as they are: --allow-tags",
@@ -197,7 +198,7 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
         found[key] = image
     missing = [name for name in project.models if name not in found]
     if missing:
-        raise UsageError(
+        raise ImageMissing(
             f"there is no image of {', '.join(missing)}",
             why="A cluster gets models as images from a registry; which one holds the model has to be said.",
             fix=f"name it: sandbox export k8s --image {missing[0]}=registry.example.com/team/{missing[0]}@sha256:…   "

@@ -1,0 +1,160 @@
+"""What the running model services use, for the requests and limits of their pods; kept in the folder of the export for the next one."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from mlsandbox.actions.export_tree import write_beside
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.actions.sight import look
+from mlsandbox.errors import ConfigInvalid, NotRunning
+from mlsandbox.project import Project
+from mlsandbox.render.kubernetes.facts import Measured
+from mlsandbox.stack.components.base import suffixed
+from mlsandbox_serving.contract import Port, Route
+
+FILE: Final = "measured.json"
+SECONDS: Final = 10.0
+"""How long a stack without Prometheus is looked at."""
+_EVERY: Final = 1.0
+_TIMEOUT: Final = 3.0
+_LARGEST_ANSWER: Final = 4 * 1024 * 1024
+_MEMORY, _CPU = "process_resident_memory_bytes", "process_cpu_seconds_total"
+_SCHEMA: Final = 1
+_MIB: Final = 1024**2
+
+
+def measure(project: Project, folder: Path, report: Report, *, seconds: float = SECONDS) -> Mapping[str, Measured]:
+    """Look at the running stack, and keep what is seen in the export's folder.
+
+    Args:
+        project: its settings.
+        folder: of the export.
+        report: told what takes time.
+        seconds: how long to look where no Prometheus remembers.
+
+    Raises:
+        NotRunning: the stack does not run, or a model of it does not answer.
+    """
+    began = time.monotonic()
+    sight = look(project.root)
+    models, endpoints = tuple(project.models), sight.endpoints
+    silent = [name for name in models if suffixed(Port.API, models, name) not in endpoints]
+    if silent:
+        raise NotRunning(
+            f"there is nothing to measure: {', '.join(silent)} is not running",
+            why="What pods ask for is taken from what the model services of the running stack use.",
+            fix="start it, have it asked for predictions, then measure: sandbox up",
+        )
+    held = {each.name: each.memory_bytes or 0 for each in sight.services}
+    history = sight.links.get(Port.PROMETHEUS.value)
+    report.step("Measuring what the model services use")
+    found: dict[str, Measured] = {}
+    for name in models:
+        service = suffixed(Port.API, models, name)
+        past = _remembered(history, name) if history else None
+        seen = past or _watched(endpoints[service], seconds)
+        found[name] = _rounded(max(seen.memory_bytes, held.get(service, 0)), seen.cpus)
+    write_beside(folder, FILE, measured_text(found))
+    report.done(f"Measured {', '.join(models)}", "", time.monotonic() - began)
+    return found
+
+
+def read_measured(folder: Path) -> Mapping[str, Measured]:
+    """What an earlier `measure` has kept; nothing when there was none.
+
+    Raises:
+        ConfigInvalid: the file is damaged.
+    """
+    path = folder / FILE
+    try:
+        models = json.loads(path.read_text("utf-8"))["models"].items()
+        found = {str(name): Measured(int(each["memory_bytes"]), float(each["cpus"])) for name, each in models}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigInvalid(
+            f"{path} cannot be read", why=f"{type(error).__name__}: {error}", fix=f"measure anew: sandbox export k8s {folder} --measured"
+        ) from error
+    if any(each.memory_bytes <= 0 or not 0 <= each.cpus < math.inf for each in found.values()):
+        raise ConfigInvalid(f"{path} holds what nothing can use", fix=f"measure anew: sandbox export k8s {folder} --measured")
+    return found
+
+
+def measured_text(found: Mapping[str, Measured]) -> str:
+    """The file: the same text for the same numbers."""
+    models = {name: {"memory_bytes": found[name].memory_bytes, "cpus": found[name].cpus} for name in sorted(found)}
+    return json.dumps({"schema": _SCHEMA, "models": models}, indent=1) + "\n"
+
+
+def samples(text: str) -> tuple[float, float]:
+    """Bytes of memory and seconds of processor time, of all processes in a page of metrics (pure)."""
+    memory, cpu = (
+        sum(float(value) for value in re.findall(rf"^{name}(?:\{{[^\n]*\}})? (\S+)", text, re.MULTILINE)) for name in (_MEMORY, _CPU)
+    )
+    return memory, cpu
+
+
+def busiest(pages: list[tuple[float, float, float]]) -> Measured:
+    """Of moments, memory and processor time the most of each (pure)."""
+    pairs = itertools.pairwise(pages)
+    rates = [max(after[2] - before[2], 0.0) / (after[0] - before[0]) for before, after in pairs if after[0] > before[0]]
+    return Measured(int(max(page[1] for page in pages)), max(rates, default=0.0))
+
+
+def _rounded(memory: float, cpus: float) -> Measured:
+    """Whole mebibytes and hundredths of a core: more is not known."""
+    return Measured(max(math.ceil(memory / _MIB), 1) * _MIB, math.ceil(round(cpus * 100, 6)) / 100)
+
+
+def _watched(url: str, seconds: float) -> Measured:
+    pages = []
+    deadline = time.monotonic() + seconds
+    while True:
+        text = _get(url, Route.METRICS)
+        pages.append((time.monotonic(), *samples(text)))
+        if time.monotonic() >= deadline:
+            return busiest(pages)
+        time.sleep(_EVERY)
+
+
+def _remembered(prometheus: str, model: str) -> Measured | None:
+    """What Prometheus has seen of the last day; None when it has not seen enough."""
+    chosen = f'{{job="{Port.API}", model="{model}"}}'
+    memory = _asked(prometheus, f"max(max_over_time({_MEMORY}{chosen}[1d]))")
+    cpus = _asked(prometheus, f"max(max_over_time(rate({_CPU}{chosen}[1m])[1d:15s]))")
+    return None if memory is None or cpus is None else Measured(int(memory), cpus)
+
+
+def _asked(prometheus: str, expression: str) -> float | None:
+    try:
+        answer: Any = json.loads(_get(prometheus, f"/api/v1/query?{urlencode({'query': expression})}"))
+        value = float(answer["data"]["result"][0]["value"][1])
+    except (NotRunning, ValueError, LookupError, TypeError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _get(url: str, path: str) -> str:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read(_LARGEST_ANSWER).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise NotRunning(f"{url} does not answer", why=f"{type(error).__name__}: {error}", fix="look at it: sandbox status") from error
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        raise NotRunning(f"{url}{path} answered {answer.status}", fix="look at it: sandbox status")
+    return body

@@ -1,0 +1,202 @@
+"""The folder of an export: what is in it is ours, or was changed by hand, or is somebody else's.
+
+`.mlsandbox.json` in the folder remembers the digest of every file as it was written. By that a change by hand is told from an older
+version of ours: such files of an overlay are kept, others are written anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.atomic import write_atomic
+from mlsandbox.errors import ExportFolderTaken, FolderLinked
+from mlsandbox.render.tree import RenderedFile
+
+RECORD: Final = ".mlsandbox.json"
+OVERLAYS: Final = "overlays/"
+"""Below here files are the user's once they are changed."""
+_MARK: Final = b"Written by mlsandbox"
+"""In the first line of every file that can have a comment."""
+_SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TreePlan:
+    """What is to be done to a folder."""
+
+    folder: Path
+    write: tuple[RenderedFile, ...]
+    """New files, and those that are other than they were."""
+    remove: tuple[str, ...]
+    """Files of earlier exports that are no part of it any more."""
+    same: tuple[str, ...]
+    """Files that are as they should be."""
+    kept: tuple[str, ...]
+    """Files of overlays that were changed by hand."""
+    edited: tuple[str, ...]
+    """Other files that were changed by hand, and are to be written anew or removed."""
+    record: Mapping[str, str]
+    """Digests by path, of all that will be there."""
+    before: Mapping[str, tuple[str, ...]]
+    """The same as it is remembered; several of a file whose writing was interrupted."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the folder is other than it would be."""
+        return bool(self.write or self.remove) or not self._is_recorded
+
+    @property
+    def _is_recorded(self) -> bool:
+        return {path: (digest,) for path, digest in self.record.items()} == self.before
+
+    def apply(self) -> None:
+        """Do it, each file in one step. What was interrupted and is done again comes to the same."""
+        if not self.differs:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = {file.path: (digest_of(file.data),) for file in self.write}
+        self._remember({path: (*self.before.get(path, ()), *new.get(path, ())) for path in {*self.before, *new}})
+        for file in self.write:
+            path = self.folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, file.data, durable=False)
+        for stale in self.remove:
+            path = self.folder / stale
+            path.unlink(missing_ok=True)
+            _remove_empty(path.parent, self.folder)
+        self._remember({path: (digest,) for path, digest in self.record.items()})
+
+    def _remember(self, digests: Mapping[str, tuple[str, ...]]) -> None:
+        known = {path: list(dict.fromkeys(digests[path])) for path in sorted(digests)}
+        write_atomic(self.folder / RECORD, json.dumps({"schema": _SCHEMA, "files": known}, indent=1) + "\n", durable=False)
+
+
+def plan_tree(folder: Path, files: Sequence[RenderedFile], *, covers: Callable[[str], bool]) -> TreePlan:
+    """What makes a folder the tree of these files.
+
+    Args:
+        folder: need not be there.
+        files: all that is to be in it.
+        covers: whether a path belongs to this kind of export; what others have written into the same folder stays.
+
+    Raises:
+        ExportFolderTaken: a file of somebody else is in the way.
+        FolderLinked: a symbolic link in it leads elsewhere.
+    """
+    before = _read_record(folder)
+    _refuse_strangers(folder, [*(file.path for file in files), RECORD, *before])
+    found = {path: _digest_at(folder / path) for path in {*before, *(file.path for file in files)}}
+    strangers = [
+        file.path
+        for file in files
+        if file.path not in before and found[file.path] not in {None, digest_of(file.data)} and not _is_marked(folder / file.path)
+    ]
+    if strangers:
+        raise _taken(folder, strangers)
+    write: list[RenderedFile] = []
+    same, kept, edited = list[str](), list[str](), list[str]()
+    record = {path: digests[-1] for path, digests in before.items() if not covers(path)}
+    for file in files:
+        there, digest, known = found[file.path], digest_of(file.data), before.get(file.path, ())
+        changed = there is not None and there != digest and there not in known
+        if changed and file.path.startswith(OVERLAYS):
+            kept.append(file.path)
+            record[file.path] = known[-1] if known else digest
+            continue
+        record[file.path] = digest
+        edited += [file.path] if changed and known else []
+        if there == digest:
+            same.append(file.path)
+        else:
+            write.append(file)
+    gone = sorted(path for path in before if covers(path) and path not in record)
+    by_hand = [path for path in gone if found[path] not in {None, *before[path]}]
+    kept += [path for path in by_hand if path.startswith(OVERLAYS)]
+    return TreePlan(
+        folder,
+        tuple(write),
+        tuple(path for path in gone if path not in kept),
+        tuple(same),
+        tuple(kept),
+        (*edited, *(path for path in by_hand if path not in kept)),
+        record,
+        before,
+    )
+
+
+def write_beside(folder: Path, name: str, text: str) -> None:
+    """Put a file into the folder that later exports read, and that no export replaces."""
+    _refuse_strangers(folder, [name])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / name, text, durable=False)
+
+
+def digest_of(data: bytes) -> str:
+    """As the record has it."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _digest_at(path: Path) -> str | None:
+    try:
+        return digest_of(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _MARK in file.readline(300)
+
+
+def _refuse_strangers(folder: Path, paths: Collection[str]) -> None:
+    """What is no plain file where files are to be, and no folder where folders are to be."""
+    if folder.exists() and not folder.is_dir():
+        raise _taken(folder.parent, [folder.name])
+    for path in sorted(paths):
+        place = folder
+        parts = path.split("/")
+        for part in parts:
+            place = place / part
+            if place.is_symlink():
+                raise FolderLinked(
+                    f"{place} is a symbolic link",
+                    why="An export would write where it leads, which may be anywhere.",
+                    fix=f"remove the link, or choose another folder: sandbox export k8s {folder}-new",
+                    details={"path": str(place)},
+                )
+        if place.is_dir() or any(parent.is_file() for parent in place.parents if parent.is_relative_to(folder)):
+            raise _taken(folder, [path])
+
+
+def _taken(folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return ExportFolderTaken(
+        f"{folder / paths[0]}{more} would be replaced, and no export has written it",
+        why="\n".join(paths),
+        fix=f"choose another folder: sandbox export k8s {folder}-new   or move the files away",
+        details={"folder": str(folder), "files": list(paths)},
+    )
+
+
+def _read_record(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Digests by path; none of a folder without a record, and none that leads out of the folder."""
+    try:
+        known = json.loads((folder / RECORD).read_text("utf-8"))["files"].items()
+        return {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _is_inside(path: str) -> bool:
+    return not path.startswith("/") and ".." not in path.split("/") and path not in {"", RECORD}
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    while folder != root and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
