@@ -12,6 +12,7 @@ DEFAULT_RELEASE: Final = (1, 33)
 IMAGE_VOLUMES: Final = (1, 35)
 """From here on image volumes are on by default; an older API server drops the field without a word."""
 CHALLENGER: Final = "challenger"
+PACKAGE: Final = "package"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ExportFacts:
     """The facts."""
 
     images: Mapping[str, str]
-    """By key: a model's name, "<model>/challenger", "drift", "drift-alibi", "fluentd", "log-store", "elasticsearch"."""
+    """By key: a model's name, "<model>/challenger", "<model>/package", "drift", "drift-alibi", "fluentd", "log-store", "elasticsearch"."""
     namespace: str
     """Of production; the other overlays put their own name behind it."""
     versions: Mapping[str, str] = field(default_factory=dict)

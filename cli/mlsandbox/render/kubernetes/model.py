@@ -67,7 +67,7 @@ def base_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     )
 
 
-def server_workload(spec: StackSpec, service: ServiceSpec, *, name: str, image: str = "") -> Workload:
+def server_workload(spec: StackSpec, service: ServiceSpec, *, name: str, image: str = "", component: str = SERVER) -> Workload:
     """The pods of a model.
 
     Args:
@@ -75,15 +75,18 @@ def server_workload(spec: StackSpec, service: ServiceSpec, *, name: str, image: 
         service: the model service.
         name: of its objects.
         image: key in `ExportFacts.images`; the model's own when empty.
+        component: of its labels.
     """
     shipper = shipper_of(spec, service)
     kept = {each: value for each, value in shipper.env.items() if each != Env.ELASTICSEARCH_URL}  # for those who look for events in it
-    return Workload(name, SERVER, SERVER, service, sidecars=(replace(shipper, env=kept),), image=image)
+    return Workload(name, component, SERVER, service, sidecars=(replace(shipper, env=kept),), image=image)
 
 
-def server_objects(spec: StackSpec, facts: ExportFacts, service: ServiceSpec, *, name: str, image: str = "") -> ServerParts:
+def server_objects(
+    spec: StackSpec, facts: ExportFacts, service: ServiceSpec, *, name: str, image: str = "", component: str = SERVER
+) -> ServerParts:
     """All objects of a model, by the arguments of `server_workload`."""
-    workload = server_workload(spec, service, name=name, image=image)
+    workload = server_workload(spec, service, name=name, image=image, component=component)
     return ServerParts(
         (
             service_account(spec, facts, workload),

@@ -49,6 +49,15 @@ def models(spec: StackSpec) -> Sequence[ServiceSpec]:
     return [each for each in spec.services if each.component == Port.API]
 
 
+def further_name(spec: StackSpec, name: str, suffix: str) -> str:
+    """The name of further objects of a model, "churn-challenger", which is no other model's."""
+    taken = set(object_names(spec).values())
+    found = f"{name}-{suffix}"
+    while found in taken:
+        found = f"{found}-{suffix}"
+    return found
+
+
 def shipper_of(spec: StackSpec, model: ServiceSpec) -> ServiceSpec:
     """The shipper of a model service."""
     return next(each for each in spec.services if each.component == Port.SHIPPER and each.env[Env.MODEL] == model.env[Env.MODEL])
