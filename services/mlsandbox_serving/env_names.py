@@ -14,7 +14,7 @@ class Env:
     MODEL: Final = "SANDBOX_MODEL"
     """The model's name, as in sandbox.toml."""
     VERSION: Final = "SANDBOX_VERSION"
-    """The package's version, "v1", "v2", …"""
+    """The package's version, "v1", "v2", …; without it programs of the package ask the package: `packaged.served_version`."""
     STACK_ID: Final = "SANDBOX_STACK_ID"
     """A nonce per `up`: /readyz echoes it, so that "up" is only ever said of our own instance; also marks every process of a stack."""
     PROJECT_DIR: Final = "SANDBOX_PROJECT_DIR"
@@ -61,6 +61,8 @@ class Env:
     """Bound of the log store's database, in bytes; past it the oldest events go."""
     ELASTICSEARCH_URL: Final = "SANDBOX_ELASTICSEARCH_URL"
     """Where Elasticsearch answers, "http://elasticsearch:9200"; set in stacks that have it."""
+    ELASTICSEARCH_URL_FILE: Final = "SANDBOX_ELASTICSEARCH_URL_FILE"
+    """File with that address, which then may hold a name and a password: "https://name:password@host:9200"; goes before the other."""
     LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
     """Age at which the log store deletes events, and the shipper drops what no sink took."""
     DRIFT_PORT: Final = "SANDBOX_DRIFT_PORT"
@@ -68,7 +70,9 @@ class Env:
     DRIFT_DIR: Final = "SANDBOX_DRIFT_DIR"
     """Folder of the drift service's state, and of predictions and labels."""
     DRIFT_PROFILES: Final = "SANDBOX_DRIFT_PROFILES"
-    """Where reference profiles are: "model/version=folder", comma-separated; of the models and versions that are served now."""
+    """Where reference profiles are: "model/version=folder", comma-separated; of the models and versions that are served now.
+
+    "model/*=folder" means every folder in it, whose name is the version."""
     DRIFT_ENGINES: Final = "SANDBOX_DRIFT_ENGINES"
     """What looks for drift, comma-separated."""
     DRIFT_ENGINES_OFF: Final = "SANDBOX_DRIFT_ENGINES_OFF"

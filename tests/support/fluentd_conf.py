@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _OPEN = re.compile(r"<([a-z_]+)(?: +(.+?))?>")
-_ENV = re.compile(r"#\{ENV\['(\w+)'\] \|\| '([^']*)'\}")
+_ENV = re.compile(r"ENV\['(\w+)'\](?: \|\| '([^']*)')?")
 _UNITS = {"KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
@@ -65,7 +65,7 @@ def read(path: Path) -> Section:
 
 
 def variables(text: str) -> dict[str, str]:
-    """Environment variables that a text uses, and what it says when they are not set."""
+    """Environment variables that a text uses, and what it says when they are not set; "" for nothing."""
     return dict(_ENV.findall(text))
 
 

@@ -23,6 +23,7 @@ _CHECK_SECONDS: Final = 10.0
 _MAX_PREDICTIONS: Final = 500_000
 _MAX_AGE_SECONDS: Final = 30 * 86_400.0
 _SPOOL_BYTES: Final = 100_000_000
+_ANY: Final = "*"
 _BETWEEN: Final = re.compile(r",(?=[^/,=]+/[^/,=]+=)")
 _ENTRY: Final = re.compile(r"(?P<model>[^/,=]+)/(?P<version>[^/,=]+)=(?P<folder>.+)", re.DOTALL)
 
@@ -40,7 +41,7 @@ class Settings(NamedTuple):
     folder: Path
     listening: Listening
     profiles: Mapping[Source, Path]
-    """Folders of reference profiles, of what is served now; one that does not exist means that there is no profile."""
+    """Folders of reference profiles, of what is served now; one that is empty, or not there, means that there is no profile."""
     engines: tuple[str, ...]
     monitor: MonitorSettings
     check_seconds: float
@@ -96,7 +97,9 @@ class Settings(NamedTuple):
 
 
 def parse_profiles(text: str) -> dict[Source, Path]:
-    """Folders out of "model/version=folder,model/version=folder"; a folder's name may hold commas.
+    """Folders out of "model/version=folder,model/*=folder of folders"; a folder's name may hold commas.
+
+    A version that is named goes before a folder that is found for it.
 
     Raises:
         ValueError: malformed, or a version twice.
@@ -110,7 +113,16 @@ def parse_profiles(text: str) -> dict[Source, Path]:
         if source in profiles:
             raise ValueError(f"{source.model}/{source.version} has two profiles in {text!r}")
         profiles[source] = Path(found["folder"].strip())
+    for any_version in [source for source in profiles if source.version == _ANY]:
+        profiles = {**_found(any_version.model, profiles.pop(any_version)), **profiles}
     return profiles
+
+
+def _found(model: str, folder: Path) -> dict[Source, Path]:
+    """The folders in one, by version; those whose names begin with a dot are none."""
+    if not folder.is_dir():
+        return {}
+    return {Source(model, each.name): each for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")}
 
 
 def _engines(text: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class Watch:
 
     Args:
         source: what.
-        folder: of its reference profile; None when nobody named one.
+        folder: of its reference profile; None when nobody named one. One that is empty, or not there, says that it has none.
         settings: of the monitor.
         failed: see `Failed`.
         saved: where to go on from.
@@ -140,7 +140,7 @@ class Watch:
             self._second.add(self.source, block, self._monitor.profile, self._rows_in)
 
     def _load(self, folder: Path | None) -> Profile | None:
-        if folder is None or not folder.is_dir():
+        if folder is None or not folder.is_dir() or not any(folder.iterdir()):
             return None
         try:
             return load_profile(folder)

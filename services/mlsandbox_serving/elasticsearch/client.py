@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from mlsandbox_serving.elasticsearch.address import parse
 
 _MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 _LONGEST_REASON: Final = 500
@@ -37,7 +40,8 @@ class Client:
     """One Elasticsearch; a connection per request, and no proxy.
 
     Args:
-        url: "http://host:port".
+        url: "http://host:port", "https://name:password@host:port": a certificate is checked against the authorities that the system
+            has, or that the file in SSL_CERT_FILE has.
         timeout: seconds for each piece of an exchange.
         max_bytes: bound of one answer.
 
@@ -46,13 +50,12 @@ class Client:
     """
 
     def __init__(self, url: str, *, timeout: float = 10.0, max_bytes: int = _MAX_ANSWER_BYTES) -> None:
-        address = urlsplit(url)
-        if address.scheme != "http" or not address.hostname:
-            raise ValueError(f"{url!r} is no address like http://elasticsearch:9200")
-        self.url: Final = url
+        self._address = parse(url)
+        self.url: Final = self._address.shown
+        """Without name and password."""
         self.answer_bytes = 0
         """Size of the last answer."""
-        self._address = (address.hostname, address.port or 9200)
+        self._tls = ssl.create_default_context() if self._address.encrypted else None
         self._timeout = timeout
         self._max_bytes = max_bytes
 
@@ -64,11 +67,12 @@ class Client:
             Refused: any other status from 400 on.
             AnswerTooLarge: the answer is over the bound.
         """
-        target = f"{path}?{urlencode(params)}" if params else path
-        connection = http.client.HTTPConnection(*self._address, timeout=self._timeout)
+        target = f"{self._address.path}{path}{f'?{urlencode(params)}' if params else ''}"
+        connection = self._connection()
         try:
             content = None if body is None else json.dumps(body).encode()
-            connection.request(method, target, content, {} if content is None else {"Content-Type": "application/json"})
+            kind = {} if content is None else {"Content-Type": "application/json"}
+            connection.request(method, target, content, {**self._address.headers, **kind})
             response = connection.getresponse()
             answer = response.read(self._max_bytes + 1)
         except (OSError, http.client.HTTPException) as error:
@@ -79,6 +83,12 @@ class Client:
         if len(answer) > self._max_bytes:
             raise AnswerTooLarge(f"{self.url} answered with more than {self._max_bytes} bytes")
         return self._decoded(response.status, answer)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._address.host, self._address.port
+        if self._tls is None:
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls)
 
     def _decoded(self, status: int, answer: bytes) -> Any:
         try:

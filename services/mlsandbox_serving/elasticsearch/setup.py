@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mlsandbox_serving.contract import Env
+from mlsandbox_serving.elasticsearch.address import stated_url
 from mlsandbox_serving.elasticsearch.client import Client, ElasticsearchError, Unreachable
 from mlsandbox_serving.elasticsearch.templates import DEAD_LETTER, EVENTS, dead_letter_template, event_template, policy
 
@@ -56,10 +57,10 @@ def main(environ: Mapping[str, str]) -> int:
     """Set up, and say so; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        client = Client(environ[Env.ELASTICSEARCH_URL])
+        client = Client(stated_url(environ))
         retention = float(environ.get(Env.LOG_RETENTION_SECONDS) or _DEFAULT_RETENTION_SECONDS)
         set_up(client, retention)
-    except (KeyError, ValueError, ElasticsearchError) as error:
+    except (KeyError, ValueError, OSError, ElasticsearchError) as error:
         _log.error("Elasticsearch is not set up: %s: %s", type(error).__name__, error)
         return 1
     _log.info("Elasticsearch at %s takes events, and deletes them when they are %.1f days old", client.url, retention / 86_400)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlsandbox_serving.contract import Env, ErrorCode, NotReady, Route
+from mlsandbox_serving.packaged import served_version
 from mlsandbox_serving.record import new_id
 from mlsandbox_serving.service.exchange import Answer, AsgiApp, Message, Receive, Send, json_answer, send_answer, sent_headers
 from mlsandbox_serving.service.oip import error_body, is_protocol
@@ -25,7 +26,7 @@ def unable(problem: Exception, environ: Mapping[str, str]) -> AsgiApp:
         "ready": False,
         "stack_id": environ.get(Env.STACK_ID, ""),
         "model": environ.get(Env.MODEL, ""),
-        "version": environ.get(Env.VERSION, ""),
+        "version": served_version(environ),
         "code": NotReady.LOAD_FAILED,
         "reason": reason,
         "final": True,

@@ -21,6 +21,7 @@ from mlsandbox_serving.alerts import LARGEST_BODY, log_alerts
 from mlsandbox_serving.contract import Env, Metrics, NotReady, Route
 from mlsandbox_serving.lifetime import end_with_parent
 from mlsandbox_serving.metrics import counter, gauge
+from mlsandbox_serving.packaged import served_version
 from mlsandbox_serving.priority import give_way
 from mlsandbox_serving.probes import ProbeServer
 from mlsandbox_serving.spool import bounds, cursor, segment
@@ -170,7 +171,7 @@ def main(environ: Mapping[str, str]) -> int:
             Path(environ[Env.SPOOL_DIR]),
             parse_targets(environ.get(Env.SINKS, "")),
             model=environ[Env.MODEL],
-            version=environ.get(Env.VERSION, ""),
+            version=served_version(environ),
             max_bytes=int(environ.get(Env.SPOOL_BYTES, _DEFAULT_SPOOL_BYTES)),
             max_age=float(age) if age else None,
         )

@@ -136,6 +136,15 @@ def test_a_version_without_a_profile_is_no_problem(make_drift: Make, tmp_path: P
     assert drift.model()["reference"]["problem"] is None
 
 
+def test_an_empty_folder_is_no_problem(make_drift: Make, tmp_path: Path) -> None:
+    """A version that was handed out without a profile must be told of as served, and learn from live rows without a problem."""
+    (tmp_path / "handed/churn/v7").mkdir(parents=True)
+    drift = make_drift(**{Env.DRIFT_PROFILES: f"churn/*={tmp_path}/handed/churn"})
+    drift.start()
+
+    assert drift.model(version="v7")["reference"]["problem"] is None
+
+
 def test_strange_events_are_counted_and_do_no_harm(make_drift: Make) -> None:
     """Errors are left alone, malformed events counted; what comes after them is taken as if they were not there."""
     drift = make_drift(profiles={"churn/v1": profile()})

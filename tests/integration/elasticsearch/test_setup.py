@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
 
@@ -90,6 +92,17 @@ def test_waits_for_elasticsearch(server: StandIn, url: str) -> None:
     server.start()
 
     assert set_up(url)[0] == 0
+
+
+def test_address_in_a_file(url: str, tmp_path: Path) -> None:
+    """The file must go before the variable; name and password must go to Elasticsearch, and into no log."""
+    file = tmp_path / "url"
+    file.write_text(f"{url.replace('//', '//elastic:hidden%40word@')}\n", encoding="utf-8")
+    code, log = set_up("http://nobody.invalid:9200", **{Env.ELASTICSEARCH_URL_FILE: str(file)})
+
+    assert code == 0
+    assert url in log
+    assert "hidden" not in log
 
 
 def test_no_address() -> None:

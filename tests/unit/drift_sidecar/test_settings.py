@@ -63,6 +63,18 @@ def test_profiles() -> None:
     assert parse_profiles("  ") == {}
 
 
+def test_any_version_means_the_folders_that_are_there(tmp_path: Path) -> None:
+    """Of a model with any version each folder must be one; a version that is named must go before the folder that has its name."""
+    for name in ("v2", "v10", ".partial"):
+        (tmp_path / "churn" / name).mkdir(parents=True)
+    (tmp_path / "churn/file").touch()
+
+    assert parse_profiles(f"churn/*={tmp_path}/churn,churn/v2=/own,wine/*={tmp_path}/wine") == {
+        Source("churn", "v10"): tmp_path / "churn/v10",
+        Source("churn", "v2"): Path("/own"),
+    }
+
+
 @pytest.mark.parametrize("text", ["churn=/a", "churn/v1", "churn/v1=", "/v1=/a", "churn/v1=/a,churn/v1=/b"])
 def test_malformed_profiles_are_refused(text: str) -> None:
     """What is not model/version=folder, or is there twice, must be refused."""

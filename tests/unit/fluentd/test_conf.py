@@ -12,7 +12,7 @@ from mlsandbox.assets import asset, asset_path
 from mlsandbox.stack.components import fluentd as component
 from mlsandbox.stack.components.base import StackInputs
 from mlsandbox.stack.spec import Asset, DataFolder, ServiceSpec
-from mlsandbox_serving.contract import Field, Port
+from mlsandbox_serving.contract import Env, Field, Port
 from mlsandbox_serving.elasticsearch import templates
 from mlsandbox_serving.spool.segment import MAX_RECORD_BYTES
 from support.fluentd_conf import Section, read, seconds, size, variables
@@ -20,6 +20,7 @@ from support.fluentd_conf import Section, read, seconds, size, variables
 DOCKERFILE = "compose/images/fluentd/Dockerfile"
 IMAGES = tomllib.loads(asset("compose/images.toml"))
 SECRETS = ("password", "user", "api_key", "shared_key", "cloud_auth", "client_key")
+FROM_FILE = "#{(file = ENV['SANDBOX_ELASTICSEARCH_URL_FILE'].to_s).empty? ? use_nil : URI."
 MEGABYTE = 1024**2
 
 
@@ -52,10 +53,10 @@ def test_ports(conf: Section, service: ServiceSpec) -> None:
 
 
 def test_environment(service: ServiceSpec) -> None:
-    """Every variable of the files must be set by the stack, and every one that the stack sets must be used."""
+    """Every variable of the files must be set by the stack, and every one that it sets must be used; a cluster sets the file of the URL."""
     used = [variables(asset(f"fluentd/{name}")) for name in service.files]
 
-    assert {name for each in used for name in each} == set(service.env)
+    assert {name for each in used for name in each} == {*service.env, Env.ELASTICSEARCH_URL_FILE}
 
 
 def test_defaults(conf: Section, service: ServiceSpec) -> None:
@@ -63,7 +64,11 @@ def test_defaults(conf: Section, service: ServiceSpec) -> None:
     (folder,) = [each for each in service.env.values() if isinstance(each, DataFolder)]
     texts = [value for each in conf.walk() for value in each.parameters.values()]
 
-    assert {default for text in texts for default in variables(text).values()} == {folder.mount, "http://elasticsearch:9200", "0.0.0.0"}  # noqa: S104 - inside of a container
+    assert {default for text in texts for default in variables(text).values() if default} == {
+        folder.mount,
+        "http://elasticsearch:9200",
+        "0.0.0.0",  # noqa: S104 - inside of a container
+    }
 
 
 def test_files(service: ServiceSpec) -> None:
@@ -205,8 +210,11 @@ def test_names(conf: Section) -> None:
 
 
 def test_no_secrets(conf: Section) -> None:
-    """No file may hold a password or a key."""
-    assert not [name for each in conf.walk() for name in each.parameters if name in SECRETS]
+    """No file may hold a password or a key; whoever asks Elasticsearch is named by a file that the cluster has."""
+    stated = [(name, value) for each in conf.walk() for name, value in each.parameters.items() if name in SECRETS]
+
+    assert {name for name, _ in stated} == {"user", "password"}
+    assert all(value.startswith(FROM_FILE) for _, value in stated)
 
 
 def test_versions(conf: Section) -> None:

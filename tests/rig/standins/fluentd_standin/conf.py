@@ -1,4 +1,4 @@
-"""Fluentd's configuration format as sections and parameters; of the Ruby inside of values, only ENV and the host name."""
+"""Fluentd's configuration format as sections and parameters; of Ruby inside of values, only ENV, a URL in a file, and the host name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 _OPEN = re.compile(r"<(?P<name>[a-z_]+)(\s+(?P<argument>.*?))?>")
 _RUBY = re.compile(r"#\{(?P<code>[^}]*)\}")
 _ENV = re.compile(
     r"ENV(?:\[|\.fetch\()\s*['\"](?P<name>\w+)['\"]\s*(?:\]|\)|,)\s*(?:\|\|)?\s*(?:['\"](?P<default>[^'\"]*)['\"]|(?P<bare>\d+))?\s*\)?"
 )
+_URL_FILE = re.compile(r"\(file = ENV\['(?P<name>\w+)'\]\.to_s\)\.empty\? \? (?P<without>.+?) : (?P<read>.*File\.read\(file\).*)")
 _SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -97,6 +99,14 @@ def _value(value: str) -> str:
 
 def _ruby(found: re.Match[str]) -> str:
     code = found["code"].strip()
+    choice = _URL_FILE.fullmatch(code)
+    if choice:
+        file = os.environ.get(choice["name"])
+        if file:
+            return _of_url(Path(file).read_text(encoding="utf-8").strip(), choice["read"])
+        code = choice["without"]
+    if code == "use_nil":
+        return ""
     variable = _ENV.match(code)
     if variable:
         given = os.environ.get(variable["name"]) or variable["default"] or variable["bare"]
@@ -104,6 +114,16 @@ def _ruby(found: re.Match[str]) -> str:
             raise ConfError(f"the environment variable {variable['name']} is not set")
         return given
     return socket.gethostname()
+
+
+def _of_url(url: str, code: str) -> str:
+    """What the Ruby takes of it: a part that it names, else all but name and password."""
+    parts = urlsplit(url)
+    if ").user" in code:
+        return unquote(parts.username or "")
+    if ").password" in code:
+        return unquote(parts.password or "")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def size(text: str) -> int:

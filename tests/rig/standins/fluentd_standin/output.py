@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import sys
@@ -111,10 +112,17 @@ class Output(threading.Thread):
             meta["_id"] = str(record[self.settings.id_key])
         return f"{json.dumps({'index': meta})}\n{json.dumps(record, default=str)}\n".encode(errors="surrogatepass")
 
+    def _who(self) -> dict[str, str]:
+        if not self.settings.user:
+            return {}
+        who = f"{self.settings.user}:{self.settings.password}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(who).decode()}"}
+
     def _send(self, lines: bytes, piece: list[Event]) -> None:
-        connection = http.client.HTTPConnection(self.settings.host, self.settings.port, timeout=self.settings.request_timeout)
+        kind = http.client.HTTPSConnection if self.settings.encrypted else http.client.HTTPConnection
+        connection = kind(self.settings.host, self.settings.port, timeout=self.settings.request_timeout)
         try:
-            connection.request("POST", "/_bulk", lines, {"Content-Type": "application/x-ndjson"})
+            connection.request("POST", "/_bulk", lines, {"Content-Type": "application/x-ndjson", **self._who()})
             answer = connection.getresponse()
             body = answer.read()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fluentd_standin.conf import ConfError, Section, read, seconds, size
 
@@ -15,6 +16,9 @@ class OutputSettings:
     plugin_id: str
     host: str
     port: int
+    encrypted: bool
+    user: str
+    password: str
     index: str
     """Name with strftime placeholders, filled from the event's own time."""
     id_key: str
@@ -94,13 +98,15 @@ def _output(section: Section, name: str) -> OutputSettings:
         index += values.get("logstash_dateformat", "%Y.%m.%d")
     else:
         index = values["index_name"]
-    host, port = values.get("host", "localhost"), values.get("port", "9200")
-    if "hosts" in values:
-        host, _, port = values["hosts"].split(",")[0].removeprefix("http://").rstrip("/").partition(":")
+    url = values.get("hosts", "").split(",")[0] or f"http://{values.get('host', 'localhost')}:{values.get('port', '9200')}"
+    address = urlsplit(url if "://" in url else f"http://{url}")
     return OutputSettings(
         plugin_id=values.get("@id", f"object:{name}"),
-        host=host,
-        port=int(port or 9200),
+        host=address.hostname or "localhost",
+        port=address.port or 9200,
+        encrypted=address.scheme == "https",
+        user=values.get("user", ""),
+        password=values.get("password", ""),
         index=index,
         id_key=values.get("id_key", "").removeprefix("$").strip("[].'\""),
         folder=Path(buffer["path"]),
