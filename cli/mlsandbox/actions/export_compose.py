@@ -1,0 +1,123 @@
+"""`sandbox export compose`: the whole stack as a folder that Docker Compose runs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlsandbox.actions.drift_engines import DriftEngines
+from mlsandbox.actions.engine_choice import DOCKER
+from mlsandbox.actions.export_ejected import EjectOptions, Part, default_ports, written_by
+from mlsandbox.actions.export_stack import model_of_image
+from mlsandbox.actions.project_stack import baseline_of, image_settings, model_of_package, parts_of, stack_of_models
+from mlsandbox.docker_host import ImageRef
+from mlsandbox.errors import ImageMissing
+from mlsandbox.packaging.images import image_names
+from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox.project import Project
+from mlsandbox.render.config import FOLDER
+from mlsandbox.render.containers import ContainerPlaces
+from mlsandbox.render.ejected import Variable, eject_stack
+from mlsandbox.render.ejected_texts import beside, compose_readme
+from mlsandbox.stack.components.base import ModelInputs
+from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
+from mlsandbox.stack.parts import DRIFT, MODEL, SHIPPER
+from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
+from mlsandbox.state import load_state
+from mlsandbox_serving.contract import DriftEngine
+
+
+def compose_part(project: Project, options: EjectOptions) -> Part:
+    """The stack of the versions that were served last; nothing is asked of Docker, and nothing is started.
+
+    Raises:
+        ImageMissing: a model was never packaged, and no image of it was named.
+        ConfigInvalid: `[stack.images]` is wrong.
+    """
+    packages = served_packages(project)
+    models = [_model(project, name, packages.get(name), options) for name in project.models]
+    by_tag = {package.tag: package for package in packages.values()}
+    parts = parts_of(project, DOCKER, ())
+    engines = DriftEngines(tuple(dict.fromkeys((DriftEngine.NATIVE, *project.drift.engines))))
+    alibi = DriftEngine.ALIBI in engines.on and DRIFT in parts
+    if not options.alibi_accepted:
+        engines = DriftEngines((DriftEngine.NATIVE,))
+    spec = stack_of_models(project, models, default_ports(project, parts), parts, engines)
+    images = _images(project, spec, by_tag, options)
+    places = ContainerPlaces(
+        root=project.root,
+        images=images,
+        stack_id="",
+        secrets_group=0,
+        environ={},
+        packages={tag: package.bento_path for tag, package in by_tag.items()},
+    )
+    written = written_by("compose", options)
+    header = written.header(f"The stack of {project.name}, for Docker Compose alone.")
+    asks = project.stack.asks_for_keys
+    ejected = eject_stack(spec, places, header=header, asks_for_keys=asks)
+    readme = compose_readme(spec, ejected, api=_api(ejected.variables), asks_for_keys=asks)
+    notes = [f"the drift engine {DriftEngine.ALIBI} is left out: {DriftEngine.LICENCE}"] if alibi and not options.alibi_accepted else []
+    return Part("compose", (*ejected.files, *beside(written, ejected, readme)), tuple(notes), (FOLDER,))
+
+
+def served_packages(project: Project) -> Mapping[str, Package]:
+    """Of each model that has one the package that was made ready last, else the newest."""
+    served = load_state(project.state_dir).state.served
+    found = {}
+    for name in project.models:
+        versions = list_packages(project.root, name)
+        chosen = next((each for each in versions if each.version == served.get(name)), next(iter(versions), None))
+        if chosen is not None:
+            found[name] = chosen
+    return found
+
+
+def _model(project: Project, name: str, package: Package | None, options: EjectOptions) -> ModelInputs:
+    """By its package when it is what the image holds, else by the settings alone: then nothing is known of a reference."""
+    image, version = options.images.get(name), options.versions.get(name, "")
+    if package is not None and version in {"", package.version}:
+        return model_of_package(project, package, baseline_of(project, name))
+    if image is None:
+        raise ImageMissing(
+            f"{name} has no package{' of version ' + version if version else ''}, and no image of it was named",
+            why="Which version the stack serves, and what live rows are compared with, is known from the package.",
+            fix=f"make it: sandbox up --engine docker   or name an image that has it: sandbox export compose --image {name}=REF",
+            details={"models": [name]},
+        )
+    if not version:
+        raise ImageMissing(
+            f"which version {image} holds is not known",
+            why=f"{name} has no package here, and the tag of the image is none of ours.",
+            fix=f"say it: sandbox export compose --image {name}={image} --version {name}=v1",
+            details={"models": [name]},
+        )
+    return replace(model_of_image(project.models[name], version), lock_digest=image, profile={})
+
+
+def _images(project: Project, spec: StackSpec, packages: Mapping[str, Package], options: EjectOptions) -> Mapping[Environment, ImageRef]:
+    """Those that were named, and the others as `up` calls them."""
+    given = {service.environment: image for service in spec.services if (image := options.images.get(_key(service)))}
+    known = replace(spec, services=tuple(each for each in spec.services if each.package is None or each.package in packages))
+    names = {**image_names(known, packages, image_settings(project)), **given}
+    return {environment: ImageRef(name, "") for environment, name in names.items()}
+
+
+def _key(service: ServiceSpec) -> str:
+    """The word by which an option names a service's image."""
+    match service.environment:
+        case ModelEnvironment():
+            return (service.package or "").partition(":")[0]
+        case ServiceEnvironment(name=name) | ProgramEnvironment(image=name):
+            return name
+
+
+def image_keys(project: Project) -> tuple[str, ...]:
+    """All of these words."""
+    parts = parts_of(project, DOCKER, ())
+    drift = (DRIFT, ENVIRONMENT_WITH_ALIBI) if DRIFT in parts else ()
+    return (*project.models, *drift, *sorted(parts - {DRIFT, MODEL, SHIPPER}))
+
+
+def _api(variables: tuple[Variable, ...]) -> Variable:
+    return next(each for each in variables if each.name == "SANDBOX_API_PORT")
