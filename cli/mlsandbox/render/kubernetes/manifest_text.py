@@ -1,0 +1,65 @@
+"""Manifests as text (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import yaml
+
+from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.yaml_dump import Dumper, dump, represent_block, represent_text
+
+_BLOCK: Final = re.compile(r"\S[^\t\r\x85\u2028\u2029]*\n[^\t\r\x85\u2028\u2029]*")
+"""Texts of several lines, but for those that PyYAML or another reader of YAML would not take as they lie."""
+_RULE: Final = "The next export writes it anew: changes belong in overlays/, which no export changes once they are there."
+
+
+class _ManifestDumper(Dumper):
+    """Files within manifests are written as they lie."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return (represent_block if _BLOCK.fullmatch(value) else represent_text)(dumper, value)
+
+
+_ManifestDumper.add_representer(str, _text)
+
+
+def manifest_text(document: object) -> str:
+    """One document, or a part of one: the same text for the same document."""
+    return dump(_plain(document), _ManifestDumper)
+
+
+def stream_text(documents: Sequence[object]) -> str:
+    """Several, one after the other."""
+    return "---\n".join(map(manifest_text, documents))
+
+
+def comment(*lines: str) -> str:
+    """Lines of a comment."""
+    return "".join(f"# {line}\n" if line else "#\n" for line in lines)
+
+
+def _plain(value: Any) -> Any:
+    """Members of enumerations are the texts that they are, tuples are lists."""
+    match value:
+        case dict():
+            return {_plain(name): _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case str():
+            return str(value)
+    return value
+
+
+def written_by(facts: ExportFacts) -> str:
+    """Who wrote a file, and how it is written again."""
+    return f"Written by mlsandbox {version('mlsandbox')}: {facts.command}"
+
+
+def header() -> str:
+    """How every file begins that an export writes anew; the command is said once, so that another image changes no more than it must."""
+    return comment(f"Written by mlsandbox {version('mlsandbox')}: sandbox export k8s (README.md has the whole command).", _RULE)
