@@ -21,7 +21,7 @@ from mlsandbox.render.ejected import Variable, eject_stack
 from mlsandbox.render.ejected_texts import beside, compose_readme
 from mlsandbox.stack.components.base import ModelInputs
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
-from mlsandbox.stack.parts import DRIFT, MODEL, SHIPPER
+from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, LOG_STORE, MODEL, SHIPPER
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
 from mlsandbox.state import load_state
 from mlsandbox_serving.contract import DriftEngine
@@ -115,8 +115,9 @@ def _key(service: ServiceSpec) -> str:
 def image_keys(project: Project) -> tuple[str, ...]:
     """All of these words."""
     parts = parts_of(project, DOCKER, ())
-    drift = (DRIFT, ENVIRONMENT_WITH_ALIBI) if DRIFT in parts else ()
-    return (*project.models, *drift, *sorted(parts - {DRIFT, MODEL, SHIPPER}))
+    more = {ENVIRONMENT_WITH_ALIBI} if DRIFT in parts else set()
+    more |= {LOG_STORE} if ELASTICSEARCH in parts else set()  # which sets its indices up
+    return (*project.models, *sorted((parts | more) - {MODEL, SHIPPER}))
 
 
 def _api(variables: tuple[Variable, ...]) -> Variable:

@@ -10,6 +10,7 @@ from mlsandbox.render.ejected import Ejected, Variable
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.components.grafana import DASHBOARDS
 from mlsandbox.stack.components.model import API_KEYS
+from mlsandbox.stack.hosts import bracketed, reached_at
 from mlsandbox.stack.spec import StackSpec
 
 _GENERATED: Final = {API_KEYS.name: """printf 'first: %s\\n' "$(openssl rand -hex 32)\""""}
@@ -52,7 +53,8 @@ def beside(written: Written, ejected: Ejected, readme: str, *, ignored: Sequence
 def compose_readme(spec: StackSpec, ejected: Ejected, *, api: Variable, asks_for_keys: bool) -> str:
     """README.md of the whole stack."""
     key = " \\\n  -H \"authorization: Bearer $(sed -n 's/.*: *//p;q' secrets/api-keys)\"" if asks_for_keys else ""
-    images = "\n".join(f"    {name}" for name in ejected.built)
+    images = "".join(f"      {name}\n" for name in ejected.built)
+    url = f"http://{bracketed(reached_at(spec.host))}:{api.default}"
     lack = _lacking(images) if ejected.built else ""
     return f"""\
 # {spec.project}: its stack, for Docker Compose alone
@@ -68,15 +70,15 @@ docker compose up -d --wait
 Ask it, with a row that has the model's columns in `row.json`:
 
 ```
-curl -s http://127.0.0.1:{api.default}/predict -H 'content-type: application/json' -d @row.json{key}
+curl -s {url}/predict -H 'content-type: application/json' -d @row.json{key}
 ```
 
-The page at http://127.0.0.1:{api.default}/ shows the columns, with an example. `docker compose down` stops the stack and keeps its data;
+The page at {url}/ shows the columns, with an example. `docker compose down` stops the stack and keeps its data;
 `docker compose down --volumes` removes that too.
 
 ## You still need to
 
-{lack}- choose ports, where the stack of `sandbox up` runs, too: `cp .env.example .env` and change them, or end that one first.
+{lack}- choose other ports where the stack of `sandbox up` runs too, or end that one first: `cp .env.example .env` and change them there.
 - {_reach(asks_for_keys=asks_for_keys)}
 - keep what `docker compose config` says out of tickets when you add variables of your own: it shows all of them.
 
@@ -205,7 +207,6 @@ def _lacking(images: str) -> str:
   and no registry has them:
 
 {images}
-
   Take them along: `docker save IMAGE... | ssh HOST docker load`. Or push them to a registry and export with their names there:
   `sandbox export compose --image KEY=REF`.
 """
