@@ -21,6 +21,9 @@ DATA_FOLDERS: Final = ("/var/lib/sandbox/spool", "/var/lib/sandbox/metrics", "/v
 """Where volumes are mounted: a new volume takes its owner from the image."""
 _BENTOML_FOLDERS: Final = tuple(f"/home/{USER}/{name}" for name in ("bentos", "models", "envs", "tmp"))
 """BentoML makes them when it starts, which a read-only root does not allow."""
+_OPEN: Final = r"find $BENTO_PATH \( -not -perm -a+r -o -type d -not -perm -a+x \) -exec chmod a+rX {} +"
+"""Lets every user read the package: a cluster runs the image as a user of its own. Nothing that is readable is touched, for that would
+be stored a second time."""
 CERTIFICATES: Final = "certificates"
 """Folder of the build context: further authorities, or nothing."""
 UV_LOCK: Final = "env/docker/uv.txt"
@@ -109,7 +112,7 @@ def _edits(base: str, *, authorities: bool) -> tuple[_Edit, ...]:
         _edit(
             "the user",
             rf"^USER {USER}$",
-            f"RUN mkdir -p {folders} && chown -R {USER}:{USER} {folders}\n\nUSER {_UID}:{_UID}",
+            f"RUN {_OPEN}\n\nRUN mkdir -p {folders} && chown -R {USER}:{USER} {folders}\n\nUSER {_UID}:{_UID}",
         ),
     )
 
