@@ -8,6 +8,8 @@ from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Overlay, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.keda import namespace_patches
+from mlsandbox.render.kubernetes.keda import namespace_patches
 
 DEV: Final = "dev"
 STAGING: Final = "staging"
@@ -47,14 +49,10 @@ def overlays(base: Bundle, components: Sequence[Bundle], chosen: Collection[str]
     made = []
     for name, bounds in BOUNDS.items():
         has = [each for each in components if each.name in chosen or _has_too(name, each.name, chosen, facts)]
-        made.append(
-            Overlay(
-                name,
-                facts.namespace if name == PRODUCTION else f"{facts.namespace}-{name}",
-                tuple(each.name for each in has),
-                patches=() if bounds is None else bounds_patches(scaled_by(base, has), bounds),
-            )
-        )
+        namespace = facts.namespace if name == PRODUCTION else f"{facts.namespace}-{name}"
+        scaled = scaled_by(base, has)
+        bounded = () if bounds is None else bounds_patches(scaled, bounds)
+        made.append(Overlay(name, namespace, tuple(each.name for each in has), patches=(*bounded, *namespace_patches(scaled, namespace))))
     return tuple(made)
 
 
