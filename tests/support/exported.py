@@ -17,7 +17,11 @@ from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
 from mlsandbox.stack.spec import StackSpec
 from support.rendered import GOLDEN
 
-ALL = tuple(each.name for each in COMPONENTS)
+PROJECTS = ("one-model", "two-models", "three-models")
+RIVALS = ("model-oci",)
+"""Components that do what another one does too: an overlay has one of them."""
+WHOLE = tuple(each.name for each in COMPONENTS if each.name not in RIVALS)
+"""All that one overlay can have."""
 SERVICES = ("drift", "fluentd", "log-store")
 
 
@@ -26,25 +30,29 @@ def image(name: str) -> str:
     return f"registry.example.com/team/{name}@sha256:{hashlib.sha256(name.encode()).hexdigest()}"
 
 
-def options(folder: Path, chosen: Sequence[str] = (), **changes: Any) -> ExportOptions:
-    """Images of all models of a project, their challengers and all services."""
+def options(folder: Path, *, whole: bool = False, **changes: Any) -> ExportOptions:
+    """What a command line says of a project.
+
+    Args:
+        folder: the project's.
+        whole: with images of all there is, and all components; else with the models' images alone.
+        changes: fields of ExportOptions that are to be other than that.
+    """
     models = load_project(folder).models
-    named = {name: image(name) for name in models}
-    named |= {f"{name}/{CHALLENGER}": image(f"{name}-next") for name in models}
-    named |= {name: image(name) for name in SERVICES}
-    made = ExportOptions(images=tuple(f"{key}={reference}" for key, reference in named.items()), chosen=tuple(chosen))
-    return replace(made, **changes)
+    keys = {name: name for name in models}
+    if whole:
+        keys |= {f"{name}/{CHALLENGER}": f"{name}-next" for name in models} | {name: name for name in SERVICES}
+    images = tuple(f"{key}={image(name)}" for key, name in keys.items())
+    return replace(ExportOptions(images=images, chosen=WHOLE if whole else ()), **changes)
 
 
-def inputs(case: str, chosen: Sequence[str] = (), **changes: Any) -> tuple[StackSpec, ExportFacts]:
+def inputs(case: str, *, whole: bool = False, **changes: Any) -> tuple[StackSpec, ExportFacts]:
     """What the export of a project in tests/golden is made from."""
     folder = GOLDEN / case
-    return export_inputs(load_project(folder), options(folder, chosen, **changes))
+    return export_inputs(load_project(folder), options(folder, whole=whole, **changes))
 
 
-def exported(
-    case: str, chosen: Sequence[str] = (), components: Sequence[Component] = COMPONENTS, **changes: Any
-) -> tuple[Export, ExportFacts]:
+def exported(case: str, *, whole: bool = False, components: Sequence[Component] = COMPONENTS, **changes: Any) -> tuple[Export, ExportFacts]:
     """The export of a project in tests/golden."""
-    spec, facts = inputs(case, chosen, **changes)
+    spec, facts = inputs(case, whole=whole, **changes)
     return build_export(spec, facts, components), facts

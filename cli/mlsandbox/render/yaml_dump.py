@@ -32,7 +32,7 @@ def dump(document: object, dumper: type[Dumper] = Dumper) -> str:
 
 def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     """A text in one line, in quotes unless it can be nothing else."""
-    plain = _PLAIN.fullmatch(value) and value not in _WORDS and isinstance(yaml.safe_load(value), str)
+    plain = _PLAIN.fullmatch(value) and value not in _WORDS and dumper.resolve(yaml.ScalarNode, value, (True, False)) == _TEXT
     return dumper.represent_scalar(_TEXT, value, style=None if plain else '"')
 
 

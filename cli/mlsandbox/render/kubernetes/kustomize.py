@@ -12,6 +12,7 @@ from mlsandbox.render.kubernetes.kustomize_entries import change_entry, config_e
 from mlsandbox.render.kubernetes.kustomize_overlay import overlay_files
 from mlsandbox.render.kubernetes.manifest_text import comment, header, manifest_text
 from mlsandbox.render.kubernetes.plain import config_labels
+from mlsandbox.render.kubernetes.readme import readme_file
 from mlsandbox.render.tree import RenderedFile
 
 BASE: Final = "base"
@@ -22,13 +23,14 @@ _WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 
 
 def kustomize_files(export: Export, facts: ExportFacts) -> tuple[RenderedFile, ...]:
-    """All files but the README.
+    """All files.
 
     Raises:
         ValueError: two files with one path.
     """
     labels = config_labels(export)
-    files = _within(BASE, _bundle_files(export.base, facts, labels, base=True))
+    files = [readme_file(export, facts)]
+    files += _within(BASE, _bundle_files(export.base, facts, labels, base=True))
     for bundle in export.components:
         files += _within(f"{COMPONENTS}/{bundle.name}", _bundle_files(bundle, facts, labels, base=False))
     for overlay in export.overlays:

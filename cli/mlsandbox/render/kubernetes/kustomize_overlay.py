@@ -27,7 +27,7 @@ def overlay_files(export: Export, overlay: Overlay, facts: ExportFacts) -> list[
     changes = [change_entry(each, facts.namespace) for each in overlay.changes]
     generated = "\n" + manifest_text({"configMapGenerator": [entry for entry, _ in changes]}) if changes else ""
     parts = (
-        comment(f"Written by mlsandbox {version('mlsandbox')}, and yours from then on: no export changes it once it is there."),
+        comment(f"Written by mlsandbox {version('mlsandbox')}, and yours once you have changed it: later exports leave it as it is then."),
         "\n",
         manifest_text(head),
         _components(export, overlay),

@@ -14,7 +14,7 @@ from mlsandbox.render.yaml_dump import Dumper, dump, represent_block, represent_
 
 _BLOCK: Final = re.compile(r"\S[^\t\r\x85\u2028\u2029]*\n[^\t\r\x85\u2028\u2029]*")
 """Texts of several lines, but for those that PyYAML or another reader of YAML would not take as they lie."""
-_RULE: Final = "The next export writes it anew: changes belong in overlays/, which no export changes once they are there."
+_RULE: Final = "The next export writes it anew: changes belong in overlays/, whose files are yours once you have changed them."
 
 
 class _ManifestDumper(Dumper):

@@ -150,11 +150,12 @@ def _moved(manifest: Manifest, namespace: str) -> Manifest:
 
 def _rename_configs(manifest: Manifest, names: Mapping[str, str]) -> None:
     """ConfigMaps that the object's pods refer to, by their last names."""
-    for reference in _config_references(_pod_spec(manifest)):
+    for reference in _config_references(pod_spec(manifest)):
         reference["name"] = names.get(reference["name"], reference["name"])
 
 
-def _pod_spec(manifest: Manifest) -> Mapping[str, Any]:
+def pod_spec(manifest: Manifest) -> Mapping[str, Any]:
+    """What an object says of its pods; nothing of one that has none."""
     spec: Mapping[str, Any] = manifest.get("spec", {})
     pod: Mapping[str, Any] = spec if manifest["kind"] == "Pod" else spec["template"]["spec"] if manifest["kind"] in _TEMPLATED else {}
     return pod

@@ -1,0 +1,141 @@
+"""README.md of an export (pure): what is there, how it is applied, and what its user still has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from mlsandbox.render.kubernetes.bundle import Bundle, Export
+from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.manifest_text import written_by
+from mlsandbox.render.kubernetes.model import SERVER
+from mlsandbox.render.kubernetes.plain import config_labels, pod_spec
+from mlsandbox.render.tree import RenderedFile
+
+README: Final = "README.md"
+_CHANGES: Final = """\
+`base/` and `components/` are written anew by every export. A file of `overlays/` is yours as soon as you have changed it: later exports \
+leave it as it is, and `sandbox export k8s --check` does not count it. So changes belong there:
+
+- another component: take the `#` off its line in `overlays/<name>/kustomization.yaml`, and off the lines of those that it needs;
+- fewer or more pods, another image, other values of variables: the same file shows how;
+- anything else: a patch, as in https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/.
+"""
+_OMITTED: Final = """\
+- No Prometheus, Alertmanager, Grafana or Elasticsearch for production: clusters have their own, and components connect to them.
+- No secret: manifests refer to secrets by their names, and whoever applies them creates them.
+- No metrics server, Ingress controller, Gateway, KEDA or operator: all of these belong to the cluster.
+- No backups: what is on volumes is as safe as their storage class.
+- No score of a scanner is claimed here: run the one that your cluster is held to on what `kubectl kustomize` prints.
+"""
+
+
+def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
+    """The file."""
+    project = next(iter(config_labels(export).values()))
+    sections = {
+        "What is here": _contents(export),
+        "Apply it": _apply(export),
+        "You still need to": _todo(export),
+        "Images": _images(facts),
+        "Requests and limits": _resources(export, facts),
+        "Change it": _CHANGES,
+        "What is not in it": _OMITTED + "".join(f"- Not yet `{name}`: {reason}\n" for name, reason in export.missing.items()),
+    }
+    text = f"<!-- {written_by(facts)} -->\n\n# {project} on Kubernetes\n\n"
+    text += f"{_summary(facts)}\n" + "".join(f"\n## {title}\n\n{body}" for title, body in sections.items())
+    return RenderedFile(README, text)
+
+
+def _summary(facts: ExportFacts) -> str:
+    return (
+        f"For Kubernetes {facts.label} and later, applied with Kustomize, which kubectl has in it. "
+        "What runs is what `sandbox up` runs for the same sandbox.toml; the first line above writes this folder again, byte for byte."
+    )
+
+
+def _contents(export: Export) -> str:
+    having = {each.name: [overlay.name for overlay in export.overlays if each.name in overlay.components] for each in export.components}
+    rows = [("`base/`", export.base.summary, "all")]
+    rows += ((f"`components/{each.name}/`", _about(each), ", ".join(having[each.name]) or "none") for each in export.components)
+    parts = _table(("Folder", "What it is", "In the overlays"), rows)
+    overlays = [(f"`overlays/{each.name}/`", f"`{each.namespace}`", ", ".join(each.components) or "none") for each in export.overlays]
+    return f"{parts}\n{_table(('Overlay', 'Namespace', 'Components'), overlays)}"
+
+
+def _about(bundle: Bundle) -> str:
+    return f"{bundle.summary} Needs {', '.join(bundle.after)}." if bundle.after else bundle.summary
+
+
+def _apply(export: Export) -> str:
+    first = export.overlays[0]
+    return f"""\
+From this folder, here for {first.name}:
+
+    kubectl create namespace {first.namespace}
+    kubectl apply --server-side --dry-run=server --kustomize overlays/{first.name}
+    kubectl apply --server-side --kustomize overlays/{first.name}
+    kubectl --namespace {first.namespace} rollout status deployment
+
+A dry run needs the namespace to be there. Without Kustomize: `sandbox export k8s --format plain` writes one file for each overlay.
+
+ConfigMaps have a digest in their names, so that pods are made anew when one changes; those of earlier versions stay until they are deleted.
+"""
+
+
+def _todo(export: Export) -> str:
+    used = {name for overlay in export.overlays for name in overlay.components}
+    first = [*export.base.todo, *_todo_of(each for each in export.components if each.name in used)]
+    later = _todo_of(each for each in export.components if each.name not in used)
+    text = "".join(f"- [ ] {each}\n" for each in dict.fromkeys(first)) or "Nothing.\n"
+    rest = "".join(f"- [ ] {each}\n" for each in dict.fromkeys(later))
+    return f"{text}\nAnd for components that no overlay has yet:\n\n{rest}" if rest else text
+
+
+def _todo_of(bundles: Iterable[Bundle]) -> list[str]:
+    return [f"`{bundle.name}`: {each}" for bundle in bundles for each in bundle.todo]
+
+
+def _images(facts: ExportFacts) -> str:
+    rows = [(f"`{key}`", f"`{image}`", facts.versions.get(key, "")) for key, image in facts.images.items()]
+    return (
+        _table(("Of", "Image", "Version"), rows)
+        + "\nImages that were not named are in no manifest: nothing is pulled by a tag that can be moved.\n"
+    )
+
+
+def _resources(export: Export, facts: ExportFacts) -> str:
+    measured = {facts.images[model] for model in facts.measured if model in facts.images}
+    rows = [
+        (
+            f"`{pod}`",
+            container["name"],
+            _amounts(container["resources"].get("requests", {})),
+            _amounts(container["resources"].get("limits", {})),
+            "measured" if container["name"] == SERVER and container["image"] in measured else "default",
+        )
+        for pod, container in _containers(export)
+        if "resources" in container
+    ]
+    how = (
+        "Measured are a model's memory and processor time, of the stack that ran when `sandbox export k8s --measured` was called, with a "
+        "quarter on top. Defaults are no measurement: look at what pods use, and patch them in an overlay."
+    )
+    return f"{_table(('Pod', 'Container', 'Requests', 'Limits', 'From'), rows)}\n{how}\n"
+
+
+def _containers(export: Export) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for bundle in (export.base, *export.components):
+        for each in bundle.objects:
+            pod = pod_spec(each)
+            for container in (*pod.get("containers", ()), *pod.get("initContainers", ())):
+                yield each["metadata"]["name"], container
+
+
+def _amounts(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {amount}" for name, amount in found.items())
+
+
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [titles, ("---",) * len(titles), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
