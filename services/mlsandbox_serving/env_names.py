@@ -62,7 +62,9 @@ class Env:
     ELASTICSEARCH_URL: Final = "SANDBOX_ELASTICSEARCH_URL"
     """Where Elasticsearch answers, "http://elasticsearch:9200"; set in stacks that have it."""
     ELASTICSEARCH_URL_FILE: Final = "SANDBOX_ELASTICSEARCH_URL_FILE"
-    """File with that address, which then may hold a name and a password: "https://name:password@host:9200"; goes before the other."""
+    """File with that address, which then may hold a name and a password: "https://name:password@host:9200"; goes before the other.
+
+    A file ca.crt beside it says who vouches for the certificate there."""
     LOG_RETENTION_SECONDS: Final = "SANDBOX_LOG_RETENTION_SECONDS"
     """Age at which the log store deletes events, and the shipper drops what no sink took."""
     DRIFT_PORT: Final = "SANDBOX_DRIFT_PORT"

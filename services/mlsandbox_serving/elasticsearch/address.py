@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from mlsandbox_serving.contract import Env
 
+AUTHORITIES: Final = "ca.crt"
+"""Beside the file with the URL, as in the Secrets of cert-manager and of Elasticsearch's operator."""
 _PORTS: Final = {"http": 80, "https": 443}
 """Of URLs without one (RFC 9110, section 4.2)."""
 
@@ -28,15 +30,27 @@ class Address(NamedTuple):
     """That say who asks."""
 
 
-def stated_url(environ: Mapping[str, str]) -> str:
-    """The URL that the environment states, or the file that it names.
+class Stated(NamedTuple):
+    """What the environment says."""
+
+    url: str
+    authorities: Path | None = None
+    """File with the certificates of those who vouch for it; None: those that the system knows."""
+
+
+def stated(environ: Mapping[str, str]) -> Stated:
+    """The URL that the environment states, or the file that it names, and the authorities beside that.
 
     Raises:
         KeyError: it says neither.
         OSError: the file cannot be read.
     """
-    file = environ.get(Env.ELASTICSEARCH_URL_FILE)
-    return Path(file).read_text(encoding="utf-8").strip() if file else environ[Env.ELASTICSEARCH_URL]
+    named = environ.get(Env.ELASTICSEARCH_URL_FILE)
+    if not named:
+        return Stated(environ[Env.ELASTICSEARCH_URL])
+    file = Path(named)
+    authorities = file.with_name(AUTHORITIES)
+    return Stated(file.read_text(encoding="utf-8").strip(), authorities if authorities.is_file() else None)
 
 
 def parse(url: str) -> Address:

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -40,22 +41,23 @@ class Client:
     """One Elasticsearch; a connection per request, and no proxy.
 
     Args:
-        url: "http://host:port", "https://name:password@host:port": a certificate is checked against the authorities that the system
-            has, or that the file in SSL_CERT_FILE has.
+        url: "http://host:port", "https://name:password@host:port".
+        authorities: file with the certificates of those who vouch for it; None: those that the system knows, or SSL_CERT_FILE names.
         timeout: seconds for each piece of an exchange.
         max_bytes: bound of one answer.
 
     Raises:
         ValueError: the address is none.
+        OSError: `authorities` cannot be used.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, max_bytes: int = _MAX_ANSWER_BYTES) -> None:
+    def __init__(self, url: str, authorities: Path | None = None, *, timeout: float = 10.0, max_bytes: int = _MAX_ANSWER_BYTES) -> None:
         self._address = parse(url)
         self.url: Final = self._address.shown
         """Without name and password."""
         self.answer_bytes = 0
         """Size of the last answer."""
-        self._tls = ssl.create_default_context() if self._address.encrypted else None
+        self._tls = ssl.create_default_context(cafile=authorities) if self._address.encrypted else None
         self._timeout = timeout
         self._max_bytes = max_bytes
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mlsandbox_serving.contract import Field, Finder
-from mlsandbox_serving.elasticsearch.address import stated_url
+from mlsandbox_serving.elasticsearch.address import stated
 from mlsandbox_serving.elasticsearch.client import AnswerTooLarge, Client, ElasticsearchError, Unreachable
 from mlsandbox_serving.elasticsearch.query import is_since, matching, newest_mark, page, stored_after
 from mlsandbox_serving.elasticsearch.templates import EVENTS
@@ -144,7 +144,7 @@ def _in_order(hits: list[Hit]) -> list[Hit]:
 
 def main() -> int:
     """The exit code; see `contract.Finder`."""
-    client = Client(stated_url(os.environ))
+    client = Client(*stated(os.environ))
     return run_finder(lambda wanted: find(client, wanted))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mlsandbox_serving.contract import Env
-from mlsandbox_serving.elasticsearch.address import stated_url
+from mlsandbox_serving.elasticsearch.address import stated
 from mlsandbox_serving.elasticsearch.client import Client, ElasticsearchError, Unreachable
 from mlsandbox_serving.elasticsearch.templates import DEAD_LETTER, EVENTS, dead_letter_template, event_template, policy
 
@@ -57,7 +57,7 @@ def main(environ: Mapping[str, str]) -> int:
     """Set up, and say so; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        client = Client(stated_url(environ))
+        client = Client(*stated(environ))
         retention = float(environ.get(Env.LOG_RETENTION_SECONDS) or _DEFAULT_RETENTION_SECONDS)
         set_up(client, retention)
     except (KeyError, ValueError, OSError, ElasticsearchError) as error:

@@ -67,11 +67,13 @@ def address(certificate: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_own_authority(address: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its authority in SSL_CERT_FILE it must be asked, in the name that the URL has."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+@pytest.mark.parametrize("beside", [True, False])
+def test_own_authority(address: str, certificate: Path, monkeypatch: pytest.MonkeyPatch, *, beside: bool) -> None:
+    """With its authority at hand, or in SSL_CERT_FILE, it must be asked, in the name that the URL has."""
+    if not beside:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
-    who = Client(f"https://elastic:p%40ss@{address}").request("GET", "/")["who"]
+    who = Client(f"https://elastic:p%40ss@{address}", certificate if beside else None).request("GET", "/")["who"]
 
     assert base64.b64decode(who.removeprefix("Basic ")) == b"elastic:p@ss"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlsandbox_serving.contract import Env
-from mlsandbox_serving.elasticsearch.address import parse, stated_url
+from mlsandbox_serving.elasticsearch.address import AUTHORITIES, Stated, parse, stated
 from mlsandbox_serving.elasticsearch.client import Client
 
 
@@ -69,7 +69,15 @@ def test_the_file_goes_before_the_variable(tmp_path: Path) -> None:
     file.write_text("https://elastic:secret@es:9200\n", encoding="utf-8")
     variable = {Env.ELASTICSEARCH_URL: "http://other:9200"}
 
-    assert stated_url({**variable, Env.ELASTICSEARCH_URL_FILE: str(file)}) == "https://elastic:secret@es:9200"
-    assert stated_url({**variable, Env.ELASTICSEARCH_URL_FILE: ""}) == "http://other:9200"
+    assert stated({**variable, Env.ELASTICSEARCH_URL_FILE: str(file)}) == ("https://elastic:secret@es:9200", None)
+    assert stated({**variable, Env.ELASTICSEARCH_URL_FILE: ""}) == Stated("http://other:9200")
     with pytest.raises(KeyError):
-        stated_url({})
+        stated({})
+
+
+def test_authorities_beside_the_file(tmp_path: Path) -> None:
+    """A certificate that lies beside the address must be what vouches for it."""
+    (tmp_path / "url").write_text("https://es:9200", encoding="utf-8")
+    (tmp_path / AUTHORITIES).touch()
+
+    assert stated({Env.ELASTICSEARCH_URL_FILE: str(tmp_path / "url")}).authorities == tmp_path / AUTHORITIES

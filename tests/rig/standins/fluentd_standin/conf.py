@@ -15,7 +15,7 @@ _RUBY = re.compile(r"#\{(?P<code>[^}]*)\}")
 _ENV = re.compile(
     r"ENV(?:\[|\.fetch\()\s*['\"](?P<name>\w+)['\"]\s*(?:\]|\)|,)\s*(?:\|\|)?\s*(?:['\"](?P<default>[^'\"]*)['\"]|(?P<bare>\d+))?\s*\)?"
 )
-_URL_FILE = re.compile(r"\(file = ENV\['(?P<name>\w+)'\]\.to_s\)\.empty\? \? (?P<without>.+?) : (?P<read>.*File\.read\(file\).*)")
+_URL_FILE = re.compile(r"\(file = ENV\['(?P<name>\w+)'\]\.to_s\)\.empty\? \? (?P<without>.+?) : (?P<read>.*File\..*)")
 _SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -103,7 +103,7 @@ def _ruby(found: re.Match[str]) -> str:
     if choice:
         file = os.environ.get(choice["name"])
         if file:
-            return _of_url(Path(file).read_text(encoding="utf-8").strip(), choice["read"])
+            return _of_file(Path(file), choice["read"])
         code = choice["without"]
     if code == "use_nil":
         return ""
@@ -116,9 +116,12 @@ def _ruby(found: re.Match[str]) -> str:
     return socket.gethostname()
 
 
-def _of_url(url: str, code: str) -> str:
-    """What the Ruby takes of it: a part that it names, else all but name and password."""
-    parts = urlsplit(url)
+def _of_file(file: Path, code: str) -> str:
+    """What the Ruby takes of a file with a URL: a part that it names, else all but name and password; or a file beside it."""
+    beside = file.with_name("ca.crt")
+    if beside.name in code:
+        return str(beside) if beside.exists() else ""
+    parts = urlsplit(file.read_text(encoding="utf-8").strip())
     if ").user" in code:
         return unquote(parts.username or "")
     if ").password" in code:

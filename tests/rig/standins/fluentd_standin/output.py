@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import ssl
 import sys
 import threading
 import time
@@ -112,6 +113,13 @@ class Output(threading.Thread):
             meta["_id"] = str(record[self.settings.id_key])
         return f"{json.dumps({'index': meta})}\n{json.dumps(record, default=str)}\n".encode(errors="surrogatepass")
 
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port, timeout = self.settings.host, self.settings.port, self.settings.request_timeout
+        if not self.settings.encrypted:
+            return http.client.HTTPConnection(host, port, timeout=timeout)
+        context = ssl.create_default_context(cafile=self.settings.authorities or None)
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
     def _who(self) -> dict[str, str]:
         if not self.settings.user:
             return {}
@@ -119,8 +127,7 @@ class Output(threading.Thread):
         return {"Authorization": f"Basic {base64.b64encode(who).decode()}"}
 
     def _send(self, lines: bytes, piece: list[Event]) -> None:
-        kind = http.client.HTTPSConnection if self.settings.encrypted else http.client.HTTPConnection
-        connection = kind(self.settings.host, self.settings.port, timeout=self.settings.request_timeout)
+        connection = self._connection()
         try:
             connection.request("POST", "/_bulk", lines, {"Content-Type": "application/x-ndjson", **self._who()})
             answer = connection.getresponse()

@@ -19,6 +19,8 @@ class OutputSettings:
     encrypted: bool
     user: str
     password: str
+    authorities: str
+    """File with certificates; empty for those that the system knows."""
     index: str
     """Name with strftime placeholders, filled from the event's own time."""
     id_key: str
@@ -107,6 +109,7 @@ def _output(section: Section, name: str) -> OutputSettings:
         encrypted=address.scheme == "https",
         user=values.get("user", ""),
         password=values.get("password", ""),
+        authorities=values.get("ca_file", ""),
         index=index,
         id_key=values.get("id_key", "").removeprefix("$").strip("[].'\""),
         folder=Path(buffer["path"]),
