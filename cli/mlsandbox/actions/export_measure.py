@@ -14,31 +14,30 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from mlsandbox.actions.export_tree import write_beside
+from mlsandbox.actions.measured_file import FILE, measured_text
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.sight import look
-from mlsandbox.errors import ConfigInvalid, NotRunning
+from mlsandbox.errors import NotRunning
 from mlsandbox.project import Project
 from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox_serving.contract import Port, Route
 
-FILE: Final = "measured.json"
 SECONDS: Final = 10.0
 """How long a stack without Prometheus is looked at."""
 _EVERY: Final = 1.0
 _TIMEOUT: Final = 3.0
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _MEMORY, _CPU = "process_resident_memory_bytes", "process_cpu_seconds_total"
-_SCHEMA: Final = 1
 _MIB: Final = 1024**2
 
 
-def measure(project: Project, folder: Path, report: Report, *, seconds: float = SECONDS) -> Mapping[str, Measured]:
+def measure(project: Project, folder: Path | None, report: Report, *, seconds: float = SECONDS) -> Mapping[str, Measured]:
     """Look at the running stack, and keep what is seen in the export's folder.
 
     Args:
         project: its settings.
-        folder: of the export.
+        folder: of the export; None: nothing is kept.
         report: told what takes time.
         seconds: how long to look where no Prometheus remembers.
 
@@ -64,36 +63,10 @@ def measure(project: Project, folder: Path, report: Report, *, seconds: float = 
         past = _remembered(history, name) if history else None
         seen = past or _watched(endpoints[service], seconds)
         found[name] = _rounded(max(seen.memory_bytes, held.get(service, 0)), seen.cpus)
-    write_beside(folder, FILE, measured_text(found))
+    if folder is not None:
+        write_beside(folder, FILE, measured_text(found))
     report.done(f"Measured {', '.join(models)}", "", time.monotonic() - began)
     return found
-
-
-def read_measured(folder: Path) -> Mapping[str, Measured]:
-    """What an earlier `measure` has kept; nothing when there was none.
-
-    Raises:
-        ConfigInvalid: the file is damaged.
-    """
-    path = folder / FILE
-    try:
-        models = json.loads(path.read_text("utf-8"))["models"].items()
-        found = {str(name): Measured(int(each["memory_bytes"]), float(each["cpus"])) for name, each in models}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigInvalid(
-            f"{path} cannot be read", why=f"{type(error).__name__}: {error}", fix=f"measure anew: sandbox export k8s {folder} --measured"
-        ) from error
-    if any(each.memory_bytes <= 0 or not 0 <= each.cpus < math.inf for each in found.values()):
-        raise ConfigInvalid(f"{path} holds what nothing can use", fix=f"measure anew: sandbox export k8s {folder} --measured")
-    return found
-
-
-def measured_text(found: Mapping[str, Measured]) -> str:
-    """The file: the same text for the same numbers."""
-    models = {name: {"memory_bytes": found[name].memory_bytes, "cpus": found[name].cpus} for name in sorted(found)}
-    return json.dumps({"schema": _SCHEMA, "models": models}, indent=1) + "\n"
 
 
 def samples(text: str) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def plan_part(part: Part, folder: Path) -> TreePlan:
     Raises:
         ExportFolderTaken, FolderLinked: see `plan_tree`.
     """
-    return plan_tree(folder, part.files, covers=lambda _: True)
+    return plan_tree(folder, part.files, kind=part.name)
 
 
 def write_part(part: Part, plan: TreePlan) -> None:

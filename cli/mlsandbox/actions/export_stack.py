@@ -14,7 +14,7 @@ from typing import Final
 
 from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
-from mlsandbox.render.kubernetes.facts import CHALLENGER, DEFAULT_RELEASE, OLDEST, ExportFacts, Measured
+from mlsandbox.render.kubernetes.facts import CHALLENGER, DEFAULT_RELEASE, OLDEST, PACKAGE, ExportFacts, Measured
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.components.base import suffixed
@@ -77,7 +77,7 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
     """
     images = _images(project, options)
     versions = _versions(project, images, options.versions)
-    alibi = _accepted(options.accepted_licences)
+    alibi = accepted(options.accepted_licences)
     facts = ExportFacts(
         images=images,
         namespace=_namespace(options.namespace or project.name),
@@ -105,7 +105,7 @@ def command_of(options: ExportOptions, images: Mapping[str, str], versions: Mapp
     words = [options.folder] if options.folder else []
     for key, image in images.items():
         words.append(f"--image={key}={image}")
-    words += [f"--version={key}={version}" for key, version in versions.items() if version != _tag(images.get(key, ""))]
+    words += [f"--version={key}={version}" for key, version in versions.items() if version != version_in(images.get(key, ""))]
     words += ["--allow-tags"] if options.allow_tags else []
     words += [f"--with={','.join(options.chosen)}"] if options.chosen else []
     words += [f"--without={','.join(options.left_out)}"] if options.left_out else []
@@ -127,7 +127,7 @@ def command_of(options: ExportOptions, images: Mapping[str, str], versions: Mapp
 
 def image_keys(project: Project) -> tuple[str, ...]:
     """All keys that an image may have, in the order in which they are told."""
-    return (*project.models, *(f"{name}/{CHALLENGER}" for name in project.models), *SERVICE_IMAGES)
+    return (*project.models, *(f"{name}/{kind}" for kind in (CHALLENGER, PACKAGE) for name in project.models), *SERVICE_IMAGES)
 
 
 def export_ports(models: Sequence[str]) -> Mapping[str, int]:
@@ -187,7 +187,7 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
     """By key, in the order of `image_keys`."""
     keys = image_keys(project)
     found: dict[str, str] = {}
-    for key, image in _named(project, "--image", options.images, keys):
+    for key, image in named(project, "--image", options.images, keys):
         if not options.allow_tags and not _PINNED.fullmatch(image):
             raise ImageUnpinned(
                 f"the image of {key} has no digest: {image}",
@@ -210,16 +210,16 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
 
 def _versions(project: Project, images: Mapping[str, str], given: Iterable[str]) -> Mapping[str, str]:
     """What is known: what was said, else a tag that names a version of ours."""
-    found = {key: tag for key, image in images.items() if key not in SERVICE_IMAGES and (tag := _tag(image))}
+    found = {key: tag for key, image in images.items() if key not in SERVICE_IMAGES and (tag := version_in(image))}
     keys = [key for key in image_keys(project) if key not in SERVICE_IMAGES]
-    for key, version in _named(project, "--version", given, keys):
+    for key, version in named(project, "--version", given, keys):
         if not _VERSION.fullmatch(version):
             raise UsageError(f"{version!r} is no version of a model", fix="write it as in: sandbox export k8s --version v3")
         found[key] = version
     return {key: found[key] for key in keys if key in found}
 
 
-def _named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str]) -> Iterable[tuple[str, str]]:
+def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str]) -> Iterable[tuple[str, str]]:
     """The key and the value of each text; one without a key is of the only model."""
     for text in texts:
         key, equals, value = text.partition("=")
@@ -241,7 +241,7 @@ def _named(project: Project, option: str, texts: Iterable[str], keys: Sequence[s
         yield key, value
 
 
-def _tag(image: str) -> str:
+def version_in(image: str) -> str:
     """An image's tag when it is a version as we count them."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     return tag if _VERSION.fullmatch(tag) else ""
@@ -260,7 +260,7 @@ def _release(text: str) -> tuple[int, int]:
     return release
 
 
-def _accepted(names: Sequence[str]) -> bool:
+def accepted(names: Sequence[str]) -> bool:
     wrong = [name for name in names if name != LICENCE]
     if wrong:
         raise UsageError(f"--accept-license {wrong[0]} is no licence that is asked for", fix=f"the only one is: --accept-license {LICENCE}")

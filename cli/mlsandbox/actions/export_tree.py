@@ -42,6 +42,8 @@ class TreePlan:
     """Other files that were changed by hand, and are to be written anew or removed."""
     record: Mapping[str, str]
     """Digests by path, of all that will be there."""
+    kind: str
+    """What is exported into it."""
     before: Mapping[str, tuple[str, ...]]
     """The same as it is remembered; several of a file whose writing was interrupted."""
 
@@ -64,7 +66,7 @@ class TreePlan:
         for file in self.write:
             path = self.folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, file.data, durable=False)
+            write_atomic(path, file.data, mode=file.mode, durable=False)
         for stale in self.remove:
             path = self.folder / stale
             path.unlink(missing_ok=True)
@@ -73,22 +75,32 @@ class TreePlan:
 
     def _remember(self, digests: Mapping[str, tuple[str, ...]]) -> None:
         known = {path: list(dict.fromkeys(digests[path])) for path in sorted(digests)}
-        write_atomic(self.folder / RECORD, json.dumps({"schema": _SCHEMA, "files": known}, indent=1) + "\n", durable=False)
+        write_atomic(
+            self.folder / RECORD, json.dumps({"schema": _SCHEMA, "kind": self.kind, "files": known}, indent=1) + "\n", durable=False
+        )
 
 
-def plan_tree(folder: Path, files: Sequence[RenderedFile], *, covers: Callable[[str], bool]) -> TreePlan:
+def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers: Callable[[str], bool] = lambda _: True) -> TreePlan:
     """What makes a folder the tree of these files.
 
     Args:
         folder: need not be there.
         files: all that is to be in it.
-        covers: whether a path belongs to this kind of export; what others have written into the same folder stays.
+        kind: what is exported, "k8s"; each folder has one.
+        covers: whether a path belongs to this way of exporting it; what the others have written stays.
 
     Raises:
         ExportFolderTaken: a file of somebody else is in the way.
         FolderLinked: a symbolic link in it leads elsewhere.
     """
-    before = _read_record(folder)
+    there, before = _read_record(folder)
+    if there not in {"", kind}:
+        raise ExportFolderTaken(
+            f"{folder} holds an export of another kind",
+            why=f"It was written by: sandbox export {there}",
+            fix=f"choose another folder: sandbox export {kind} {folder}-{kind}",
+            details={"folder": str(folder), "files": sorted(before)},
+        )
     _refuse_strangers(folder, [*(file.path for file in files), RECORD, *before])
     found = {path: _digest_at(folder / path) for path in {*before, *(file.path for file in files)}}
     strangers = [
@@ -102,15 +114,15 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, covers: Callable[[
     same, kept, edited = list[str](), list[str](), list[str]()
     record = {path: digests[-1] for path, digests in before.items() if not covers(path)}
     for file in files:
-        there, digest, known = found[file.path], digest_of(file.data), before.get(file.path, ())
-        changed = there is not None and there != digest and there not in known
+        present, digest, known = found[file.path], digest_of(file.data), before.get(file.path, ())
+        changed = present is not None and present != digest and present not in known
         if changed and file.path.startswith(OVERLAYS):
             kept.append(file.path)
             record[file.path] = known[-1] if known else digest
             continue
         record[file.path] = digest
         edited += [file.path] if changed and known else []
-        if there == digest:
+        if present == digest:
             same.append(file.path)
         else:
             write.append(file)
@@ -125,6 +137,7 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, covers: Callable[[
         tuple(kept),
         (*edited, *(path for path in by_hand if path not in kept)),
         record,
+        kind,
         before,
     )
 
@@ -183,13 +196,14 @@ def _taken(folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
     )
 
 
-def _read_record(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Digests by path; none of a folder without a record, and none that leads out of the folder."""
+def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """The kind, and digests by path; nothing of a folder without a record, and none that leads out of the folder."""
     try:
-        known = json.loads((folder / RECORD).read_text("utf-8"))["files"].items()
-        return {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        known = record["files"].items()
+        return str(record["kind"]), {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
+        return "", {}
 
 
 def _is_inside(path: str) -> bool:

@@ -48,6 +48,7 @@ COMMANDS: Final = (
     Command("feedback", "Use", "Hand in what predictions should have been."),
     Command("open", "Use", "Open the API, its documentation or the dashboards in the browser.", "open_"),
     Command("env", "Use", "Print the stack's addresses as shell variables."),
+    Command("export", "Use", "Write the stack for Kubernetes, or a part of it, as files that need no sandbox."),
     Command("status", "Look", "Show how the stack is."),
     Command("drift", "Look", "Show whether live data still looks like the reference, or make drift on purpose."),
     Command("logs", "Look", "Show what services wrote, or logged requests and errors."),

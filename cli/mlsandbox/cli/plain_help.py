@@ -31,10 +31,15 @@ class PlainHelp:
         self.format_options(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        own = [each for each in cast("TyperCommand", self).get_params(ctx) if getattr(each, "rich_help_panel", None) != PANEL]
-        for title, wanted in (("Arguments", "argument"), ("Options", "option")):
-            records = [each.get_help_record(ctx) for each in own if each.param_type_name == wanted]
-            _rows(formatter, title, [record for record in records if record is not None])
+        titles: dict[str, list[tuple[str, str]]] = {}
+        for each in cast("TyperCommand", self).get_params(ctx):
+            usual = "Arguments" if each.param_type_name == "argument" else "Options"
+            title, record = getattr(each, "rich_help_panel", None) or usual, each.get_help_record(ctx)
+            if record is not None:
+                titles.setdefault(title, []).append(record)
+        titles.pop(PANEL, None)
+        for title in sorted(titles, key=lambda title: {"Arguments": 0, "Options": 2}.get(title, 1)):
+            _rows(formatter, title, titles[title])
         formatter.write("\nGlobal options, such as -C, -o, -q and --timeout: sandbox --help\n")
 
 

@@ -25,6 +25,7 @@ COMMANDS = [
     "predict",
     "feedback",
     "keys",
+    "export",
     "open",
     "env",
     "status",

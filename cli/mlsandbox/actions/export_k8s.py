@@ -1,0 +1,133 @@
+"""`sandbox export k8s`: the stack as manifests in a folder, or as one text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs
+from mlsandbox.actions.export_tree import RECORD, plan_tree
+from mlsandbox.actions.export_written import KUSTOMIZE, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
+from mlsandbox.actions.measured_file import read_measured
+from mlsandbox.actions.outcomes import PlannedStep, Report
+from mlsandbox.errors import UsageError
+from mlsandbox.project import Project
+from mlsandbox.render.kubernetes.bundle import Export
+from mlsandbox.render.kubernetes.export import build_export
+from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.kustomize import kustomize_files
+from mlsandbox.render.kubernetes.plain import plain_text
+from mlsandbox.render.tree import RenderedFile
+
+K8S: Final = "k8s"
+"""The kind of the export, and its usual folder."""
+_PLAIN_FOLDER: Final = "plain/"
+"""Plain lists lie beside a tree without being in its way."""
+
+
+def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, report: Report) -> ExportResult:
+    """Render the stack and write it.
+
+    Args:
+        project: its settings.
+        options: what is exported.
+        delivery: where to, and how.
+        report: told what happens.
+
+    Raises:
+        ImageMissing, ImageUnpinned, UsageError: what was asked for cannot be exported.
+        ExportFolderTaken, FolderLinked: the folder holds files of somebody else.
+        NotRunning: nothing runs that could be measured.
+        ImagePushFailed, …: see `push_images`.
+    """
+    began = time.monotonic()
+    if delivery.registry is not None and delivery.dry_run:
+        return _planned(project, options, delivery, delivery.registry)
+    export, facts = rendered(project, _completed(project, options, delivery, report), delivery)
+    plan = plan_tree(delivery.folder, _files(export, facts, delivery), kind=K8S, covers=_covers(delivery))
+    result = carried_out(_described(project, export, facts, delivery), plan, delivery, report)
+    return replace(result, elapsed=time.monotonic() - began)
+
+
+def export_text(project: Project, options: ExportOptions, delivery: Delivery, report: Report) -> str:
+    """All objects of an overlay as one text; nothing is written.
+
+    Raises:
+        as `export_k8s`.
+    """
+    looking = replace(delivery, dry_run=True)
+    export, facts = rendered(project, _completed(project, options, looking, report), delivery)
+    return plain_text(export, delivery.overlay, facts)
+
+
+def rendered(project: Project, options: ExportOptions, delivery: Delivery) -> tuple[Export, ExportFacts]:
+    """The export, with what was measured before."""
+    measured = options.measured or read_measured(delivery.folder)
+    spec, facts = export_inputs(project, replace(options, measured=measured, folder=folder_in_words(project.root, delivery.folder, K8S)))
+    export = build_export(spec, facts)
+    names = [each.name for each in export.overlays]
+    if delivery.overlay not in names:
+        raise UsageError(
+            f"there is no overlay {delivery.overlay}", why=f"There are: {', '.join(names)}", fix=f"as in: --overlay {names[0]}"
+        )
+    return export, facts
+
+
+def _completed(project: Project, options: ExportOptions, delivery: Delivery, report: Report) -> ExportOptions:
+    """With what is asked of the running stack, and of a registry."""
+    if delivery.measured:
+        from mlsandbox.actions.export_measure import measure  # noqa: PLC0415 - brings the engines along
+
+        options = replace(options, measured=measure(project, None if delivery.dry_run else delivery.folder, report))
+    if delivery.registry is None:
+        return options
+    from mlsandbox.actions.export_images import push_images  # noqa: PLC0415 - brings packaging and Docker along
+
+    alibi = LICENCE in options.accepted_licences
+    pushed = push_images(project, delivery.registry, report, alibi=alibi)
+    return replace(options, images=(*(f"{key}={image}" for key, image in pushed.items()), *options.images))
+
+
+def _planned(project: Project, options: ExportOptions, delivery: Delivery, registry: str) -> ExportResult:
+    from mlsandbox.actions.export_images import planned_pushes  # noqa: PLC0415 - brings packaging and Docker along
+
+    plan = (
+        *planned_pushes(project, registry, alibi=LICENCE in options.accepted_licences),
+        PlannedStep("write", str(delivery.folder), "with the digests that the registry gives these images"),
+    )
+    return ExportResult(project.name, delivery.folder, K8S, delivery.form, options.release, plan=plan, dry_run=True)
+
+
+def _files(export: Export, facts: ExportFacts, delivery: Delivery) -> tuple[RenderedFile, ...]:
+    if delivery.form == PLAIN:
+        return (RenderedFile(f"{_PLAIN_FOLDER}{delivery.overlay}.yaml", plain_text(export, delivery.overlay, facts)),)
+    return kustomize_files(export, facts)
+
+
+def _covers(delivery: Delivery) -> Callable[[str], bool]:
+    """Whether a file is of this kind of export, and not of another one into the same folder."""
+    if delivery.form == PLAIN:
+        return lambda path: path == f"{_PLAIN_FOLDER}{delivery.overlay}.yaml"
+    return lambda path: not path.startswith(_PLAIN_FOLDER) and path != RECORD
+
+
+def _described(project: Project, export: Export, facts: ExportFacts, delivery: Delivery) -> ExportResult:
+    """The same for every way to write it."""
+    shown = [each for each in export.overlays if delivery.form == KUSTOMIZE or each.name == delivery.overlay]
+    used = {name for overlay in shown for name in overlay.components}
+    bundles = (export.base, *(each for each in export.components if each.name in used))
+    return ExportResult(
+        project=project.name,
+        folder=delivery.folder,
+        what=K8S,
+        form=delivery.form,
+        kubernetes=facts.label,
+        namespaces={each.name: each.namespace for each in shown},
+        overlays={each.name: each.components for each in shown},
+        missing=export.missing,
+        images=facts.images,
+        command=facts.command,
+        todo=tuple(dict.fromkeys(text for bundle in bundles for text in bundle.todo)),
+    )

@@ -1,0 +1,117 @@
+"""Where an export goes, what comes of it, and the one way in which a folder is written, checked or only looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.actions.export_tree import OVERLAYS, TreePlan
+from mlsandbox.actions.outcomes import PlannedStep, Report
+
+KUSTOMIZE: Final = "kustomize"
+PLAIN: Final = "plain"
+FORMS: Final = (KUSTOMIZE, PLAIN)
+OVERLAY: Final = "production"
+"""Of a plain list for which none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where an export goes, and how."""
+
+    folder: Path
+    """Need not be there."""
+    form: str = KUSTOMIZE
+    overlay: str = OVERLAY
+    """Of a plain list."""
+    check: bool = False
+    """Change nothing: say what is other than it would be."""
+    dry_run: bool = False
+    registry: str | None = None
+    """Where images are pushed to."""
+    measured: bool = False
+    """Look at the running stack first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written, or would be."""
+
+    project: str
+    folder: Path
+    what: str
+    """"k8s", "compose", "grafana" or "prometheus"."""
+    form: str | None = None
+    """"kustomize" or "plain", of k8s."""
+    kubernetes: str | None = None
+    """The oldest release that takes it, "1.33"."""
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    """By overlay."""
+    overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The components that each one has."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Components that cannot be had yet, and what they need."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    command: str | None = None
+    """What writes the same again."""
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: int = 0
+    """How many files were as they should be."""
+    kept: tuple[str, ...] = ()
+    """Files of overlays that were changed by hand, and stay as they are."""
+    edited: tuple[str, ...] = ()
+    """Other files that were changed by hand, and are written anew or removed."""
+    todo: tuple[str, ...] = ()
+    """What its user still has to do."""
+    plan: tuple[PlannedStep, ...] = ()
+    """Of a dry run that would push images."""
+    check: bool = False
+    dry_run: bool = False
+    differs: bool = False
+    """Whether the folder is, or was, other than it would be written."""
+    elapsed: float = 0.0
+    """Seconds."""
+
+
+def carried_out(
+    result: ExportResult, plan: TreePlan, delivery: Delivery, report: Report, apply: Callable[[], None] | None = None
+) -> ExportResult:
+    """Do what was planned, unless it was only asked for.
+
+    Args:
+        result: what is known of the export besides its files.
+        plan: what is to be done to the folder.
+        delivery: whether it is to be done.
+        report: told of changes by hand that are lost, before they are.
+        apply: does it; None: `plan.apply`.
+    """
+    if not (delivery.check or delivery.dry_run):
+        for path in plan.edited:
+            report.warn(f"{path} was changed by hand, and is {'removed' if path in plan.remove else 'written anew'}{_where(plan)}")
+        (apply or plan.apply)()
+    return replace(
+        result,
+        written=tuple(file.path for file in plan.write),
+        removed=plan.remove,
+        unchanged=len(plan.same),
+        kept=plan.kept,
+        edited=plan.edited,
+        differs=plan.differs,
+        check=delivery.check,
+        dry_run=delivery.dry_run,
+    )
+
+
+def _where(plan: TreePlan) -> str:
+    """Where changes are kept."""
+    has_overlays = any(path.startswith(OVERLAYS) for path in plan.record)
+    return f": changes belong in {OVERLAYS}" if has_overlays else ""
+
+
+def folder_in_words(root: Path, folder: Path, usual: str) -> str:
+    """The folder as the command that writes the same again has it: neither the usual one nor a path of this machine is said."""
+    within = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else ""
+    return "" if within == usual else within

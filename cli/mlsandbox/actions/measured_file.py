@@ -1,0 +1,42 @@
+"""What an earlier export has measured, in the folder of the export: the same numbers in, the same manifests out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from mlsandbox.errors import ConfigInvalid
+from mlsandbox.render.kubernetes.facts import Measured
+
+FILE: Final = "measured.json"
+_SCHEMA: Final = 1
+
+
+def read_measured(folder: Path) -> Mapping[str, Measured]:
+    """What an earlier `measure` has kept; nothing when there was none.
+
+    Raises:
+        ConfigInvalid: the file is damaged.
+    """
+    path = folder / FILE
+    try:
+        models = json.loads(path.read_text("utf-8"))["models"].items()
+        found = {str(name): Measured(int(each["memory_bytes"]), float(each["cpus"])) for name, each in models}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigInvalid(
+            f"{path} cannot be read", why=f"{type(error).__name__}: {error}", fix=f"measure anew: sandbox export k8s {folder} --measured"
+        ) from error
+    if any(each.memory_bytes <= 0 or not 0 <= each.cpus < math.inf for each in found.values()):
+        raise ConfigInvalid(f"{path} holds what nothing can use", fix=f"measure anew: sandbox export k8s {folder} --measured")
+    return found
+
+
+def measured_text(found: Mapping[str, Measured]) -> str:
+    """The file: the same text for the same numbers."""
+    models = {name: {"memory_bytes": found[name].memory_bytes, "cpus": found[name].cpus} for name in sorted(found)}
+    return json.dumps({"schema": _SCHEMA, "models": models}, indent=1) + "\n"

@@ -1,0 +1,90 @@
+"""Text of what was exported."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from shlex import quote
+
+from mlsandbox.actions.export_written import PLAIN, ExportResult
+from mlsandbox.output import Paint
+from mlsandbox.views.tables import span
+
+_DIGEST_SHOWN = 12
+
+
+def export_text(result: ExportResult, paint: Paint) -> str:
+    """What was written, what of it is used where, and what is left to do; of a check or a dry run what would be written."""
+    folder = _shown(result.folder)
+    if result.check:
+        return _checked(result, folder)
+    if result.plan:
+        rows = [f"  {step.action:<9} {step.subject}: {step.why}" for step in result.plan]
+        return "\n".join([f"Dry run of {result.project}: nothing was changed. sandbox export would", *rows])
+    lines = _dry(result, folder) if result.dry_run else [f"  {paint.strong(_headline(result, folder))} · {span(result.elapsed)}"]
+    lines += _kept(result)
+    about = [(name, _namespaced(result, name, parts)) for name, parts in result.overlays.items()]
+    about += [(f"image {key}", _short(image)) for key, image in result.images.items()]
+    about += [(f"no {name}", why) for name, why in result.missing.items()]
+    if about:
+        width = max(len(name) for name, _ in about)
+        lines += ["", *(f"  {name:<{width}}  {text}" for name, text in about)]
+    if result.todo:
+        lines += ["", f"  {'Still to do, or to check' if result.kubernetes else 'To know'}", *(f"    - {text}" for text in result.todo)]
+    return "\n".join([*lines, "", *_next(result, folder)])
+
+
+def _headline(result: ExportResult, folder: str) -> str:
+    if not result.differs:
+        return f"{folder} is as it was: {result.unchanged} files, nothing to do"
+    count = len(result.written)
+    parts = [f"{count} file{'s' if count != 1 else ''} ({_by_folder(result.written)})"] if count else []
+    parts += [f"{len(result.removed)} removed"] if result.removed else []
+    parts += [f"{result.unchanged} unchanged"] if result.unchanged else []
+    return f"Wrote {folder}: {', '.join(parts) or 'nothing but its record'}"
+
+
+def _by_folder(paths: tuple[str, ...]) -> str:
+    counted = Counter(path.partition("/")[0] for path in paths)
+    return ", ".join(f"{name} {number}" for name, number in counted.items())
+
+
+def _kept(result: ExportResult) -> list[str]:
+    return [f"  kept, since it was changed by hand: {path}" for path in result.kept]
+
+
+def _namespaced(result: ExportResult, name: str, components: tuple[str, ...]) -> str:
+    return f"namespace {result.namespaces[name]} · {', '.join(components) or 'no components'}"
+
+
+def _checked(result: ExportResult, folder: str) -> str:
+    if not result.differs:
+        return f"{folder} is what would be written ({result.unchanged} files)"
+    rows = [*(f"  differs   {path}" for path in result.written), *(f"  too many  {path}" for path in result.removed)]
+    return "\n".join([f"{folder} is not what would be written", *(rows or ["  differs   its record"]), f"  Next  {result.command}"])
+
+
+def _dry(result: ExportResult, folder: str) -> list[str]:
+    rows = [*(f"  write     {path}" for path in result.written), *(f"  remove    {path}" for path in result.removed)]
+    return [f"Dry run of {result.project}: nothing was changed. sandbox export would, in {folder},", *(rows or ["  do nothing"])]
+
+
+def _next(result: ExportResult, folder: str) -> list[str]:
+    path = quote(folder.rstrip("/"))
+    if result.kubernetes is None:
+        return [f"  Next  cat {path}/README.md"]
+    if result.form == PLAIN:
+        return [f"  Next  kubectl apply --dry-run=server -f {path}/{file}" for file in (*result.written, "plain/")[:1]]
+    return [f"  Next  kubectl apply -k {path}/overlays/dev --dry-run=server", f"        {path}/README.md says the rest"]
+
+
+def _short(image: str) -> str:
+    name, at, digest = image.partition("@")
+    return f"{name}{at}{digest[: len('sha256:') + _DIGEST_SHOWN]}…" if at else f"{name}  (a tag, which can be moved)"
+
+
+def _shown(folder: Path) -> str:
+    """As people would write it from where they are."""
+    near = folder.is_relative_to(Path.cwd())
+    return f"{folder.relative_to(Path.cwd()) if near else folder}{os.sep}"
