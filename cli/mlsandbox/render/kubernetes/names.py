@@ -50,12 +50,12 @@ def models(spec: StackSpec) -> Sequence[ServiceSpec]:
 
 
 def further_name(spec: StackSpec, name: str, suffix: str) -> str:
-    """The name of further objects of a model, "churn-challenger", which is no other model's."""
+    """The name of further objects of a model, "churn-challenger", which is no other's: a name ends with no hyphen."""
     taken = set(object_names(spec).values())
-    found = f"{name}-{suffix}"
-    while found in taken:
-        found = f"{found}-{suffix}"
-    return found
+    hyphens = "-"
+    while f"{name}{hyphens}{suffix}" in taken:
+        hyphens += "-"
+    return f"{name}{hyphens}{suffix}"
 
 
 def shipper_of(spec: StackSpec, model: ServiceSpec) -> ServiceSpec:
