@@ -206,7 +206,8 @@ class Pod:
         return f"--mount=type=volume,source={self.name}-{mount['name']},target={mount['mountPath']},volume-nocopy=true{read_only}"
 
     def _run(self, role: str, *args: str) -> None:
-        docker("run", "--detach", "--pull=never", f"--label=pod={self.name}", f"--name={self.name}-{role}", *args)
+        labels = (f"--label=pod={self.name}", "--label=org.mlsandbox.root=")  # the image's would make it one of a stack's containers
+        docker("run", "--detach", "--pull=never", *labels, f"--name={self.name}-{role}", *args)
 
     def _id(self, role: str) -> str:
         return f"{self.name}-{role}"
