@@ -11,6 +11,10 @@ import yaml
 
 from mlsandbox.assets import asset_path
 from mlsandbox.runbook import sections
+from mlsandbox.stack.build import build_stack
+from mlsandbox.stack.components import COMPONENTS
+from mlsandbox.stack.parts import MODEL
+from support.monitoring import inputs
 from support.repository import ROOT
 
 RULES = sorted(asset_path("prometheus/rules").glob("*.yml"))
@@ -114,3 +118,16 @@ def test_help_has_the_section_of_each_alert() -> None:
     assert set(sections()) == {alert["alert"] for alert in ALERTS}
     assert "sandbox logs api" in sections()["SandboxServiceDown"]
     assert not re.search(r"```|\*\*|\]\(", "".join(sections().values()))
+
+
+def test_all_kinds_of_services_are_known_by_name() -> None:
+    """Every service beside the models must be one that SandboxServiceDown tells of, whatever else the same Prometheus scrapes."""
+    everything = frozenset(component.name for component in COMPONENTS)
+    kinds = {
+        service.metrics.labels.get("job", service.name) for service in build_stack(inputs(chosen=everything)).services if service.metrics
+    }
+    (beside,) = [a["expr"] for a in ALERTS if a["alert"] == "SandboxServiceDown" and a["labels"]["severity"] == "warning"]
+    known = re.search(r'job=~"([^"]+)"', beside)
+
+    assert known is not None
+    assert set(known[1].split("|")) == kinds - {MODEL}
