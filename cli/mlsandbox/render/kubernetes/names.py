@@ -11,6 +11,8 @@ from mlsandbox_serving.contract import Env, Port
 MANAGER: Final = "mlsandbox"
 _PREFIX: Final = "app.kubernetes.io"
 _PORTS: Final = {Port.API: "http"}
+_TAKEN: Final = frozenset({"default", "default-deny"})
+"""The service account that every namespace has, and the network policy of ours."""
 _LONGEST: Final = 63
 """Characters of a label's value; a tag may have 128."""
 
@@ -29,15 +31,18 @@ def image_key(service: ServiceSpec) -> str:
 def object_names(spec: StackSpec) -> Mapping[str, str]:
     """The name of each service's objects, which is also its host name: the model's for a model service, else its own.
 
-    A shipper has none: it is part of its model's pod. A model whose name a service has, or that ends with a hyphen, gets "-model"
-    behind it (RFC 1123, section 2.1: a label ends with a letter or a digit).
+    A shipper has none: it is part of its model's pod. A model whose name a service or the namespace has, or that ends with a hyphen,
+    gets "-model" behind it (RFC 1123, section 2.1: a label ends with a letter or a digit); those that keep theirs have it first.
     """
-    own = {service.name: service.name for service in spec.services if not isinstance(service.environment, ModelEnvironment)}
-    taken = set(own.values())
-    names = dict(own)
+    names = {service.name: service.name for service in spec.services if not isinstance(service.environment, ModelEnvironment)}
+    taken = {*names.values(), *_TAKEN}
+    plain = {name for each in models(spec) if not (name := str(each.env[Env.MODEL])).endswith("-")} - taken
     for service in models(spec):
         name = str(service.env[Env.MODEL])
-        while name in taken or name.endswith("-"):
+        if name in plain:
+            names[service.name] = name
+            continue
+        while name in taken | plain or name.endswith("-"):
             name = f"{name.rstrip('-')}-model"
         taken.add(name)
         names[service.name] = name

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
 from mlsandbox.render.kubernetes.names import image_key
-from mlsandbox.stack.spec import ModelEnvironment, ServiceSpec
+from mlsandbox.stack.spec import ServiceSpec
 from mlsandbox_serving.contract import Env, Port
 
 MIB: Final = 1024**2
@@ -21,6 +21,7 @@ _MOST_REQUESTED: Final = 512 * MIB
 """Half of the limit is asked for, and no more than this."""
 _HEADROOM: Final = 1.25
 """What is asked for, compared with what was measured."""
+_LEAST_CPU: Final = 0.01
 _LOGS: Final = 128 * MIB
 """What a container writes to its output counts as its storage until the kubelet has taken it away."""
 
@@ -33,15 +34,8 @@ def resources(service: ServiceSpec, facts: ExportFacts, folders: int = 0) -> dic
         facts: its `measured` and `cpu_limits` are used.
         folders: bytes of the emptyDirs that the container fills.
     """
-    limit = service.resources.memory_bytes or _MEMORY_LIMIT
-    requested = min(limit // 2, _MOST_REQUESTED)
-    cpu_requested, cpu_limit = _cpus(service)
-    measured = facts.measured.get(image_key(service)) if service.component == Port.API else None
-    if measured is not None:
-        requested = math.ceil(measured.memory_bytes * _HEADROOM)
-        limit = max(limit, requested)
-        cpu_requested = max(measured.cpus * _HEADROOM, 0.01)
-        cpu_limit = max(cpu_limit, math.ceil(cpu_requested))
+    requested, limit = _memory(service, facts)
+    cpu_requested, cpu_limit = _cpus(service, facts)
     storage = quantity(folders + _LOGS)
     return {
         "requests": {"cpu": cores(cpu_requested), "memory": quantity(requested), "ephemeral-storage": storage},
@@ -65,10 +59,42 @@ def cores(number: float) -> str:
     return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
 
 
-def _cpus(service: ServiceSpec) -> tuple[float, float]:
+def threads_of_worker(service: ServiceSpec, facts: ExportFacts) -> int | None:
+    """Threads of one worker of a model that has a CPU limit: with one for each core of a large node it would use its quota up at once,
+    and stand still for the rest of each period.
+    """
+    if service.component != Port.API or not facts.cpu_limits:
+        return None
+    return max(int(_cpus(service, facts)[1] / _workers(service)), 1)
+
+
+def _memory(service: ServiceSpec, facts: ExportFacts) -> tuple[int, int]:
+    """What is asked for, and the limit."""
+    limit = service.resources.memory_bytes or _MEMORY_LIMIT
+    measured = _measured(service, facts)
+    if measured is None:
+        return min(limit // 2, _MOST_REQUESTED), limit
+    requested = math.ceil(measured.memory_bytes * _HEADROOM)
+    return requested, max(limit, requested)
+
+
+def _cpus(service: ServiceSpec, facts: ExportFacts) -> tuple[float, float]:
+    """The same in cores."""
     if service.resources.cpus is not None:
         return service.resources.cpus / 4, service.resources.cpus
-    if service.component == Port.API and isinstance(service.environment, ModelEnvironment):
-        workers = int(str(service.env.get(Env.WORKERS, "1")))
-        return _MODEL_CPU[0] * workers, _MODEL_CPU[1] * workers
-    return _CPU
+    if service.component != Port.API:
+        return _CPU
+    requested, limit = (each * _workers(service) for each in _MODEL_CPU)
+    measured = _measured(service, facts)
+    if measured is not None:
+        requested = max(measured.cpus * _HEADROOM, _LEAST_CPU)
+        limit = max(limit, math.ceil(requested))
+    return requested, limit
+
+
+def _workers(service: ServiceSpec) -> int:
+    return int(str(service.env.get(Env.WORKERS, "1")))
+
+
+def _measured(service: ServiceSpec, facts: ExportFacts) -> Measured | None:
+    return facts.measured.get(image_key(service)) if service.component == Port.API else None

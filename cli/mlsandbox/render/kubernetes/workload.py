@@ -12,7 +12,7 @@ from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.names import image_key, image_version, labels, port_name, selector
 from mlsandbox.render.kubernetes.probes import probes
 from mlsandbox.render.kubernetes.resolver import PodResolver
-from mlsandbox.render.kubernetes.resources import resources
+from mlsandbox.render.kubernetes.resources import resources, threads_of_worker
 from mlsandbox.render.kubernetes.variables import config_data, config_name, container_env, file_texts, files_config
 from mlsandbox.render.kubernetes.volumes import folder_bytes, mounts, volumes
 from mlsandbox.stack.spec import ProgramEnvironment, ServiceSpec, StackSpec
@@ -40,6 +40,8 @@ _MARGIN: Final = 5
 """Seconds more than all of it takes."""
 _SLEEP_ACTION: Final = (1, 30)
 """From here on a hook can sleep by itself; the programs of before are in every image of ours."""
+_THREADS: Final = "OMP_NUM_THREADS"
+"""Of OpenMP (5.0, section 6.2), and of the libraries for linear algebra that have no variable of their own set."""
 _SPREAD: Final = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 
 
@@ -142,7 +144,7 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
     resolver = PodResolver(spec, service)
     own = service is workload.service
     version = facts.versions.get(workload.key, "")
-    shared = config_data(spec, workload.services, version)
+    shared = shared_variables(spec, facts, workload)
     env = container_env(spec, service, workload.name, shared, version)
     described: dict[str, Any] = {
         "name": name,
@@ -172,12 +174,19 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
 
 def configs(spec: StackSpec, facts: ExportFacts, workload: Workload) -> tuple[Config, ...]:
     """The ConfigMaps that its pods refer to: variables, and files."""
-    data = config_data(spec, workload.services, facts.versions.get(workload.key, ""))
+    data = shared_variables(spec, facts, workload)
     files = _files(spec, workload)
     return (
         *((Config(config_name(workload.name), data),) if data else ()),
         *((files_config(workload.name, files),) if files else ()),
     )
+
+
+def shared_variables(spec: StackSpec, facts: ExportFacts, workload: Workload) -> dict[str, str]:
+    """What all of its containers have from its ConfigMap."""
+    threads = threads_of_worker(workload.service, facts)
+    found = config_data(spec, workload.services, facts.versions.get(workload.key, ""))
+    return found if threads is None else dict(sorted({_THREADS: str(threads), **found}.items()))
 
 
 def service_account(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
