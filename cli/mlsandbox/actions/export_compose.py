@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.export_ejected import EjectOptions, Part, default_ports, written_by
-from mlsandbox.actions.export_stack import model_of_image
+from mlsandbox.actions.export_stack import model_of_image, version_in
 from mlsandbox.actions.project_stack import baseline_of, image_settings, model_of_package, parts_of, stack_of_models
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.errors import ImageMissing
@@ -34,7 +34,8 @@ def compose_part(project: Project, options: EjectOptions) -> Part:
         ImageMissing: a model was never packaged, and no image of it was named.
         ConfigInvalid: `[stack.images]` is wrong.
     """
-    packages = served_packages(project)
+    found = {name: _package(project, name, _held(name, options)) for name in project.models}
+    packages = {name: package for name, package in found.items() if package is not None}
     models = [_model(project, name, packages.get(name), options) for name in project.models]
     by_tag = {package.tag: package for package in packages.values()}
     parts = parts_of(project, DOCKER, ())
@@ -61,22 +62,22 @@ def compose_part(project: Project, options: EjectOptions) -> Part:
     return Part("compose", (*ejected.files, *beside(written, ejected, readme)), tuple(notes), (FOLDER,))
 
 
-def served_packages(project: Project) -> Mapping[str, Package]:
-    """Of each model that has one the package that was made ready last, else the newest."""
-    served = load_state(project.state_dir).state.served
-    found = {}
-    for name in project.models:
-        versions = list_packages(project.root, name)
-        chosen = next((each for each in versions if each.version == served.get(name)), next(iter(versions), None))
-        if chosen is not None:
-            found[name] = chosen
-    return found
+def _held(name: str, options: EjectOptions) -> str:
+    """The version that the named image of a model holds; empty: nobody said."""
+    return options.versions.get(name) or version_in(options.images.get(name, ""))
+
+
+def _package(project: Project, name: str, version: str) -> Package | None:
+    """The package of that version, or of any: the one that was made ready last, else the newest."""
+    served = version or load_state(project.state_dir).state.served.get(name)
+    packages = list_packages(project.root, name)
+    return next((each for each in packages if each.version == served), None if version else next(iter(packages), None))
 
 
 def _model(project: Project, name: str, package: Package | None, options: EjectOptions) -> ModelInputs:
-    """By its package when it is what the image holds, else by the settings alone: then nothing is known of a reference."""
-    image, version = options.images.get(name), options.versions.get(name, "")
-    if package is not None and version in {"", package.version}:
+    """By its package, else by the settings alone: then nothing is known of a reference."""
+    image, version = options.images.get(name), _held(name, options)
+    if package is not None:
         return model_of_package(project, package, baseline_of(project, name))
     if image is None:
         raise ImageMissing(
