@@ -78,6 +78,12 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
     images = _images(project, options)
     versions = _versions(project, images, options.versions)
     alibi = accepted(options.accepted_licences)
+    if ENVIRONMENT_WITH_ALIBI in images and not alibi:
+        raise UsageError(
+            f"the image {ENVIRONMENT_WITH_ALIBI} holds alibi-detect, whose licence was not accepted",
+            why=DriftEngine.LICENCE,
+            fix=f"accept it by name: sandbox export k8s --accept-license {LICENCE}   or use the image without it: --image drift=REF",
+        )
     facts = ExportFacts(
         images=images,
         namespace=_namespace(options.namespace or project.name),
@@ -186,6 +192,13 @@ def model_of_image(model: ModelConfig, version: str) -> ModelInputs:
 def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
     """By key, in the order of `image_keys`."""
     keys = image_keys(project)
+    mistaken = [name for name in project.models if name in SERVICE_IMAGES]
+    if mistaken:
+        raise UsageError(
+            f"the model {mistaken[0]} is called as the image of a service is",
+            why="Which of the two an image is of could not be told.",
+            fix=f"call it otherwise: [models.{mistaken[0]}-model] in sandbox.toml",
+        )
     found: dict[str, str] = {}
     for key, image in named(project, "--image", options.images, keys):
         if not options.allow_tags and not _PINNED.fullmatch(image):
