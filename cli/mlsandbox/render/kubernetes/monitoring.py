@@ -16,7 +16,6 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.names import further_name, image_key, labels, models, object_names, port_name, selector, shipper_of
-from mlsandbox.render.kubernetes.resolver import PodResolver
 from mlsandbox.stack.parts import DRIFT, FLUENTD, GRAFANA, PROMETHEUS
 from mlsandbox.stack.spec import Asset, Scrape, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
@@ -187,16 +186,14 @@ def _selected(spec: StackSpec, facts: ExportFacts, name: str) -> dict[str, str]:
 
 def _texts(spec: StackSpec, service_name: str, folder: str) -> dict[str, str]:
     """The files of a service below a folder, by path."""
-    service = spec.service(service_name)
-    resolver = PodResolver(spec, service)
     found = {}
-    for path, value in service.files.items():
+    for path, value in spec.service(service_name).files.items():
         if path.startswith(folder):
             match value:
                 case Asset(asset_path):
                     found[path] = asset(asset_path)
                 case str():
-                    found[path] = resolver.text(value)
+                    found[path] = value
                 case _:
                     raise TypeError(f"{path} of {service_name} is no text")
     return found
