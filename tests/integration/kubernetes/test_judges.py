@@ -18,6 +18,7 @@ from support.exported import exported
 from support.kubernetes_rules import LIGHT, RULES
 from support.manifest_judges import checkov, judges_python, strict
 from support.manifests import Manifest
+from support.monitoring import program
 
 CASES = [(case, whole) for case in ("one-model", "three-models") for whole in (False, True)]
 OVERLAYS = ("dev", "staging", "production")
@@ -30,8 +31,9 @@ def python() -> Path:
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
     """Every overlay of every case, by Kustomize and plain: objects by "case-whole-way-overlay"."""
+    kubectl = program(request, "kubectl")
     found = {}
     for case, whole in CASES:
         export, facts = exported(case, whole=whole)
@@ -39,13 +41,13 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifes
         for overlay in OVERLAYS:
             name = f"{case}-{'whole' if whole else 'bare'}"
             found[f"{name}-plain-{overlay}"] = _documents(plain_text(export, overlay, facts))
-            found[f"{name}-kustomize-{overlay}"] = _kustomized(folder, export, facts, overlay)
+            found[f"{name}-kustomize-{overlay}"] = _kustomized(kubectl, folder, export, facts, overlay)
     return found
 
 
-def _kustomized(folder: Path, export: Export, facts: ExportFacts, overlay: str) -> list[Manifest]:
+def _kustomized(kubectl: Path, folder: Path, export: Export, facts: ExportFacts, overlay: str) -> list[Manifest]:
     write_tree(folder, kustomize_files(export, facts))
-    said = subprocess.run(["kubectl", "kustomize", folder / "overlays" / overlay], capture_output=True, text=True, check=True)
+    said = subprocess.run([kubectl, "kustomize", folder / "overlays" / overlay], capture_output=True, text=True, check=True)
     assert "deprecated" not in said.stderr.lower(), said.stderr
     return _documents(said.stdout)
 
