@@ -18,6 +18,7 @@ INGRESS: Final = ("ingress-nginx",)
 DENY: Final = "default-deny"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 _NAME: Final = "app.kubernetes.io/name"
+_COMPONENT: Final = "app.kubernetes.io/component"
 _DNS: Final = 53
 _DNS_OF_THE_NODE: Final = "169.254.20.10/32"
 """NodeLocal DNSCache answers here, where a cluster has it."""
@@ -35,6 +36,11 @@ def own_pods(name: str = "") -> dict[str, Any]:
     return {"podSelector": {"matchLabels": {_NAME: name}} if name else {}}
 
 
+def own_pods_of(component: str) -> dict[str, Any]:
+    """Pods of the same namespace that are one component: "server" is all models."""
+    return {"podSelector": {"matchLabels": {_COMPONENT: component}}}
+
+
 def pods_in(namespaces: Iterable[str]) -> dict[str, Any]:
     """All pods of other namespaces, by the label that Kubernetes itself gives these."""
     return {"namespaceSelector": {"matchExpressions": [{"key": _NAMESPACE, "operator": "In", "values": sorted(set(namespaces))}]}}
@@ -48,6 +54,11 @@ def reached_by(peers: Sequence[dict[str, Any]], ports: Sequence[str | int]) -> d
 def reaches(peers: Sequence[dict[str, Any]], ports: Sequence[int]) -> dict[str, Any]:
     """A rule of `egress`: whom, at which ports of theirs."""
     return {"to": list(peers), "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+
+
+def reaches_anybody(ports: Sequence[int]) -> dict[str, Any]:
+    """A rule of `egress`: these ports, wherever they are."""
+    return {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
 
 
 def reaches_dns() -> dict[str, Any]:

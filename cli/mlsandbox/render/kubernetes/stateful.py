@@ -1,0 +1,87 @@
+"""What runs once and keeps data of its own (pure): claims, StatefulSets, and Jobs that run before there is anything to keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from mlsandbox.render.kubernetes.bundle import Manifest
+from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.manifest import manifest
+from mlsandbox.render.kubernetes.names import selector
+from mlsandbox.render.kubernetes.resources import quantity
+from mlsandbox.render.kubernetes.variables import config_data
+from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, Workload, object_labels, pod_template
+from mlsandbox.stack.spec import StackSpec
+
+GIB: Final = 1024**3
+_KEPT_SECONDS: Final = 86_400
+"""A Job that has ended can be looked at for a day."""
+_TRIES: Final = 10
+"""With the pauses between them about half an hour."""
+
+
+def claim_spec(size: int) -> dict[str, Any]:
+    """A volume of the cluster's usual class for one node at a time."""
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": quantity(size)}}}
+
+
+def stateful_set(spec: StackSpec, facts: ExportFacts, workload: Workload, volume: str, size: int, **changes: Any) -> Manifest:
+    """A StatefulSet of one pod.
+
+    Args:
+        spec: the stack.
+        facts: the facts.
+        workload: its pod, whose `claims` has "" for the folder.
+        volume: name of the volume that each pod keeps.
+        size: of it, in bytes.
+        changes: further fields of the pod's `spec`.
+    """
+    template = pod_template(spec, facts, workload)
+    template["spec"] |= changes
+    return manifest(
+        "StatefulSet",
+        workload.name,
+        namespace=facts.namespace,
+        labels=object_labels(spec, facts, workload),
+        annotations=template["metadata"].get("annotations"),
+        spec={
+            "replicas": 1,
+            "serviceName": workload.name,
+            "revisionHistoryLimit": 5,
+            "updateStrategy": {"type": "RollingUpdate"},
+            "selector": {"matchLabels": selector(workload.name, workload.component)},
+            "template": template,
+            "volumeClaimTemplates": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "metadata": {"name": volume, "labels": selector(workload.name, workload.component)},
+                    "spec": claim_spec(size),
+                }
+            ],
+        },
+    )
+
+
+def job(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
+    """A Job that runs a service once; its variables are in it, for a ConfigMap's name would change under it.
+
+    A Job cannot be changed: its name ends with a digest, so that another one comes beside it.
+    """
+    template = pod_template(spec, facts, workload)
+    (container,) = template["spec"]["containers"]
+    del container["envFrom"]
+    texts = config_data(spec, workload.services, "")
+    container["env"] = [*({"name": name, "value": value} for name, value in texts.items()), *container.get("env", [])]
+    described = {"backoffLimit": _TRIES, "ttlSecondsAfterFinished": _KEPT_SECONDS, "template": template}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]
+    return manifest(
+        "Job",
+        f"{workload.name}-{digest}",
+        namespace=facts.namespace,
+        labels=object_labels(spec, facts, workload),
+        annotations=None if facts.cpu_limits else NO_CPU_LIMITS,
+        spec=described,
+    )
