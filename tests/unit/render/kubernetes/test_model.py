@@ -1,0 +1,294 @@
+"""The base of an export: what the pods of a model are, and the objects around them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlsandbox.actions.export_stack import ExportOptions, export_inputs
+from mlsandbox.project import load_project
+from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
+from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
+from mlsandbox.render.kubernetes.model import base_bundle
+from mlsandbox.render.kubernetes.names import models, shipper_of
+from mlsandbox.render.kubernetes.variables import sink_entries
+from mlsandbox.stack.spec import Probe, Resources, ServiceSpec, StackSpec
+from mlsandbox_serving.contract import Env
+from support.rendered import GOLDEN
+
+GIB = 1024**3
+
+
+def inputs(case: str = "one-model", **options: Any) -> tuple[StackSpec, ExportFacts]:
+    """What a project of tests/golden exports."""
+    project = load_project(GOLDEN / case, environ={})
+    images = tuple(f"{name}=registry.example.com/team/{name}@sha256:{'ab' * 32}" for name in project.models)
+    return export_inputs(project, ExportOptions(images=images, **options))
+
+
+def based(case: str = "one-model", **facts: Any) -> Bundle:
+    spec, found = inputs(case)
+    return base_bundle(spec, replace(found, **facts))
+
+
+def only(bundle: Bundle, kind: str) -> Manifest:
+    (found,) = [each for each in bundle.objects if each["kind"] == kind and each["metadata"]["name"] != "default-deny"]
+    return found
+
+
+def pod(bundle: Bundle) -> dict[str, Any]:
+    found: dict[str, Any] = only(bundle, "Deployment")["spec"]["template"]["spec"]
+    return found
+
+
+def server(bundle: Bundle) -> dict[str, Any]:
+    (found,) = pod(bundle)["containers"]
+    return dict(found)
+
+
+def shipper(bundle: Bundle) -> dict[str, Any]:
+    (found,) = pod(bundle)["initContainers"]
+    return dict(found)
+
+
+def with_service(spec: StackSpec, service: ServiceSpec) -> StackSpec:
+    """The stack with another service of that name."""
+    return replace(spec, services=tuple(service if each.name == service.name else each for each in spec.services))
+
+
+def variables(container: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
+
+
+def test_the_namespace_must_refuse_what_could_do_more() -> None:
+    """The namespace comes first, has Pod Security's strictest level, and lets nothing through that no policy names."""
+    namespace, deny, *_ = based().objects
+
+    labels = namespace["metadata"]["labels"]
+    assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "warn", "audit")} == {"restricted"}
+    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+@pytest.mark.parametrize("case", ["one-model", "two-models"])
+def test_every_model_must_have_all_its_objects(case: str) -> None:
+    """Each model has one object of each kind, all of one name."""
+    spec, _ = inputs(case)
+    kinds = ["ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"]
+    found = [(each["metadata"]["name"], each["kind"]) for each in based(case).objects[2:]]
+
+    assert found == [(str(model.env[Env.MODEL]), kind) for model in models(spec) for kind in kinds]
+
+
+def test_objects_must_share_nothing() -> None:
+    """Two parts of an export must never be one object in memory: a patch of one would change the other."""
+    seen: set[int] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict | list):
+            assert id(value) not in seen, value
+            seen.add(id(value))
+            for each in value.values() if isinstance(value, dict) else value:
+                walk(each)
+
+    bundle = based("two-models", cpu_limits=False)
+    for each in bundle.objects:
+        walk(each)
+
+
+def test_the_autoscaler_must_own_the_replicas() -> None:
+    """A Deployment states no replicas; there are never fewer than two pods, and the budget leaves one to answer."""
+    bundle = based()
+    scaler, budget = only(bundle, "HorizontalPodAutoscaler")["spec"], only(bundle, "PodDisruptionBudget")["spec"]
+
+    assert "replicas" not in only(bundle, "Deployment")["spec"]
+    assert scaler["minReplicas"] >= 2
+    assert scaler["metrics"][0]["containerResource"]["container"] == server(bundle)["name"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+def test_the_shipper_must_outlive_the_server() -> None:
+    """The shipper is a sidecar, which ends after the server, and shares nothing with it but the spool."""
+    bundle = based()
+
+    assert shipper(bundle)["restartPolicy"] == "Always"
+    own, beside = ({each["name"] for each in found["volumeMounts"]} for found in (server(bundle), shipper(bundle)))
+    assert own & beside == {"spool"}
+    assert shipper(bundle)["image"] == server(bundle)["image"]
+
+
+def test_a_pod_must_have_time_to_end() -> None:
+    """The grace covers the hook, the longest request of the server, and the shipper after it."""
+    spec, facts = inputs()
+    (model,) = models(spec)
+    slow = with_service(spec, replace(model, stop_grace=130.0))
+    hook = server(base_bundle(slow, facts))["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    grace = pod(base_bundle(slow, facts))["terminationGracePeriodSeconds"]
+
+    assert hook + 130 + shipper_of(spec, model).stop_grace < grace < 180
+
+
+@pytest.mark.parametrize(("release", "hook"), [((1, 29), {"exec": {"command": ["sleep", "10"]}}), ((1, 30), {"sleep": {"seconds": 10}})])
+def test_hooks_must_be_what_the_release_has(release: tuple[int, int], hook: dict[str, Any]) -> None:
+    """A hook sleeps by itself from 1.30 on; an older API server refuses that."""
+    assert server(based(release=release))["lifecycle"]["preStop"] == hook
+
+
+def test_probes_must_differ() -> None:
+    """Liveness asks another path than readiness: a pod that is not ready must not be started anew for it."""
+    for container in (server(based()), shipper(based())):
+        assert container["startupProbe"]["httpGet"] == container["readinessProbe"]["httpGet"]
+        assert container["livenessProbe"]["httpGet"]["path"] != container["readinessProbe"]["httpGet"]["path"]
+
+
+def test_without_a_path_liveness_must_ask_the_port() -> None:
+    """A service that has only a readiness probe counts as alive while its port is open."""
+    spec, facts = inputs()
+    (model,) = models(spec)
+    ready = Probe(model.ports[0].name, "/up")
+
+    probe = server(base_bundle(with_service(spec, replace(model, liveness=None, readiness=ready)), facts))["livenessProbe"]
+
+    assert probe["tcpSocket"] == {"port": "http"}
+
+
+def test_texts_must_be_in_the_config() -> None:
+    """Texts are in the ConfigMap, where an overlay can change them; what refers to something is in the pod."""
+    bundle = based()
+    (config,) = bundle.configs
+    stated = variables(server(bundle))
+
+    assert config.name == f"{only(bundle, 'Deployment')['metadata']['name']}-config"
+    assert config.data[Env.LOCAL_NAMES] == "0"
+    assert config.data["BENTOML_HOME"].startswith("/tmp/")  # noqa: S108 - the container's own
+    assert not set(config.data) & set(stated)
+    assert stated[Env.SPOOL_DIR] == variables(shipper(bundle))[Env.SPOOL_DIR] == "/var/lib/sandbox/spool"
+    assert Env.STACK_ID not in config.data
+    assert Env.ELASTICSEARCH_URL not in config.data
+
+
+@pytest.mark.parametrize("known", ["v7", ""])
+def test_the_version_must_be_known_or_left_out(known: str) -> None:
+    """What an image holds is said when it is known, and never guessed from the project."""
+    spec, facts = inputs()
+    name = str(models(spec)[0].env[Env.MODEL])
+    bundle = base_bundle(spec, replace(facts, versions={name: known} if known else {}))
+
+    labels = only(bundle, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert bundle.configs[0].data.get(Env.VERSION, "") == known
+    assert labels["app.kubernetes.io/version"] == (known or "ab" * 6)
+    assert "app.kubernetes.io/version" not in only(bundle, "Deployment")["spec"]["selector"]["matchLabels"]
+
+
+def test_sinks_must_wait_for_their_component() -> None:
+    """The base delivers nowhere, and each sink has a variable that its component fills in; together they are the stack's own sinks."""
+    spec, facts = inputs()
+    bundle = base_bundle(spec, facts)
+    entries = sink_entries(spec, shipper_of(spec, models(spec)[0]))
+
+    assert entries["SANDBOX_SINK_FLUENTD"].startswith("fluentd=fluentd:")
+    assert entries["SANDBOX_SINK_DRIFT"].startswith("drift~1=drift:")
+    assert {bundle.configs[0].data[each] for each in entries} == {""}
+    env = shipper(bundle)["env"]
+    assert env[-1] == {"name": Env.SINKS, "value": "$(SANDBOX_SINK_FLUENTD),$(SANDBOX_SINK_DRIFT)"}
+    assert [each["name"] for each in env[-3:-1]] == list(entries)  # in front: a variable can refer to those before it
+
+
+def test_only_sinks_must_be_reached() -> None:
+    """A model's pods may ask for names and reach the sinks of their events, and nothing else."""
+    rules = only(based(), "NetworkPolicy")["spec"]["egress"]
+    reached = [peer["podSelector"]["matchLabels"] for rule in rules for peer in rule["to"] if "podSelector" in peer]
+
+    assert reached == [{"k8s-app": "kube-dns"}, {"app.kubernetes.io/name": "fluentd"}, {"app.kubernetes.io/name": "drift"}]
+
+
+def test_metrics_must_be_reached_from_monitoring() -> None:
+    """Both containers' metrics are read from the namespace of the monitoring; predictions are asked for from the own namespace."""
+    predictions, metrics = only(based(), "NetworkPolicy")["spec"]["ingress"]
+
+    assert predictions["from"][0] == {"podSelector": {}}
+    assert [each["port"] for each in predictions["ports"]] == ["http"]
+    assert metrics["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert [each["port"] for each in metrics["ports"]] == ["http", "shipper"]
+
+
+def test_secrets_must_be_files() -> None:
+    """A secret is a file that only the pod's group may read, of a Secret that has to be there; its value is nowhere."""
+    bundle = based("two-models")
+    (deployment,) = [each for each in bundle.objects if each["kind"] == "Deployment" and each["metadata"]["name"] == "churn"]
+    pod_spec = deployment["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod_spec["volumes"] if each["name"] == "secrets"]
+
+    assert volume["projected"]["defaultMode"] == 0o440
+    assert [each["secret"]["name"] for each in volume["projected"]["sources"]] == ["hash-key"]
+    assert all(each["secret"]["optional"] is False for each in volume["projected"]["sources"])
+    assert variables(pod_spec["containers"][0])[Env.HASH_KEY_FILE] == "/run/secrets/sandbox/hash-key"
+    assert any("create secret generic hash-key" in each for each in bundle.todo)
+
+
+class TestResources:
+    def test_defaults(self) -> None:
+        """The limit of memory is the project's; half of it is asked for, and no more than 512 MiB."""
+        spec, facts = inputs()
+        (model,) = models(spec)
+        small = base_bundle(with_service(spec, replace(model, resources=Resources(memory_bytes=GIB // 2))), facts)
+
+        found = server(small)["resources"]
+
+        assert (found["requests"]["memory"], found["limits"]["memory"]) == ("256Mi", "512Mi")
+        assert server(based())["resources"]["requests"]["memory"] == "512Mi"
+
+    @pytest.mark.parametrize(("workers", "requested", "limit"), [("1", "250m", "1"), ("4", "1", "4")])
+    def test_workers(self, workers: str, requested: str, limit: str) -> None:
+        """Each worker has a core at most, asks for a quarter of one, and has no more threads than that."""
+        spec, facts = inputs()
+        (model,) = models(spec)
+        bundle = base_bundle(with_service(spec, replace(model, env={**model.env, Env.WORKERS: workers})), facts)
+
+        found = server(bundle)["resources"]
+
+        assert (found["requests"]["cpu"], found["limits"]["cpu"]) == (requested, limit)
+        assert bundle.configs[0].data["OMP_NUM_THREADS"] == "1"
+
+    def test_measured(self) -> None:
+        """What was measured is asked for, and a quarter more; no limit is below it, or below the project's."""
+        spec, facts = inputs()
+        name = str(models(spec)[0].env[Env.MODEL])
+        large = base_bundle(spec, replace(facts, measured={name: Measured(8 * GIB, 2.2)}))
+        little = base_bundle(spec, replace(facts, measured={name: Measured(GIB // 10, 0.0)}))
+
+        assert server(large)["resources"]["requests"] | {"ephemeral-storage": ""} == {
+            "cpu": "2750m",
+            "memory": "10Gi",
+            "ephemeral-storage": "",
+        }
+        assert (server(large)["resources"]["limits"]["cpu"], server(large)["resources"]["limits"]["memory"]) == ("3", "10Gi")
+        assert large.configs[0].data["OMP_NUM_THREADS"] == "3"
+        assert server(little)["resources"]["requests"]["memory"] == "128Mi"
+        assert server(little)["resources"]["limits"] == server(based())["resources"]["limits"]
+        assert shipper(large)["resources"] == shipper(based())["resources"]
+
+    def test_without_cpu_limits(self) -> None:
+        """CPU limits can be left out; the reason is said on the object and on its pods, and threads are not held to any."""
+        bundle = based(cpu_limits=False)
+        deployment = only(bundle, "Deployment")
+
+        for container in (server(bundle), shipper(bundle)):
+            assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
+        for metadata in (deployment["metadata"], deployment["spec"]["template"]["metadata"]):
+            assert metadata["annotations"]["checkov.io/skip1"].startswith("CKV_K8S_11=")
+        assert "OMP_NUM_THREADS" not in bundle.configs[0].data
+
+    def test_the_spool_must_fit(self) -> None:
+        """The spool counts as the pod's storage: a node without room for it is not chosen, and a full one evicts nobody."""
+        spec, facts = inputs()
+        (model,) = models(spec)
+        spooled = 5 * GIB
+        bundle = base_bundle(with_service(spec, replace(model, env={**model.env, Env.SPOOL_BYTES: str(spooled)})), facts)
+        (volume,) = [each for each in pod(bundle)["volumes"] if each["name"] == "spool"]
+
+        assert int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 1024**2 > spooled
+        for part in ("requests", "limits"):
+            assert int(server(bundle)["resources"][part]["ephemeral-storage"].removesuffix("Mi")) * 1024**2 > spooled
