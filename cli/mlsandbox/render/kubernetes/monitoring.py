@@ -15,7 +15,8 @@ from mlsandbox.assets import asset
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
-from mlsandbox.render.kubernetes.names import further_name, image_key, labels, models, object_names, port_name, selector, shipper_of
+from mlsandbox.render.kubernetes.names import further_name, labels, models, object_names, port_name, selector, shipper_of
+from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
 from mlsandbox.stack.parts import DRIFT, FLUENTD, GRAFANA, PROMETHEUS
 from mlsandbox.stack.spec import Asset, Scrape, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
@@ -28,6 +29,8 @@ FOLDER: Final = "Sandbox"
 _COMPONENT: Final = "monitoring"
 _DASHBOARD: Final = "dashboard"
 _SANDBOX: Final = "sandbox"
+_OTHERS: Final = {FLUENTD: (FLUENTD,), DRIFT: (DRIFT, ENVIRONMENT_WITH_ALIBI)}
+"""Services besides the models that show metrics, and the keys of images of which one has to be known."""
 _RULES: Final = "rules/"
 _PANELS: Final = "dashboards/"
 _SOURCE: Final = "grafana/provisioning/datasources/prometheus.yaml"
@@ -120,9 +123,9 @@ def _monitors(spec: StackSpec, facts: ExportFacts) -> Iterator[Manifest]:
         if f"{model.env[Env.MODEL]}/{CHALLENGER}" in facts.images:
             # The same job and instance: it keeps the same promises and has the same limits; `version` says which is which.
             yield _monitor(spec, facts, further_name(spec, names[model.name], CHALLENGER), together)
-    for service in spec.services:
-        if service.name in (DRIFT, FLUENTD) and image_key(service) in facts.images:
-            yield _monitor(spec, facts, names[service.name], (service,))
+    for name, images in _OTHERS.items():
+        if any(key in facts.images for key in images):
+            yield _monitor(spec, facts, names[name], (spec.service(name),))
 
 
 def _monitor(spec: StackSpec, facts: ExportFacts, name: str, services: tuple[ServiceSpec, ...]) -> Manifest:
