@@ -82,7 +82,8 @@ The page at {url}/ shows the columns, with an example. `docker compose down` sto
 - {_reach(asks_for_keys=asks_for_keys)}
 - keep what `docker compose config` says out of tickets when you add variables of your own: it shows all of them.
 
-It is a stack of its own: other containers, networks and volumes than those of `sandbox up`, and neither touches the other's.
+It is a stack of its own: other containers, networks and volumes than those of `sandbox up`, and neither touches the other's. Only images
+may be the same: `sandbox down --volumes` removes those that were built here.
 
 ## Change it
 
