@@ -1,0 +1,96 @@
+"""Text of an export, as people read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mlsandbox.actions.export_written import ExportResult
+from mlsandbox.output import Paint
+from mlsandbox.views.export import export_text
+
+PLAIN = Paint(on=False)
+RESULT = ExportResult(
+    project="churn",
+    folder=Path("/shop/k8s"),
+    what="k8s",
+    form="kustomize",
+    kubernetes="1.33",
+    namespaces={"dev": "churn-dev", "production": "churn"},
+    overlays={"dev": ("drift", "logging"), "production": ()},
+    missing={"challenger": "its image is not known"},
+    images={"churn": f"registry.example.com/churn@sha256:{'4d3f' * 16}", "drift": "drift:1"},
+    command="sandbox export k8s --image=churn=REF",
+    written=("README.md", "base/a.yaml", "base/b.yaml"),
+    unchanged=2,
+    todo=("Fill in the secret.",),
+    differs=True,
+    elapsed=0.4,
+)
+
+
+def test_a_tree_that_was_written() -> None:
+    """An export must say what was written, what each environment has, which images, what is left to do, and what comes next."""
+    assert export_text(RESULT, PLAIN) == (
+        "  Wrote /shop/k8s/: 3 files (README.md 1, base 2), 2 unchanged · 0.4s\n"
+        "\n"
+        "  dev            namespace churn-dev · drift, logging\n"
+        "  production     namespace churn · no components\n"
+        "  image churn    registry.example.com/churn@sha256:4d3f4d3f4d3f…\n"
+        "  image drift    drift:1  (a tag, which can be moved)\n"
+        "  no challenger  its image is not known\n"
+        "\n"
+        "  Still to do, or to check\n"
+        "    - Fill in the secret.\n"
+        "\n"
+        "  Next  kubectl apply -k /shop/k8s/overlays/dev --dry-run=server\n"
+        "        /shop/k8s/README.md says the rest"
+    )
+
+
+def test_an_export_that_changes_nothing() -> None:
+    """A second export must say that there was nothing to do, and which overlays are the user's."""
+    text = export_text(replace(RESULT, written=(), differs=False, unchanged=5, kept=("overlays/dev/kustomization.yaml",)), PLAIN)
+
+    assert text.startswith("  /shop/k8s/ is as it was: 5 files, nothing to do")
+    assert "  kept, since it was changed by hand: overlays/dev/kustomization.yaml\n" in text
+
+
+def test_a_check() -> None:
+    """A check must name every file that differs, or say that none does."""
+    differs = export_text(replace(RESULT, check=True, removed=("base/c.yaml",)), PLAIN)
+    same = export_text(replace(RESULT, check=True, differs=False, written=(), unchanged=5), PLAIN)
+
+    assert differs.splitlines()[1:] == [
+        "  differs   README.md",
+        "  differs   base/a.yaml",
+        "  differs   base/b.yaml",
+        "  too many  base/c.yaml",
+        "  Next  sandbox export k8s --image=churn=REF",
+    ]
+    assert same == "/shop/k8s/ is what would be written (5 files)"
+
+
+def test_a_dry_run() -> None:
+    """A dry run must name each file that it would write or remove."""
+    text = export_text(replace(RESULT, dry_run=True, removed=("base/c.yaml",)), PLAIN)
+
+    assert text.startswith("Dry run of churn: nothing was changed.")
+    assert "  write     base/b.yaml\n" in text
+    assert "  remove    base/c.yaml\n" in text
+
+
+def test_a_part_alone() -> None:
+    """A part of the stack must say what was written and where to read on."""
+    result = ExportResult(
+        "churn", Path("/shop/grafana"), "grafana", written=("compose.yaml",), differs=True, todo=("It needs Prometheus.",)
+    )
+
+    assert export_text(result, PLAIN) == (
+        "  Wrote /shop/grafana/: 1 file (compose.yaml 1) · 0.0s\n"
+        "\n"
+        "  To know\n"
+        "    - It needs Prometheus.\n"
+        "\n"
+        "  Next  cat /shop/grafana/README.md"
+    )

@@ -1,0 +1,214 @@
+"""The folder of an export: whose files are whose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mlsandbox.actions.export_tree import RECORD, TreePlan, plan_tree
+from mlsandbox.atomic import write_atomic
+from mlsandbox.errors import ExportFolderTaken, FolderLinked
+from mlsandbox.render.tree import RenderedFile
+
+HEAD = "# Written by mlsandbox 0.1.0: sandbox export k8s\n"
+
+
+def files(text: str = "one", *paths: str) -> list[RenderedFile]:
+    """A tree whose files all say the same."""
+    return [RenderedFile(path, f"{HEAD}{text}\n") for path in paths or ("base/a.yaml", "components/keda/k.yaml", "overlays/dev/o.yaml")]
+
+
+def write(folder: Path, wanted: Sequence[RenderedFile]) -> TreePlan:
+    """Plan and apply."""
+    plan = plan_tree(folder, wanted, kind="k8s")
+    plan.apply()
+    return plan
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files in the folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def edit(folder: Path, path: str) -> None:
+    """Change a file by hand."""
+    with (folder / path).open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
+
+
+def test_twice_the_same(tmp_path: Path) -> None:
+    """A second export must find nothing to do and leave every byte as it is."""
+    write(tmp_path / "k8s", files())
+    first = tree(tmp_path / "k8s")
+    second = write(tmp_path / "k8s", files())
+
+    assert not second.differs
+    assert tree(tmp_path / "k8s") == first
+    assert len(first) == 4
+
+
+def test_an_edited_overlay_is_kept(tmp_path: Path) -> None:
+    """An overlay that was changed by hand must survive every export; one that was not must follow; neither may count as a difference."""
+    write(tmp_path, files("one", "base/a.yaml", "overlays/dev/o.yaml", "overlays/staging/o.yaml"))
+    edit(tmp_path, "overlays/dev/o.yaml")
+    mine = (tmp_path / "overlays/dev/o.yaml").read_bytes()
+    unchanged = plan_tree(tmp_path, files("one", "base/a.yaml", "overlays/dev/o.yaml", "overlays/staging/o.yaml"), kind="k8s")
+    later = write(tmp_path, files("two", "base/a.yaml", "overlays/dev/o.yaml", "overlays/staging/o.yaml"))
+    again = plan_tree(tmp_path, files("two", "base/a.yaml", "overlays/dev/o.yaml", "overlays/staging/o.yaml"), kind="k8s")
+
+    assert (unchanged.kept, unchanged.differs) == (("overlays/dev/o.yaml",), False)
+    assert later.kept == again.kept == ("overlays/dev/o.yaml",)
+    assert (tmp_path / "overlays/dev/o.yaml").read_bytes() == mine
+    assert (tmp_path / "overlays/staging/o.yaml").read_text().endswith("two\n")
+    assert not again.differs
+
+
+def test_an_overlay_that_was_changed_back_follows_again(tmp_path: Path) -> None:
+    """An overlay whose change was undone must be written like one that was never changed."""
+    write(tmp_path, files())
+    before = (tmp_path / "overlays/dev/o.yaml").read_bytes()
+    edit(tmp_path, "overlays/dev/o.yaml")
+    write(tmp_path, files("two"))
+    (tmp_path / "overlays/dev/o.yaml").write_bytes(before)
+    plan = write(tmp_path, files("two"))
+
+    assert [file.path for file in plan.write] == ["overlays/dev/o.yaml"]
+
+
+def test_a_removed_overlay_is_written_anew(tmp_path: Path) -> None:
+    """An overlay that is not there must be written."""
+    write(tmp_path, files())
+    (tmp_path / "overlays/dev/o.yaml").unlink()
+
+    assert [file.path for file in write(tmp_path, files()).write] == ["overlays/dev/o.yaml"]
+
+
+def test_an_edited_base_is_named_and_written_anew(tmp_path: Path) -> None:
+    """Changes to base and components must be written over, and named so that they can be told before."""
+    write(tmp_path, files())
+    edit(tmp_path, "base/a.yaml")
+    plan = write(tmp_path, files())
+
+    assert plan.edited == ("base/a.yaml",)
+    assert plan.differs
+    assert "mine" not in (tmp_path / "base/a.yaml").read_text()
+
+
+def test_what_is_no_part_of_it_any_more_goes(tmp_path: Path) -> None:
+    """Files of an earlier export must go with their empty folders; files of the user in the same folders must stay."""
+    write(tmp_path, files())
+    (tmp_path / "base/mine.yaml").write_text("mine")
+    plan = write(tmp_path, files("one", "base/a.yaml"))
+
+    assert plan.remove == ("components/keda/k.yaml", "overlays/dev/o.yaml")
+    assert sorted(tree(tmp_path)) == [RECORD, "base/a.yaml", "base/mine.yaml"]
+    assert not (tmp_path / "components").exists()
+
+
+def test_an_edited_overlay_is_not_removed(tmp_path: Path) -> None:
+    """A changed overlay that is no part of the export any more must stay and be named; a changed component must go and be named."""
+    write(tmp_path, files())
+    edit(tmp_path, "overlays/dev/o.yaml")
+    edit(tmp_path, "components/keda/k.yaml")
+    plan = write(tmp_path, files("one", "base/a.yaml"))
+
+    assert (plan.remove, plan.edited) == (("components/keda/k.yaml",), ("components/keda/k.yaml",))
+    assert plan.kept == ("overlays/dev/o.yaml",)
+    assert (tmp_path / "overlays/dev/o.yaml").exists()
+
+
+def test_files_of_others_are_refused(tmp_path: Path) -> None:
+    """A folder with other files under our names must be refused, with nothing written; the same content, or our mark, is ours."""
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/a.yaml").write_text("kind: Other\n")
+    with pytest.raises(ExportFolderTaken) as error:
+        plan_tree(tmp_path, files(), kind="k8s")
+    assert error.value.details["files"] == ["base/a.yaml"]
+
+    (tmp_path / "base/a.yaml").write_text(HEAD + "an older one\n")
+    write(tmp_path, files())
+    assert (tmp_path / "base/a.yaml").read_text() == HEAD + "one\n"
+
+
+def test_links_and_folders_in_the_way(tmp_path: Path) -> None:
+    """Nothing may be written through a link, into a file, or in place of a folder."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/base").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FolderLinked):
+        plan_tree(tmp_path / "linked", files(), kind="k8s")
+
+    (tmp_path / "file").write_text("")
+    (tmp_path / "blocked/base/a.yaml").mkdir(parents=True)
+    (tmp_path / "blunt").mkdir()
+    (tmp_path / "blunt/base").write_text("")
+    for name in ("file", "blocked", "blunt"):
+        with pytest.raises(ExportFolderTaken):
+            plan_tree(tmp_path / name, files(), kind="k8s")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_folder_has_one_kind(tmp_path: Path) -> None:
+    """An export of another kind into the same folder must be refused: it would remove what is there."""
+    write(tmp_path, files())
+    with pytest.raises(ExportFolderTaken) as error:
+        plan_tree(tmp_path, files("one", "compose.yaml"), kind="compose")
+
+    assert "sandbox export k8s" in error.value.why
+
+
+def test_two_ways_beside_each_other(tmp_path: Path) -> None:
+    """What another way to write the same kind has put there must stay, and stay known."""
+    write(tmp_path, files())
+    plan = plan_tree(tmp_path, files("all", "plain/dev.yaml"), kind="k8s", covers=lambda path: path.startswith("plain/"))
+    plan.apply()
+    back = plan_tree(tmp_path, files(), kind="k8s", covers=lambda path: not path.startswith("plain/"))
+
+    assert plan.remove == ()
+    assert not back.differs
+    assert (tmp_path / "plain/dev.yaml").exists()
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_interrupted_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """An export that ends anywhere and is repeated must come to the same, without taking its own files for changed ones."""
+    write(tmp_path / "whole", files("two", "base/a.yaml", "overlays/dev/o.yaml"))
+    folder = tmp_path / "k8s"
+    write(folder, files())
+    left = iter(range(steps))
+
+    def dies(path: Path, content: str | bytes, **options: object) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_atomic(path, content, **options)  # type: ignore[arg-type] # those that it has
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mlsandbox.actions.export_tree.write_atomic", dies)
+        plan = plan_tree(folder, files("two", "base/a.yaml", "overlays/dev/o.yaml"), kind="k8s")
+        try:
+            plan.apply()
+        except KeyboardInterrupt:
+            assert steps < 4
+    other = plan_tree(folder, files("three"), kind="k8s")
+    again = write(folder, files("two", "base/a.yaml", "overlays/dev/o.yaml"))
+
+    assert other.kept == other.edited == again.kept == again.edited == ()
+    assert tree(folder) == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "record", ["", "[]", '{"files": 1}', '{"kind": "k8s", "files": {"../../x": ["sha256:0"], "/etc/x": ["sha256:0"]}}']
+)
+def test_a_damaged_record(tmp_path: Path, record: str) -> None:
+    """A record that is damaged, or that names files elsewhere, must neither stop an export nor reach out of the folder."""
+    write(tmp_path / "k8s", files())
+    (tmp_path / "x").write_text("mine")
+    (tmp_path / "k8s" / RECORD).write_text(record)
+    write(tmp_path / "k8s", files("two"))
+
+    assert (tmp_path / "x").read_text() == "mine"
+    assert sorted(json.loads((tmp_path / "k8s" / RECORD).read_text())["files"]) == [file.path for file in files()]
+    assert (tmp_path / "k8s/base/a.yaml").read_text() == HEAD + "two\n"

@@ -1,0 +1,58 @@
+"""What a running stack was seen to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlsandbox.actions.export_measure import busiest, samples
+from mlsandbox.actions.measured_file import FILE, measured_text, read_measured
+from mlsandbox.errors import ConfigInvalid
+from mlsandbox.render.kubernetes.facts import Measured
+
+PAGE = """\
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes 2.5e+08
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total{worker="1"} 12.5
+process_cpu_seconds_total{worker="2"} 0.5
+process_open_fds 12
+"""
+
+
+def test_samples_of_a_page() -> None:
+    """Memory and processor time must be those of all processes together."""
+    assert samples(PAGE) == (250_000_000.0, 13.0)
+
+
+def test_the_busiest_moment_counts() -> None:
+    """The most memory and the busiest second must be taken, whatever was in between; a restart is no negative load."""
+    pages = [(0.0, 100.0, 1.0), (1.0, 300.0, 1.25), (2.0, 200.0, 2.75), (3.0, 200.0, 0.1)]
+
+    assert busiest(pages) == Measured(300, 1.5)
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+    """Numbers that were kept must come back as they were, as the same text for the same numbers."""
+    found = {"risk": Measured(2**28, 0.25), "churn": Measured(2**27, 0.0)}
+    (tmp_path / FILE).write_text(measured_text(found))
+
+    assert read_measured(tmp_path) == found
+    assert measured_text(read_measured(tmp_path)) == measured_text(found)
+    assert read_measured(tmp_path / "nothing") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"models": {"churn": {}}}', '{"models": {"churn": {"memory_bytes": 0, "cpus": 1}}}']
+    + [f'{{"models": {{"churn": {{"memory_bytes": 1, "cpus": {number}}}}}}}' for number in ("-1", "NaN", "Infinity")],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
+    """A damaged file must be named with the way to make it anew."""
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(ConfigInvalid) as error:
+        read_measured(tmp_path)
+
+    assert FILE in error.value.what
+    assert "--measured" in error.value.fix
