@@ -19,6 +19,12 @@ from support.waiting import wait_for
 
 Manifest = Mapping[str, Any]
 _REFERENCE = re.compile(r"\$(\$|\((?P<name>[A-Za-z_.-][A-Za-z0-9_.-]*)\))")
+_VOLUMES = "/tmp/volumes"  # noqa: S108 - in a container
+_WRITER = """
+import json, pathlib, sys
+for path, text in json.load(sys.stdin).items():
+    pathlib.Path(path).write_text(text)
+"""
 _CLIENT = """
 import json, sys, urllib.error, urllib.request
 method, url, body, headers = json.load(sys.stdin)
@@ -60,6 +66,10 @@ class Pod:
     """Docker's network that it is in, with what it needs."""
     aliases: Sequence[str] = ()
     """Names by which it is found there."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """Docker's volumes in the place of PersistentVolumeClaims, by the claim's name; they outlive the pod."""
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the Secrets hold that it mounts, by name."""
     name: str = field(default_factory=lambda: f"pod-{uuid.uuid4().hex[:8]}")
 
     @property
@@ -132,9 +142,22 @@ class Pod:
         done = subprocess.run(["docker", "logs", self._id(container)], capture_output=True, text=True, timeout=60, check=False)
         return done.stdout + done.stderr
 
+    def finish(self, container: str, network: str = "none") -> tuple[int, str]:
+        """The exit code and the output of a container that ends by itself, as an init container or a Job's does."""
+        labels = (f"--label=pod={self.name}", "--label=org.mlsandbox.root=")
+        described = self._described(self.containers[container])
+        command = ["docker", "run", "--rm", "--pull=never", f"--network={network}", *labels, *described]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout + done.stderr
+
     def _start(self) -> None:
         image = self.spec["containers"][0]["image"]
-        names = [f"--network-alias={alias}" for alias in self.aliases]
+        made = [volume for volume in self.spec["volumes"] if "persistentVolumeClaim" not in volume]
+        for volume in made:
+            self._make(volume)
+        # What nobody has mounted is forgotten: one container that stays has all of it.
+        kept = [self._mount({"name": each["name"], "mountPath": f"{_VOLUMES}/{each['name']}"}) for each in made]
+        names = [*kept, *(f"--network-alias={alias}" for alias in self.aliases)]
         for role, more in (("sandbox", names), ("client", [])):
             self._run(
                 role,
@@ -145,9 +168,12 @@ class Pod:
                 image,
                 "infinity",
             )
-        for volume in self.spec["volumes"]:
-            self._make(volume)
+        self._fill(made)
         for name, container in self.containers.items():
+            if "startupProbe" not in container:
+                code, output = self.finish(name, f"container:{self._id('sandbox')}")
+                assert code == 0, f"{name} ended with {code}:\n{output}"
+                continue
             self._run(name, f"--network=container:{self._id('sandbox')}", *self._described(container))
             wait_for(lambda each=name: self._started(each), what=f"the start of {name}", every=0.2)  # type: ignore[misc]
 
@@ -158,22 +184,36 @@ class Pod:
 
     def _make(self, volume: Manifest) -> None:
         """An emptyDir belongs to the pod's group, and everybody may write to it: `fsGroup` (API reference, PodSecurityContext)."""
-        (mebibytes,) = re.findall(r"(\d+)Mi", volume["emptyDir"]["sizeLimit"])
+        (mebibytes,) = re.findall(r"(\d+)Mi", volume.get("emptyDir", {}).get("sizeLimit", "1Mi"))
         options = f"o=size={mebibytes}m,mode=2777,gid={self.spec['securityContext']['fsGroup']}"
         kind = ("--driver=local", "--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt={options}")
         docker("volume", "create", f"--label=pod={self.name}", *kind, f"{self.name}-{volume['name']}")
 
+    def _fill(self, volumes: Sequence[Manifest]) -> None:
+        """The files of ConfigMaps and Secrets."""
+        files: dict[str, str] = {}
+        for volume in volumes:
+            folder = f"{_VOLUMES}/{volume['name']}"
+            if "configMap" in volume:
+                held = self.configs[volume["configMap"]["name"]]
+                files |= {f"{folder}/{item['path']}": held[item["key"]] for item in volume["configMap"]["items"]}
+            elif "secret" in volume:
+                files |= {f"{folder}/{key}": text for key, text in self.secrets[volume["secret"]["secretName"]].items()}
+        if files:
+            command = ["docker", "exec", "--interactive", self._id("sandbox"), "python", "-c", _WRITER]
+            subprocess.run(command, input=json.dumps(files), text=True, timeout=60, check=True)
+
     def _described(self, container: Manifest) -> list[str]:
         environment = self._environment(container)
         limits = container["resources"]["limits"]
-        command, *args = (_expanded(each, environment) for each in (*container["command"], *container["args"]))
+        command, *args = (_expanded(each, environment) for each in (*container.get("command", [""]), *container["args"]))
         return [
             *self._confined(container),
             f"--memory={limits['memory'].removesuffix('i')}",
             *((f"--cpus={_cores(limits['cpu'])}",) if "cpu" in limits else ()),
             *(f"--env={name}={value}" for name, value in environment.items()),
             *(self._mount(each) for each in container["volumeMounts"]),
-            f"--entrypoint={command}",
+            *((f"--entrypoint={command}",) if command else ()),
             container["image"],
             *args,
         ]
@@ -203,7 +243,13 @@ class Pod:
     def _mount(self, mount: Manifest) -> str:
         """Without what the image has there, which Docker would copy into a new volume, with its owner."""
         read_only = ",readonly" if mount.get("readOnly") else ""
-        return f"--mount=type=volume,source={self.name}-{mount['name']},target={mount['mountPath']},volume-nocopy=true{read_only}"
+        part = f",volume-subpath={mount['subPath']}" if "subPath" in mount else ""
+        return f"--mount=type=volume,source={self._source(mount)},target={mount['mountPath']},volume-nocopy=true{part}{read_only}"
+
+    def _source(self, mount: Manifest) -> str:
+        (volume,) = (each for each in self.spec["volumes"] if each["name"] == mount["name"])
+        claim = volume.get("persistentVolumeClaim")
+        return f"{self.name}-{mount['name']}" if claim is None else self.claims[claim["claimName"]]
 
     def _run(self, role: str, *args: str) -> None:
         labels = (f"--label=pod={self.name}", "--label=org.mlsandbox.root=")  # the image's would make it one of a stack's containers

@@ -10,9 +10,8 @@ import pytest
 
 from mlsandbox.actions.export_stack import ExportOptions, export_inputs
 from mlsandbox.project import load_project
-from mlsandbox.render.kubernetes.model import base_bundle
-from mlsandbox.render.kubernetes.names import models, shipper_of
-from mlsandbox.render.kubernetes.variables import sink_entries
+from mlsandbox.render.kubernetes.export import build_export
+from mlsandbox.render.kubernetes.plain import plain_objects
 from mlsandbox_serving.contract import PackageFile
 from support.docker_stack import DockerSandbox
 from support.pods import Pod
@@ -32,14 +31,13 @@ class Golden:
 
 
 def exported(full: DockerSandbox) -> Pod:
-    """The pod of the example's model with the image that the stack has, in the stack's network."""
-    options = ExportOptions(images=(full.inspect("api")["Config"]["Image"],), versions=("v1",), allow_tags=True)
-    spec, facts = export_inputs(load_project(full.root), options)
-    base = base_bundle(spec, facts)
-    (deployment,) = (each for each in base.objects if each["kind"] == "Deployment")
-    configs = {each.name: dict(each.data) for each in base.configs}
-    (service,) = models(spec)
-    configs[f"{deployment['metadata']['name']}-config"] |= sink_entries(spec, shipper_of(spec, service))
+    """The pod of the example's model, as the overlay for production has it, with the images of a stack and in its network."""
+    images = {"employment": full.inspect("api")["Config"]["Image"], "fluentd": "not-run", "log-store": "not-run"}
+    options = ExportOptions(images=tuple(map("=".join, images.items())), versions=("employment=v1",), allow_tags=True)
+    export = build_export(*export_inputs(load_project(full.root), options))
+    objects = plain_objects(export, "production")
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment" and each["metadata"]["name"] == "employment")
+    configs = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "ConfigMap"}
     return Pod(deployment["spec"]["template"], configs, f"{full.name}_back", aliases=[DOMAIN])
 
 
