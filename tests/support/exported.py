@@ -13,7 +13,7 @@ from mlsandbox.project import load_project
 from mlsandbox.render.kubernetes.bundle import Export
 from mlsandbox.render.kubernetes.components import COMPONENTS, Component
 from mlsandbox.render.kubernetes.export import build_export
-from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
+from mlsandbox.render.kubernetes.facts import CHALLENGER, PACKAGE, ExportFacts
 from mlsandbox.stack.spec import StackSpec
 from support.rendered import GOLDEN
 
@@ -41,7 +41,8 @@ def options(folder: Path, *, whole: bool = False, **changes: Any) -> ExportOptio
     models = load_project(folder).models
     keys = {name: name for name in models}
     if whole:
-        keys |= {f"{name}/{CHALLENGER}": f"{name}-next" for name in models} | {name: name for name in SERVICES}
+        keys |= {f"{name}/{CHALLENGER}": f"{name}-next" for name in models}
+        keys |= {f"{name}/{PACKAGE}": f"{name}-package" for name in models} | {name: name for name in SERVICES}
     images = tuple(f"{key}={image(name)}" for key, name in keys.items())
     return replace(ExportOptions(images=images, chosen=WHOLE if whole else ()), **changes)
 

@@ -47,8 +47,7 @@ def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[st
     counted = {name: 7310 + index for index, name in enumerate(port_names(list(project.models), parts))}
     engines = drift_engines(project, DOCKER)  # whatever Pythons this machine has
     spec = stack_of(project, packages, ports or counted, parts, engines, baselines={})
-    named = replace(spec, services=tuple(_with_named_assets(service) for service in spec.services))
-    return Packaged({package.tag: package for package in packages}, named)
+    return Packaged({package.tag: package for package in packages}, with_named_assets(spec))
 
 
 def container_places(spec: StackSpec, environ: Mapping[str, str] = ENVIRON) -> ContainerPlaces:
@@ -70,6 +69,11 @@ def _package(project: Project, model: str, number: int) -> Package:
     manifest = {"lock_digest": f"sha256:{number}", "python": "3.11.7", "profile": {"files": files}}
     bento = project.state_dir / "bentoml/bentos" / model / "v1"
     return Package(model, "v1", f"sha256:{number}", f"{model}:v1", bento, Path(f"/cache/envs/{number}/bin/python"), manifest)
+
+
+def with_named_assets(spec: StackSpec) -> StackSpec:
+    """The same with files that name the asset that they are, instead of being it."""
+    return replace(spec, services=tuple(_with_named_assets(service) for service in spec.services))
 
 
 def _with_named_assets(service: ServiceSpec) -> ServiceSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -32,13 +33,17 @@ def dump(document: object, dumper: type[Dumper] = Dumper) -> str:
 
 def represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     """A text in one line, in quotes unless it can be nothing else."""
-    plain = _PLAIN.fullmatch(value) and value not in _WORDS and dumper.resolve(yaml.ScalarNode, value, (True, False)) == _TEXT
-    return dumper.represent_scalar(_TEXT, value, style=None if plain else '"')
+    return dumper.represent_scalar(_TEXT, value, style=None if _is_plain(value) else '"')
 
 
 def represent_block(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     """A text of several lines as it lies."""
     return dumper.represent_scalar(_TEXT, value, style="|")
+
+
+@lru_cache(maxsize=4096)
+def _is_plain(value: str) -> bool:
+    return bool(_PLAIN.fullmatch(value)) and value not in _WORDS and isinstance(yaml.safe_load(value), str)
 
 
 def _list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.SequenceNode:

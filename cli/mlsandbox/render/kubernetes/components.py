@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle
-from mlsandbox.render.kubernetes.facts import OLDEST, ExportFacts
+from mlsandbox.render.kubernetes.challenger import challenger_bundle, challenger_images
+from mlsandbox.render.kubernetes.delivery import model_oci_bundle, model_pvc_bundle, package_images
+from mlsandbox.render.kubernetes.drift import drift_bundle, drift_images
+from mlsandbox.render.kubernetes.elasticsearch import elasticsearch_bundle
+from mlsandbox.render.kubernetes.exposure import httproute_bundle, ingress_bundle, loadbalancer_bundle
+from mlsandbox.render.kubernetes.facts import IMAGE_VOLUMES, OLDEST, ExportFacts
+from mlsandbox.render.kubernetes.fluentd import logging_bundle, logging_images
+from mlsandbox.render.kubernetes.keda import keda_bundle
+from mlsandbox.render.kubernetes.keys import api_keys_bundle, external_secrets_bundle
+from mlsandbox.render.kubernetes.monitoring import dashboards_bundle, prometheusrule_bundle, servicemonitor_bundle
 from mlsandbox.stack.spec import StackSpec
 
 
@@ -26,4 +35,20 @@ class Component:
     """Components that do the same in another way: one overlay has only one of them."""
 
 
-COMPONENTS: Final[tuple[Component, ...]] = ()
+COMPONENTS: Final = (
+    Component("drift", drift_bundle, images=drift_images),
+    Component("logging", logging_bundle, images=logging_images),
+    Component("elasticsearch", elasticsearch_bundle, images=logging_images),
+    Component("servicemonitor", servicemonitor_bundle),
+    Component("prometheusrule", prometheusrule_bundle),
+    Component("grafana-dashboards", dashboards_bundle),
+    Component("keda", keda_bundle),
+    Component("api-keys", api_keys_bundle),
+    Component("external-secrets", external_secrets_bundle),
+    Component("ingress", ingress_bundle),
+    Component("httproute", httproute_bundle),
+    Component("loadbalancer", loadbalancer_bundle),
+    Component("challenger", challenger_bundle, images=challenger_images),
+    Component("model-pvc", model_pvc_bundle),
+    Component("model-oci", model_oci_bundle, images=package_images, release=IMAGE_VOLUMES, instead_of=("model-pvc",)),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlsandbox.errors import UsageError
+from mlsandbox.errors import ComponentMissing, ImageMissing, UsageError
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
 from mlsandbox.render.kubernetes.components import COMPONENTS, Component
 from mlsandbox.render.kubernetes.facts import ExportFacts
@@ -18,24 +18,40 @@ def build_export(spec: StackSpec, facts: ExportFacts, components: Sequence[Compo
     """The export.
 
     Raises:
-        UsageError: the image of a model is not known, or components were chosen that cannot be had, or not together.
+        ImageMissing: of a model.
+        ComponentMissing: one was chosen that there is not, or that cannot be had.
+        UsageError: components were chosen that cannot be had together.
     """
     unknown = [key for key in map(image_key, models(spec)) if key not in facts.images]
     if unknown:
-        raise UsageError(
+        raise ImageMissing(
             f"there is no image of {', '.join(unknown)}",
             why="A cluster gets models as images from a registry; which one holds the model has to be said.",
             fix=_name_image(unknown[0]),
-            details={"models": unknown},
+            details={"keys": unknown},
         )
-    missing = {each.name: reason for each in components if (reason := _missing(each, spec, facts))}
+    missing: dict[str, str] = {each.name: reason for each in components if (reason := _missing(each, spec, facts))}
     _refuse_unknown(facts, components)
-    _refuse_missing(facts, missing)
     base = base_bundle(spec, facts)
-    built = tuple(each.build(spec, facts) for each in components if each.name not in missing)
-    chosen = _chosen(facts, built, missing)
+    built = _built(spec, facts, components, missing)
+    _refuse_missing(facts, missing)
+    chosen = _chosen(facts, built)
     _refuse_rivals(components, chosen)
     return Export(base, built, overlays(base, built, chosen, facts), missing)
+
+
+def _built(spec: StackSpec, facts: ExportFacts, components: Sequence[Component], missing: dict[str, str]) -> tuple[Bundle, ...]:
+    """Those that can be had; one that needs what cannot be had joins the missing."""
+    found = []
+    for each in components:
+        if each.name not in missing:
+            bundle = each.build(spec, facts)
+            lacking = next((name for name in bundle.after if name in missing), None)
+            if lacking is None:
+                found.append(bundle)
+            else:
+                missing[each.name] = missing[lacking]
+    return tuple(found)
 
 
 def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> str:
@@ -50,7 +66,9 @@ def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> str:
 
 
 def _name_image(key: str) -> str:
-    return f"sandbox export k8s --image {key}=REF@sha256:…, or push what is here: --to-registry REF"
+    """What makes an image known; what is there once more of a model is pushed by nobody but its user."""
+    named = f"sandbox export k8s --image {key}=REF@sha256:…"
+    return named if "/" in key else f"{named}   or push what is here: sandbox export k8s --to-registry registry.example.com/team"
 
 
 def _refuse_unknown(facts: ExportFacts, components: Sequence[Component]) -> None:
@@ -58,22 +76,25 @@ def _refuse_unknown(facts: ExportFacts, components: Sequence[Component]) -> None
     for option, given in (("--with", facts.chosen), ("--without", facts.left_out)):
         for name in given:
             if name not in names:
-                raise UsageError(
-                    f"{option} {name}: there is no such component", why=f"There are: {', '.join(names)}", fix=f"leave it out of {option}"
+                raise ComponentMissing(
+                    f"{option} {name}: there is no such component",
+                    why=f"There are: {', '.join(names)}",
+                    fix=f"choose one of these: sandbox export k8s {option} {names[0]}",
+                    details={"component": name},
                 )
     both = [name for name in facts.chosen if name in facts.left_out]
     if both:
-        raise UsageError(f"{both[0]} is to be there and to be left out", fix=f"leave it out of --with, or out of --without: {both[0]}")
+        raise UsageError(f"{both[0]} is to be there and to be left out", fix=f"leave it out of --with, or of --without: {both[0]}")
 
 
 def _refuse_missing(facts: ExportFacts, missing: Mapping[str, str]) -> None:
     for name in facts.chosen:
         if name in missing:
             reason, _, fix = missing[name].partition(": ")
-            raise UsageError(f"the component {name} cannot be had", why=reason, fix=fix)
+            raise ComponentMissing(f"the component {name} cannot be had", why=reason, fix=fix, details={"component": name})
 
 
-def _chosen(facts: ExportFacts, built: Sequence[Bundle], missing: Mapping[str, str]) -> frozenset[str]:
+def _chosen(facts: ExportFacts, built: Sequence[Bundle]) -> frozenset[str]:
     """Names of the components of all overlays: those asked for and the usual ones, with all that they need."""
     bundles = {each.name: each for each in built}
     usual = [name for name in USUAL if name in bundles and name not in facts.left_out]
@@ -90,9 +111,6 @@ def _chosen(facts: ExportFacts, built: Sequence[Bundle], missing: Mapping[str, s
                     f"the component {name} needs {needed}, which is left out",
                     fix=f"leave {needed} out of --without, or {name} out of --with",
                 )
-            if needed not in bundles:
-                reason, _, fix = missing.get(needed, "there is no such component: leave it out").partition(": ")
-                raise UsageError(f"the component {name} needs {needed}, which cannot be had", why=reason, fix=fix)
             open_.append(needed)
     return frozenset(found)
 

@@ -12,7 +12,9 @@ from mlsandbox.render.kubernetes.kustomize_entries import change_entry, patch_en
 from mlsandbox.render.kubernetes.manifest_text import comment, manifest_text
 from mlsandbox.render.kubernetes.overlays import BOUND_PATHS, Bounds, bounds_patches, scaled_by
 from mlsandbox.render.tree import RenderedFile
+from mlsandbox_serving.contract import Env
 
+_EXAMPLE: Final = Env.LOG_INPUTS
 _SHOWN: Final = Bounds(3, 20)
 
 
@@ -43,8 +45,8 @@ def _components(export: Export, overlay: Overlay) -> str:
     for each in export.components:
         entry = f"  - ../../components/{each.name}"
         needs = f" Needs {', '.join(each.after)}." if each.after else ""
-        lines.append(f"{entry}\n" if each.name in overlay.components else f"  #{entry[1:]}  # {each.summary}{needs}\n")
-    missing = comment(*(f"Not in components/ yet, {name}: {reason}" for name, reason in export.missing.items()))
+        lines.append(f"{entry}\n" if each.name in overlay.components else f"  # {entry.strip()}  # {each.summary}{needs}\n")
+    missing = comment(f"Not in components/ yet: {', '.join(export.missing)}. README.md says what they need.") if export.missing else ""
     opening = "components:  # applied in this order\n" if overlay.components else "# components:\n"
     return "\n" + opening + "".join(lines) + missing if lines else missing
 
@@ -76,6 +78,7 @@ def _variables(export: Export, facts: ExportFacts) -> str:
     config = next((each for each in export.base.configs if not each.files and each.data), None)
     if config is None:
         return ""
-    change = ConfigChange(config.name, dict([next(iter(config.data.items()))]))
+    name = _EXAMPLE if _EXAMPLE in config.data else next(iter(config.data))
+    change = ConfigChange(config.name, {name: config.data[name]})
     example = manifest_text({"configMapGenerator": [change_entry(change, facts.namespace)[0]]})
     return "\n" + comment("Other values of variables than the base has; what a component sets is the component's:", *example.splitlines())

@@ -9,7 +9,6 @@ from typing import Final
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Overlay, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.keda import namespace_patches
-from mlsandbox.render.kubernetes.keda import namespace_patches
 
 DEV: Final = "dev"
 STAGING: Final = "staging"

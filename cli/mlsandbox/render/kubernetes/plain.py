@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Export, Manifest, Overlay, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
-from mlsandbox.render.kubernetes.json_patch import patched
+from mlsandbox.render.kubernetes.json_patch import copied, patched
 from mlsandbox.render.kubernetes.manifest import KINDS
 from mlsandbox.render.kubernetes.manifest_text import comment, stream_text, written_by
 from mlsandbox.render.kubernetes.names import MANAGER
@@ -140,7 +139,7 @@ class _Objects:
 
 def _moved(manifest: Manifest, namespace: str) -> Manifest:
     """The object in another namespace; the Namespace itself has that name."""
-    moved: Manifest = copy.deepcopy(manifest)
+    moved: Manifest = copied(manifest)
     if moved["kind"] == "Namespace":
         moved["metadata"]["name"] = namespace
     elif KINDS[moved["kind"]].namespaced:

@@ -87,7 +87,9 @@ def _todo(export: Export) -> str:
     used = {name for overlay in export.overlays for name in overlay.components}
     first = [*export.base.todo, *_todo_of(each for each in export.components if each.name in used)]
     later = _todo_of(each for each in export.components if each.name not in used)
-    text = "".join(f"- [ ] {each}\n" for each in dict.fromkeys(first)) or "Nothing.\n"
+    namespace = export.base.objects[0]["metadata"]["name"]
+    text = f"Commands are for the namespace `{namespace}`; other overlays need the same in theirs.\n\n"
+    text += "".join(f"- [ ] {each}\n" for each in dict.fromkeys(first))
     rest = "".join(f"- [ ] {each}\n" for each in dict.fromkeys(later))
     return f"{text}\nAnd for components that no overlay has yet:\n\n{rest}" if rest else text
 
