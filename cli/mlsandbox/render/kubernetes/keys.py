@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Manifest, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.fluentd import KEY, LOGGING, SECRET, logging_images
 from mlsandbox.render.kubernetes.manifest import KINDS, manifest
 from mlsandbox.render.kubernetes.manifest_text import comment, header, manifest_text
 from mlsandbox.render.kubernetes.model import server_objects
@@ -25,9 +26,6 @@ STORE: Final = "sandbox"
 """Name of the SecretStore that ExternalSecrets refer to."""
 _PATH: Final = f"{SECRETS}/{API_KEYS.name}"
 _REFRESH: Final = "1h"
-_LOGGING: Final = "logging"
-_ELASTICSEARCH: Final = ("elasticsearch", "url")
-"""The Secret with the address of an Elasticsearch that exists, and its key."""
 _POD: Final = "/spec/template/spec"
 
 
@@ -161,8 +159,8 @@ def _wanted(spec: StackSpec, facts: ExportFacts) -> Iterator[tuple[str, str]]:
     """Names of Secrets, with the key of each."""
     for name in sorted({API_KEYS.name, *(each for model in models(spec) for each in secret_names(model))}):
         yield name, name
-    if "fluentd" in facts.images and _LOGGING not in facts.left_out:
-        yield _ELASTICSEARCH
+    if all(key in facts.images for key in logging_images(spec, facts)) and LOGGING not in facts.left_out:
+        yield SECRET, KEY
 
 
 def _external(spec: StackSpec, facts: ExportFacts, name: str, key: str) -> Manifest:

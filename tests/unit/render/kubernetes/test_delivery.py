@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from mlsandbox.errors import UsageError
+from mlsandbox.errors import ComponentMissing, UsageError
 from mlsandbox.render.kubernetes.delivery import model_pvc_bundle
 from mlsandbox.render.kubernetes.json_patch import patched
 from mlsandbox.render.kubernetes.plain import plain_objects
@@ -152,7 +152,7 @@ def test_image_volumes_are_not_written_for_servers_that_would_drop_them() -> Non
     images = (f"churn={image('churn')}", f"churn/package={image('churn-package')}")
     export, _ = exported("one-model", images=images, release="1.34")
     assert "1.35" in export.missing["model-oci"]
-    with pytest.raises(UsageError, match="model-oci"):
+    with pytest.raises(ComponentMissing, match="model-oci"):
         exported("one-model", images=images, release="1.34", chosen=("model-oci",))
 
 
