@@ -8,13 +8,15 @@ from dataclasses import replace
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.export_ejected import EjectOptions, Part, default_ports, written_by
-from mlsandbox.actions.export_stack import model_of_image, version_in
+from mlsandbox.actions.export_stack import LICENCE, model_of_image, version_in
 from mlsandbox.actions.project_stack import baseline_of, image_settings, model_of_package, parts_of, stack_of_models
 from mlsandbox.docker_host import ImageRef
+from mlsandbox.engines.docker_compose import OVERRIDE
 from mlsandbox.errors import ImageMissing
 from mlsandbox.packaging.images import image_names
 from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.project import Project
+from mlsandbox.render.compose import COMPOSE_FILE
 from mlsandbox.render.config import FOLDER
 from mlsandbox.render.containers import ContainerPlaces
 from mlsandbox.render.ejected import Variable, eject_stack
@@ -51,6 +53,7 @@ def compose_part(project: Project, options: EjectOptions) -> Part:
         stack_id="",
         secrets_group=0,
         environ={},
+        proxy=project.stack.proxy,
         packages={tag: package.bento_path for tag, package in by_tag.items()},
     )
     written = written_by("compose", options)
@@ -58,8 +61,18 @@ def compose_part(project: Project, options: EjectOptions) -> Part:
     asks = project.stack.asks_for_keys
     ejected = eject_stack(spec, places, header=header, asks_for_keys=asks)
     readme = compose_readme(spec, ejected, api=_api(ejected.variables), asks_for_keys=asks)
-    notes = [f"the drift engine {DriftEngine.ALIBI} is left out: {DriftEngine.LICENCE}"] if alibi and not options.alibi_accepted else []
-    return Part("compose", (*ejected.files, *beside(written, ejected, readme)), tuple(notes), (FOLDER,))
+    notes = _notes(project, alibi_left_out=alibi and not options.alibi_accepted)
+    return Part("compose", (*ejected.files, *beside(written, ejected, readme)), notes, (FOLDER,))
+
+
+def _notes(project: Project, *, alibi_left_out: bool) -> tuple[str, ...]:
+    notes = []
+    if alibi_left_out:
+        licence = "Business Source License 1.1, free for non-production use, which was not accepted by name"
+        notes.append(f"the drift engine {DriftEngine.ALIBI} is left out: alibi-detect has the {licence} (--accept-license {LICENCE})")
+    if (project.root / OVERRIDE).is_file():
+        notes.append(f"the project's {OVERRIDE} is no part of it: copy it beside {COMPOSE_FILE}, if its paths are right there")
+    return tuple(notes)
 
 
 def _held(name: str, options: EjectOptions) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from mlsandbox import docker_host
 from mlsandbox.actions.engine_choice import AUTO, DOCKER
+from mlsandbox.actions.export_stack import LICENCE
 from mlsandbox.actions.project_stack import parts_of
 from mlsandbox.project import Project
 from mlsandbox.render.ejected_texts import Written
@@ -19,7 +20,6 @@ from mlsandbox.stack.parts import NATIVE
 from mlsandbox.stack.ports import Availability, Machine, allocate
 from mlsandbox.state import load_state
 
-_LICENCE: Final = "alibi-detect=BSL-1.1"
 _FREE: Final = Machine(lambda _: Availability.FREE, lambda _: None)
 """No machine in particular: an export looks the same wherever it is made."""
 
@@ -95,7 +95,7 @@ def written_by(part: str, options: EjectOptions) -> Written:
     words = [options.folder] if options.folder else []
     words += [f"--image={key}={options.images[key]}" for key in sorted(options.images)]
     words += [f"--version={name}={options.versions[name]}" for name in sorted(options.versions)]
-    words += [f"--accept-license={_LICENCE}"] if options.alibi_accepted else []
+    words += [f"--accept-license={LICENCE}"] if options.alibi_accepted else []
     return Written(version("mlsandbox"), " ".join(("sandbox export", part, *map(shlex.quote, words))))
 
 

@@ -94,6 +94,7 @@ def _found(url: str) -> Any:
 def test_stack(eject: Callable[[str], Ejected], project: DockerSandbox, row: dict[str, object]) -> None:
     """The whole stack must come up by one command, answer as the model does, keep events, be scraped; `sandbox` must not know it."""
     stack = eject("compose")
+    assert sorted((stack.folder / "config/drift/profiles/employment/v1").iterdir()), "what live rows are compared with"
     stack.make_secrets()
 
     stack.compose("up", "--detach", "--wait")

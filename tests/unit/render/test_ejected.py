@@ -227,6 +227,25 @@ def test_licence() -> None:
     assert "--accept-license=alibi-detect=BSL-1.1" in accepted.files[0].text.partition("\n")[0]
 
 
+def test_lite() -> None:
+    """A lite stack must be ejected as one, and need nothing that runs once."""
+    services = _compose("compose", _project(SANDBOX_PROFILE="lite"))["services"]
+
+    assert set(services) == {"log-store", "drift", "shipper", "api", "alertmanager", "grafana", "prometheus"}
+    assert services["shipper"]["depends_on"] == {"log-store": {"condition": "service_started"}}
+
+
+def test_changes_of_the_user_are_not_forgotten(tmp_path: Path) -> None:
+    """What the user lays over the stack must be named as what is not in it."""
+    project = _copied(tmp_path)
+    before = part_of(project, "compose", _options(project))
+    (tmp_path / "compose.override.yaml").write_text("services: {}\n")
+    after = part_of(project, "compose", _options(project))
+
+    assert after.files == before.files
+    assert any("compose.override.yaml" in note for note in set(after.notes) - set(before.notes))
+
+
 def _targets(project: Project) -> dict[str, str]:
     groups = json.loads(_files("prometheus", project)["targets/services.json"])
     return {group["labels"]["instance"]: group["targets"][0] for group in groups}
