@@ -22,7 +22,7 @@ def probes(service: ServiceSpec) -> dict[str, Any]:
         else _get(service, service.liveness)
     )
     return {
-        "startupProbe": {**_get(service, service.readiness), "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 60},
+        "startupProbe": {**_get(service, service.readiness), "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 150},
         "readinessProbe": {**_get(service, service.readiness), "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
         "livenessProbe": {**alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
     }

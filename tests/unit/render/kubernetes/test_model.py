@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from mlsandbox.actions.export_stack import ExportOptions, export_inputs
-from mlsandbox.project import load_project
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
 from mlsandbox.render.kubernetes.model import base_bundle
@@ -16,19 +14,13 @@ from mlsandbox.render.kubernetes.names import models, shipper_of
 from mlsandbox.render.kubernetes.variables import sink_entries
 from mlsandbox.stack.spec import Probe, Resources, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
-from support.rendered import GOLDEN
+from support.exported import image, inputs
 
 GIB = 1024**3
 
 
-def inputs(case: str = "one-model", **options: Any) -> tuple[StackSpec, ExportFacts]:
-    """What a project of tests/golden exports."""
-    project = load_project(GOLDEN / case, environ={})
-    images = tuple(f"{name}=registry.example.com/team/{name}@sha256:{'ab' * 32}" for name in project.models)
-    return export_inputs(project, ExportOptions(images=images, **options))
-
-
 def based(case: str = "one-model", **facts: Any) -> Bundle:
+    """The base of a project of tests/golden."""
     spec, found = inputs(case)
     return base_bundle(spec, replace(found, **facts))
 
@@ -178,7 +170,7 @@ def test_the_version_must_be_known_or_left_out(known: str) -> None:
 
     labels = only(bundle, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert bundle.configs[0].data.get(Env.VERSION, "") == known
-    assert labels["app.kubernetes.io/version"] == (known or "ab" * 6)
+    assert labels["app.kubernetes.io/version"] == (known or image(name).partition("@sha256:")[2][:12])
     assert "app.kubernetes.io/version" not in only(bundle, "Deployment")["spec"]["selector"]["matchLabels"]
 
 
