@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import ConfigChange, Export, Overlay
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize_entries import change_entry, patch_entry
-from mlsandbox.render.kubernetes.manifest_text import comment, manifest_text
+from mlsandbox.render.kubernetes.manifest_text import comment, manifest_text, own_version
 from mlsandbox.render.kubernetes.overlays import BOUND_PATHS, Bounds, bounds_patches, scaled_by
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox_serving.contract import Env
@@ -29,7 +28,7 @@ def overlay_files(export: Export, overlay: Overlay, facts: ExportFacts) -> list[
     changes = [change_entry(each, facts.namespace) for each in overlay.changes]
     generated = "\n" + manifest_text({"configMapGenerator": [entry for entry, _ in changes]}) if changes else ""
     parts = (
-        comment(f"Written by mlsandbox {version('mlsandbox')}, and yours once you have changed it: later exports leave it as it is then."),
+        comment(f"Written by mlsandbox {own_version()}, and yours once you have changed it: later exports leave it as it is then."),
         "\n",
         manifest_text(head),
         _components(export, overlay),

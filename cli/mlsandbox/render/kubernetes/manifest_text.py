@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -55,11 +56,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@cache
+def own_version() -> str:
+    """This program's version."""
+    return version("mlsandbox")
+
+
 def written_by(facts: ExportFacts) -> str:
     """Who wrote a file, and how it is written again."""
-    return f"Written by mlsandbox {version('mlsandbox')}: {facts.command}"
+    return f"Written by mlsandbox {own_version()}: {facts.command}"
 
 
 def header() -> str:
     """How every file begins that an export writes anew; the command is said once, so that another image changes no more than it must."""
-    return comment(f"Written by mlsandbox {version('mlsandbox')}: sandbox export k8s (README.md has the whole command).", _RULE)
+    return comment(f"Written by mlsandbox {own_version()}: sandbox export k8s (README.md has the whole command).", _RULE)

@@ -50,7 +50,8 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
 def _summary(facts: ExportFacts) -> str:
     return (
         f"For Kubernetes {facts.label} and later, applied with Kustomize, which kubectl has in it. "
-        "What runs is what `sandbox up` runs for the same sandbox.toml; the first line above writes this folder again, byte for byte."
+        "What runs is what `sandbox up` runs for the same sandbox.toml; "
+        "the command in this file's first line writes the folder again, byte for byte but for what you have changed in `overlays/`."
     )
 
 
@@ -77,7 +78,8 @@ From this folder, here for {first.name}:
     kubectl apply --server-side --kustomize overlays/{first.name}
     kubectl --namespace {first.namespace} rollout status deployment
 
-A dry run needs the namespace to be there. Without Kustomize: `sandbox export k8s --format plain` writes one file for each overlay.
+A dry run needs the namespace to be there. Without Kustomize: \
+`sandbox export k8s --format plain --overlay {first.name}` writes all of it into one file.
 
 ConfigMaps have a digest in their names, so that pods are made anew when one changes; those of earlier versions stay until they are deleted.
 """
