@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
-from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
+from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.render.kubernetes.model import base_bundle
 from mlsandbox.render.kubernetes.names import models, shipper_of
 from mlsandbox.render.kubernetes.variables import sink_entries
@@ -112,7 +112,7 @@ def test_the_shipper_must_outlive_the_server() -> None:
 
 def test_a_pod_must_have_time_to_end() -> None:
     """The grace covers the hook, the longest request of the server, and the shipper after it."""
-    spec, facts = inputs()
+    spec, facts = inputs("one-model")
     (model,) = models(spec)
     slow = with_service(spec, replace(model, stop_grace=130.0))
     hook = server(base_bundle(slow, facts))["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -137,7 +137,7 @@ def test_probes_must_differ() -> None:
 
 def test_without_a_path_liveness_must_ask_the_port() -> None:
     """A service that has only a readiness probe counts as alive while its port is open."""
-    spec, facts = inputs()
+    spec, facts = inputs("one-model")
     (model,) = models(spec)
     ready = Probe(model.ports[0].name, "/up")
 
@@ -164,7 +164,7 @@ def test_texts_must_be_in_the_config() -> None:
 @pytest.mark.parametrize("known", ["v7", ""])
 def test_the_version_must_be_known_or_left_out(known: str) -> None:
     """What an image holds is said when it is known, and never guessed from the project."""
-    spec, facts = inputs()
+    spec, facts = inputs("one-model")
     name = str(models(spec)[0].env[Env.MODEL])
     bundle = base_bundle(spec, replace(facts, versions={name: known} if known else {}))
 
@@ -176,7 +176,7 @@ def test_the_version_must_be_known_or_left_out(known: str) -> None:
 
 def test_sinks_must_wait_for_their_component() -> None:
     """The base delivers nowhere, and each sink has a variable that its component fills in; together they are the stack's own sinks."""
-    spec, facts = inputs()
+    spec, facts = inputs("one-model")
     bundle = base_bundle(spec, facts)
     entries = sink_entries(spec, shipper_of(spec, models(spec)[0]))
 
@@ -223,7 +223,7 @@ def test_secrets_must_be_files() -> None:
 class TestResources:
     def test_defaults(self) -> None:
         """The limit of memory is the project's; half of it is asked for, and no more than 512 MiB."""
-        spec, facts = inputs()
+        spec, facts = inputs("one-model")
         (model,) = models(spec)
         small = base_bundle(with_service(spec, replace(model, resources=Resources(memory_bytes=GIB // 2))), facts)
 
@@ -235,7 +235,7 @@ class TestResources:
     @pytest.mark.parametrize(("workers", "requested", "limit"), [("1", "250m", "1"), ("4", "1", "4")])
     def test_workers(self, workers: str, requested: str, limit: str) -> None:
         """Each worker has a core at most, asks for a quarter of one, and has no more threads than that."""
-        spec, facts = inputs()
+        spec, facts = inputs("one-model")
         (model,) = models(spec)
         bundle = base_bundle(with_service(spec, replace(model, env={**model.env, Env.WORKERS: workers})), facts)
 
@@ -246,7 +246,7 @@ class TestResources:
 
     def test_measured(self) -> None:
         """What was measured is asked for, and a quarter more; no limit is below it, or below the project's."""
-        spec, facts = inputs()
+        spec, facts = inputs("one-model")
         name = str(models(spec)[0].env[Env.MODEL])
         large = base_bundle(spec, replace(facts, measured={name: Measured(8 * GIB, 2.2)}))
         little = base_bundle(spec, replace(facts, measured={name: Measured(GIB // 10, 0.0)}))
@@ -275,7 +275,7 @@ class TestResources:
 
     def test_the_spool_must_fit(self) -> None:
         """The spool counts as the pod's storage: a node without room for it is not chosen, and a full one evicts nobody."""
-        spec, facts = inputs()
+        spec, facts = inputs("one-model")
         (model,) = models(spec)
         spooled = 5 * GIB
         bundle = base_bundle(with_service(spec, replace(model, env={**model.env, Env.SPOOL_BYTES: str(spooled)})), facts)
