@@ -10,8 +10,10 @@ import yaml
 
 from mlsandbox.errors import ComponentMissing, UsageError
 from mlsandbox.render.kubernetes.delivery import model_pvc_bundle
+from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.json_patch import patched
 from mlsandbox.render.kubernetes.plain import plain_objects
+from mlsandbox.stack.spec import StackSpec
 from mlsandbox_serving.deliver import TAMPERED
 from support.exported import exported, image, inputs
 from support.manifests import Manifest, containers, of_kind, pod, pod_labels
@@ -186,9 +188,9 @@ def test_a_model_of_that_name_keeps_its_claim() -> None:
     assert {each["metadata"]["name"] for each in of_kind(bundle.objects, "PersistentVolumeClaim")} == {"churn--model", "churn-model-model"}
 
 
-def jobs(*given: object) -> Manifest:
+def jobs(spec: StackSpec, facts: ExportFacts) -> Manifest:
     """The only Job."""
-    (found,) = of_kind(model_pvc_bundle(*given).objects, "Job")  # type: ignore[arg-type]
+    (found,) = of_kind(model_pvc_bundle(spec, facts).objects, "Job")
     return found
 
 
