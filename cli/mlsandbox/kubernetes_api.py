@@ -14,11 +14,11 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mlsandbox.errors import ClusterUnavailable, CommandFailed, ProgramMissing
 from mlsandbox.run import Commands, stream
@@ -28,6 +28,7 @@ APPLY: Final = "application/apply-patch+yaml"
 """Of a server-side apply; JSON is YAML."""
 _PROGRAM: Final = "kubectl"
 _START_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 60.0
 _LONGEST_ANSWER: Final = 64 * 1024**2
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """RFC 7234, section 5.5: code, agent, quoted text."""
@@ -44,6 +45,8 @@ class Reply:
     """Of its Warning headers."""
     headers: Mapping[str, str]
     """By names in small letters."""
+    text: str
+    """The body as it came."""
 
     @property
     def ok(self) -> bool:
@@ -80,20 +83,19 @@ class Cluster:
     Args:
         way: the socket file.
         context: that was asked for; None: the current one.
-        seconds: that one answer may take.
+        deadline: by which all is to be answered.
     """
 
-    def __init__(self, way: Path, context: str | None, *, seconds: float) -> None:
-        self._connection = _SocketConnection(way, timeout=seconds)
+    def __init__(self, way: Path, context: str | None, deadline: Deadline) -> None:
+        self._connection = _SocketConnection(way)
         self._context = context
+        self.deadline = deadline
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
-    def ask(
-        self, method: str, path: str, body: object = None, *, kind: str = JSON, headers: Mapping[str, str] | None = None, bound: float = 0
-    ) -> Reply:
+    def ask(self, method: str, path: str, body: object = None, *, kind: str = JSON, headers: Mapping[str, str] | None = None) -> Reply:
         """Ask the API server, whatever it answers.
 
         Args:
@@ -102,13 +104,14 @@ class Cluster:
             body: what is sent as JSON, or text as it is.
             kind: media type of the body.
             headers: further ones.
-            bound: seconds that the answer may take; 0: those of the connection.
 
         Raises:
             ClusterUnavailable: it cannot be reached, knows nobody like us, or is not able to answer.
         """
         content = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
-        self._connection.bound = bound
+        if self.deadline.over:
+            raise self._unavailable(f"not everything was answered within {self.deadline.seconds:g} s", f"Left to be asked: {method} {path}")
+        self._connection.timeout = min(_ANSWER_SECONDS, self.deadline.left)
         try:
             self._connection.request(method, path, content, {**({"Content-Type": kind} if content is not None else {}), **(headers or {})})
             response = self._connection.getresponse()
@@ -122,7 +125,8 @@ class Cluster:
         if response.will_close or response.length:
             self._connection.close()
         names = {name.lower(): value for name, value in response.headers.items()}
-        reply = Reply(response.status, _parsed(raw), _warnings(response.headers.get_all("Warning") or ()), names)
+        text = raw.decode("utf-8", "replace")
+        reply = Reply(response.status, _parsed(text), _warnings(response.headers.get_all("Warning") or ()), names, text)
         if reply.status == http.HTTPStatus.UNAUTHORIZED and _is_status(reply):
             raise self._unavailable("the cluster does not know you", reply.message)
         if reply.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR and "/proxy/" not in path and not _is_status(reply):
@@ -158,12 +162,12 @@ class Cluster:
 
 
 @contextmanager
-def connect(context: str | None = None, *, seconds: float = 60.0) -> Iterator[Cluster]:
+def connect(context: str | None, deadline: Deadline) -> Iterator[Cluster]:
     """The API server that kubectl's settings name.
 
     Args:
         context: of these settings; None: the current one.
-        seconds: that one answer may take.
+        deadline: by which all is to be answered.
 
     Raises:
         ProgramMissing: there is no kubectl.
@@ -173,10 +177,12 @@ def connect(context: str | None = None, *, seconds: float = 60.0) -> Iterator[Cl
         way = Path(folder) / "api.sock"
         chosen = [] if context is None else ["--context", context]
         commands = Commands()
-        lines = stream([_PROGRAM, "proxy", "--unix-socket", str(way), *chosen], what="reaching the cluster")
+        lines = cast(
+            "Generator[str, None, None]", stream([_PROGRAM, "proxy", "--unix-socket", str(way), *chosen], what="reaching the cluster")
+        )
         with closing(lines):
             _begin(commands, lines, context)
-            cluster = Cluster(way, context, seconds=seconds)
+            cluster = Cluster(way, context, deadline)
             with closing(cluster):
                 yield cluster
 
@@ -207,22 +213,20 @@ def _begin(commands: Commands, lines: Iterator[str], context: str | None) -> Non
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a socket file; `bound` is what the next answer may take, 0 for what all may."""
+    """HTTP over a socket file; `timeout` may be changed between two requests."""
 
-    def __init__(self, way: Path, *, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+    def __init__(self, way: Path) -> None:
+        super().__init__("localhost")
         self._way = way
-        self._usual = timeout
-        self.bound = 0.0
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.bound or self._usual)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(os.fspath(self._way))
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            self.sock.settimeout(self.bound or self._usual)
+            self.sock.settimeout(self.timeout)
         super().send(data)
 
 
@@ -231,11 +235,11 @@ def _is_status(reply: Reply) -> bool:
     return isinstance(reply.body, dict) and reply.body.get("kind") == "Status"
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(text: str) -> Any:
     try:
-        return json.loads(raw)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return raw.decode("utf-8", "replace")
+        return text
 
 
 def _warnings(headers: Any) -> tuple[str, ...]:

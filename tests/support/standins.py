@@ -26,10 +26,13 @@ class StandIn:
         env: environment variables beside those of the tests.
         port: where it speaks HTTP.
         path: what it answers with 200 when it is up.
+        python: what runs it.
     """
 
-    def __init__(self, module: str, args: tuple[str, ...], env: Mapping[str, str], *, port: int, path: str) -> None:
-        self._command = [sys.executable, "-m", module, *args]
+    def __init__(
+        self, module: str, args: tuple[str, ...], env: Mapping[str, str], *, port: int, path: str, python: str = sys.executable
+    ) -> None:
+        self._command = [python, "-m", module, *args]
         self._env = {**os.environ, "PYTHONPATH": str(RIG / "standins"), **env}
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,0 +1,159 @@
+"""The throw-away namespace of a proof: made, and gone at the end in every case."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.actions.prove_result import Finding, ProveResult, Step
+from mlsandbox.errors import ClusterUnavailable
+from mlsandbox.kubernetes_api import Cluster, Deadline
+from mlsandbox.render.kubernetes.names import MANAGER
+
+PREFIX: Final = "sandbox-prove-"
+LABEL: Final = "mlsandbox.org/prove"
+PROJECT: Final = "mlsandbox.org/project"
+HOLDER: Final = "mlsandbox.org/prove-holder"
+"""Host and process that prove in it."""
+ENDS: Final = "mlsandbox.org/prove-ends"
+"""Unix time at which no proof is at work in it any more."""
+POLL_SECONDS: Final = 0.5
+_NAMESPACES: Final = "/api/v1/namespaces"
+_CLEAN_UP_SECONDS: Final = 180.0
+_NO_CONTROLLER_SECONDS: Final = 10.0
+"""A cluster without nodes may have nobody either who empties namespaces."""
+_OURS: Final = ("serviceaccounts", "configmaps", "secrets", "services", "pods", "persistentvolumeclaims")
+
+
+def new_name() -> str:
+    """A name that nobody has."""
+    return f"{PREFIX}{secrets.token_hex(4)}"
+
+
+@contextmanager
+def throw_away(
+    cluster: Cluster, name: str, labels: Mapping[str, str], *, project: str, report: Report, result: ProveResult
+) -> Iterator[None]:
+    """The namespace, inside; what an earlier proof left is removed first.
+
+    Args:
+        cluster: where.
+        name: of `new_name`.
+        labels: further ones.
+        project: whose proof it is.
+        report: told of it.
+        result: gets a finding when it does not go away.
+    """
+    _remove_left_over(cluster, project, report)
+    ends = time.time() + cluster.deadline.left + _CLEAN_UP_SECONDS
+    body = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {"app.kubernetes.io/managed-by": MANAGER, LABEL: "true", **labels},
+            "annotations": {PROJECT: project, HOLDER: _holder(), ENDS: str(int(ends))},
+        },
+    }
+    report.step(f"Making the namespace {name}, which is removed at the end")
+    made = True  # also while nobody knows yet: the answer may be lost
+    try:
+        reply = cluster.ask("POST", _NAMESPACES, body)
+        made = reply.ok
+        cluster.granted(reply, f"creating the namespace {name}")
+        yield
+    finally:
+        if made:
+            _clean_up(cluster, name, report, result)
+
+
+def _clean_up(cluster: Cluster, name: str, report: Report, result: ProveResult) -> None:
+    report.step(f"Removing the namespace {name}")
+    cluster.deadline = Deadline(_CLEAN_UP_SECONDS)
+    try:
+        gone = _remove(cluster, name, alone=not result.ready_nodes)
+    except ClusterUnavailable as error:
+        gone, why = False, f": {error.why}"
+    else:
+        why = ""
+    if gone:
+        report.done(f"Removed the namespace {name}")
+    else:
+        fix = f"kubectl delete namespace {name}"
+        report.warn(f"the namespace {name} is not gone{why}; remove it: {fix}")
+        result.findings.append(Finding(Step.CLEAN_UP, f"Namespace {name}", f"it is not gone after {_CLEAN_UP_SECONDS:g} s{why}", fix))
+
+
+def _remove(cluster: Cluster, name: str, *, alone: bool) -> bool:
+    """Whether the namespace is gone. With `alone`, nobody may be there who empties it: then it is done here, once it is empty."""
+    where = f"{_NAMESPACES}/{name}"
+    reply = cluster.ask("DELETE", where, {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return True
+    if reply.status != HTTPStatus.CONFLICT:  # it is being removed already
+        cluster.granted(reply, f"removing the namespace {name}")
+    patience = Deadline(_NO_CONTROLLER_SECONDS)
+    while not cluster.deadline.over:
+        there = cluster.get(where, absent=True)
+        if there is None:
+            return True
+        if alone and patience.over:
+            alone = False
+            _finalize(cluster, where, there)
+        time.sleep(POLL_SECONDS)
+    return False
+
+
+def _finalize(cluster: Cluster, where: str, namespace: dict[str, Any]) -> None:
+    """Let an empty namespace go that nobody else lets go."""
+    for kind in _OURS:
+        cluster.ask("DELETE", f"{where}/{kind}")
+    if any(cluster.get(f"{where}/{kind}")["items"] for kind in _OURS):
+        return
+    cluster.ask("PUT", f"{where}/finalize", {**namespace, "spec": {"finalizers": []}})
+
+
+def _remove_left_over(cluster: Cluster, project: str, report: Report) -> None:
+    """Remove what proofs of this project left that were killed; one that may still be at work is let be, and told of."""
+    reply = cluster.ask("GET", f"{_NAMESPACES}?labelSelector={quote(f'{LABEL}=true')}")
+    if not reply.ok:  # whoever may not list them can still make one
+        return
+    for each in reply.body["items"]:
+        name, notes = each["metadata"]["name"], each["metadata"].get("annotations", {})
+        if notes.get(PROJECT) != project or not name.startswith(PREFIX):
+            continue
+        if not _is_abandoned(notes):
+            report.note(f"the namespace {name} is that of another proof of this project, which may still be at work")
+            continue
+        report.note(f"removing the namespace {name}, which a proof left that was ended")
+        with contextlib.suppress(ClusterUnavailable):
+            cluster.granted(cluster.ask("DELETE", f"{_NAMESPACES}/{name}"), f"removing the namespace {name}")
+
+
+def _is_abandoned(notes: Mapping[str, str]) -> bool:
+    ends = notes.get(ENDS, "")
+    if not ends.isdecimal() or int(ends) < time.time():
+        return True
+    host, _, pid = notes.get(HOLDER, "").rpartition("/")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
