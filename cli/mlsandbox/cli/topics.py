@@ -12,7 +12,8 @@ _EXITS: Final = {
     Exit.OK: "done, or nothing to do",
     Exit.FAILED: "failed",
     Exit.USAGE: "the command line or the configuration is wrong",
-    Exit.BAD_FINDING: "the command worked, and what it found is bad (status: not healthy, doctor: a problem, drift --fail-on-drift: drift)",
+    Exit.BAD_FINDING: "the command worked, and what it found is bad (status: not healthy, doctor: a problem, drift --fail-on-drift:\n"
+    "       drift, export --check: files differ, export --prove: a cluster does not take it)",
     Exit.PREREQUISITE: "something that is needed is missing, or a pinned port is taken",
     Exit.NOT_READY: "not ready in time; left as it is, to be looked at",
     Exit.INTERRUPTED: "stopped by Ctrl-C",

@@ -6,12 +6,15 @@ import os
 from collections import Counter
 from pathlib import Path
 from shlex import quote
+from typing import Final
 
 from mlsandbox.actions.export_written import PLAIN, ExportResult
 from mlsandbox.output import Paint
 from mlsandbox.views.tables import span
 
-_DIGEST_SHOWN = 12
+_DIGEST_SHOWN: Final = 12
+_TODO_SHOWN: Final = 5
+"""More than that is not read where it scrolls by; the README and -o json have all."""
 
 
 def export_text(result: ExportResult, paint: Paint) -> str:
@@ -31,7 +34,9 @@ def export_text(result: ExportResult, paint: Paint) -> str:
         width = max(len(name) for name, _ in about)
         lines += ["", *(f"  {name:<{width}}  {text}" for name, text in about)]
     if result.todo:
-        lines += ["", f"  {'Still to do, or to check' if result.kubernetes else 'To know'}", *(f"    - {text}" for text in result.todo)]
+        shown = result.todo if len(result.todo) <= _TODO_SHOWN + 1 else result.todo[:_TODO_SHOWN]
+        lines += ["", f"  {'Still to do, or to check' if result.kubernetes else 'To know'}", *(f"    - {text}" for text in shown)]
+        lines += [f"    … and {len(result.todo) - len(shown)} more in {folder}README.md"] if len(shown) < len(result.todo) else []
     return "\n".join([*lines, "", *_next(result, folder)])
 
 

@@ -56,6 +56,13 @@ def test_an_export_that_changes_nothing() -> None:
     assert "  kept, since it was changed by hand: overlays/dev/kustomization.yaml\n" in text
 
 
+def test_a_long_list_is_cut() -> None:
+    """Of many things to do the first must be shown, and where the others are."""
+    text = export_text(replace(RESULT, todo=tuple(f"Thing {number}." for number in range(9))), PLAIN)
+
+    assert "    - Thing 4.\n    … and 4 more in /shop/k8s/README.md\n" in text
+
+
 def test_a_check() -> None:
     """A check must name every file that differs, or say that none does."""
     differs = export_text(replace(RESULT, check=True, removed=("base/c.yaml",)), PLAIN)
