@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
@@ -12,42 +10,13 @@ import pytest
 
 from mlsandbox_serving.deliver import TAMPERED, NotThere, Tampered, fill, main, verify
 from mlsandbox_serving.deliver_digests import changed_files, expected_files
-
-_MODEL = "models/churn/abc123"
-_SERVED = {"service/bento_entry.py": "entry", "app.py": "served"}
+from support.bento_files import MODEL, lay_bento
 
 
 @pytest.fixture
 def bento(tmp_path: Path) -> Path:
     """A bento as it lies in the image of a model."""
-    texts = {"package/schema.json": "{}", "package/lock.txt": "numpy==2"}
-    profile = {"package/profile/profile.json": "{}"}
-    root = tmp_path / "image" / "bento"
-    for path, text in {
-        f"{_MODEL}/model.joblib": "weights",
-        f"{_MODEL}/model.yaml": "name: churn",
-        "models/churn/latest": "abc123",
-        "bento.yaml": "service: service:svc",
-        "env/docker/entrypoint.sh": "exec",
-        "src/bentofile.yaml": "service: service:svc",
-        "src/service.py": "entry",
-        "src/package/code/own.py": "own",
-        **{f"src/{path}": text for path, text in {**texts, **profile}.items()},
-        **{f"src/mlsandbox_serving/{path}": text for path, text in _SERVED.items()},
-    }.items():
-        _write(root / path, text)
-    (root / "env/docker/entrypoint.sh").chmod(0o755)
-    served = "".join(f"{_digest(text)}  {path}\n" for path, text in sorted(_SERVED.items()))
-    manifest = {
-        "model_tag": "churn:abc123",
-        "files": [{"path": "model.joblib", "sha256": _digest("weights"), "size": 7}],
-        "code": [{"path": "own.py", "sha256": _digest("own")}],
-        "texts": {path: _digest(text) for path, text in texts.items()},
-        "profile": {"files": {path: _digest(text) for path, text in profile.items()}},
-        "served_code_digest": f"sha256:{_digest(served)}",
-    }
-    _write(root / "src/package/package.json", json.dumps(manifest))
-    return root
+    return lay_bento(tmp_path / "image" / "bento")
 
 
 @pytest.fixture
@@ -66,7 +35,7 @@ def test_all_of_a_package_gets_there_and_nothing_else(bento: Path, target: Path)
 
 
 def test_it_is_readable_by_every_user_whatever_the_umask_and_the_image_say(bento: Path, target: Path) -> None:
-    (bento / _MODEL / "model.joblib").chmod(0o600)
+    (bento / MODEL / "model.joblib").chmod(0o600)
     before = os.umask(0o077)
     try:
         fill(bento, target)
@@ -74,7 +43,7 @@ def test_it_is_readable_by_every_user_whatever_the_umask_and_the_image_say(bento
         os.umask(before)
 
     assert {path.stat().st_mode & 0o777 for path in (target, *target.rglob("*")) if path.is_dir()} == {0o755}
-    assert (target / _MODEL / "model.joblib").stat().st_mode & 0o777 == 0o644
+    assert (target / MODEL / "model.joblib").stat().st_mode & 0o777 == 0o644
     assert (target / "env/docker/entrypoint.sh").stat().st_mode & 0o777 == 0o755
 
 
@@ -88,16 +57,16 @@ def test_a_second_time_nothing_is_written(bento: Path, target: Path) -> None:
 
 def test_what_an_ended_try_left_is_used_and_what_is_half_there_is_not(bento: Path, target: Path) -> None:
     partial = target.with_name("v3.partial")
-    _write(partial / _MODEL / "model.joblib", "weights")
+    _write(partial / MODEL / "model.joblib", "weights")
     _write(partial / "bento.yaml", "serv")
     _write(partial / "src/stray.py", "of an older package")
     _write(target.with_name("v3.part-other-7"), "half a file")
-    whole = (partial / _MODEL / "model.joblib").stat().st_ino
+    whole = (partial / MODEL / "model.joblib").stat().st_ino
 
     fill(bento, target)
 
     assert _contents(target) == _contents(bento)
-    assert (target / _MODEL / "model.joblib").stat().st_ino == whole
+    assert (target / MODEL / "model.joblib").stat().st_ino == whole
     assert os.listdir(target.parent) == ["v3"]  # noqa: PTH208 - as above
 
 
@@ -117,7 +86,7 @@ def test_it_is_not_there_by_its_name_before_all_of_it_is(bento: Path, target: Pa
 @pytest.mark.parametrize(
     "path",
     [
-        f"{_MODEL}/model.joblib",
+        f"{MODEL}/model.joblib",
         "src/package/code/own.py",
         "src/package/schema.json",
         "src/package/profile/profile.json",
@@ -133,7 +102,7 @@ def test_an_image_that_is_not_what_its_package_says_is_delivered_nowhere(bento: 
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", [f"{_MODEL}/more.joblib", "src/numpy.py", "src/package/code/more.py"])
+@pytest.mark.parametrize("path", [f"{MODEL}/more.joblib", "src/numpy.py", "src/package/code/more.py"])
 def test_a_file_more_in_the_image_is_told(bento: Path, path: str) -> None:
     _write(bento / path, "more")
 
@@ -148,7 +117,7 @@ def test_bytecode_is_no_part_of_a_package(bento: Path, target: Path) -> None:
     assert not list(target.rglob("*.pyc"))
 
 
-@pytest.mark.parametrize("path", [f"{_MODEL}/model.joblib", "bento.yaml", "src/service.py", "src/package/package.json"])
+@pytest.mark.parametrize("path", [f"{MODEL}/model.joblib", "bento.yaml", "src/service.py", "src/package/package.json"])
 def test_a_changed_file_on_the_volume_is_named_and_left_as_it_is(bento: Path, target: Path, path: str) -> None:
     fill(bento, target)
     _write(target / path, "tampered")
@@ -170,7 +139,7 @@ def test_a_file_more_on_the_volume_is_refused_bytecode_too(bento: Path, target: 
 
 def test_a_missing_file_on_the_volume_is_told(bento: Path, target: Path) -> None:
     fill(bento, target)
-    (target / _MODEL / "model.joblib").unlink()
+    (target / MODEL / "model.joblib").unlink()
 
     with pytest.raises(Tampered, match=r"model\.joblib is not"):
         verify(bento, target)
@@ -181,9 +150,9 @@ def test_links_on_the_volume_are_refused_wherever_they_lead(bento: Path, target:
     elsewhere = target.with_name("elsewhere")
     shutil.move(target / "src/package", elsewhere)
     (target / "src/package").symlink_to(elsewhere)
-    model = target / _MODEL / "model.joblib"
+    model = target / MODEL / "model.joblib"
     model.unlink()
-    model.symlink_to(bento / _MODEL / "model.joblib")
+    model.symlink_to(bento / MODEL / "model.joblib")
 
     with pytest.raises(Tampered) as told:
         verify(bento, target)
@@ -237,10 +206,6 @@ def test_all_files_are_told_of_few_and_some_of_many(bento: Path, target: Path) -
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _contents(folder: Path) -> dict[str, str]:
