@@ -76,7 +76,7 @@ def drift_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
             _policy(spec, facts, workload),
         ),
         configs=_without_sinks(spec, workload, configs(spec, facts, workload)),
-        changes=_changes(spec),
+        changes=sink_changes(spec, NAME),
         todo=_todo(spec, facts, alibi=alibi),
     )
 
@@ -86,15 +86,10 @@ def sink_changes(spec: StackSpec, sink: str) -> tuple[ConfigChange, ...]:
     names = object_names(spec)
     found = []
     for model in models(spec):
-        entries = {
-            name: entry for name, entry in sink_entries(spec, shipper_of(spec, model)).items() if entry.split("=")[0].split("~")[0] == sink
-        }
-        found.append(ConfigChange(config_name(names[model.name]), entries))
+        entries = sink_entries(spec, shipper_of(spec, model))
+        own = {name: entry for name, entry in entries.items() if entry.partition("=")[0].partition("~")[0] == sink}
+        found.append(ConfigChange(config_name(names[model.name]), own))
     return tuple(found)
-
-
-def _changes(spec: StackSpec) -> tuple[ConfigChange, ...]:
-    return sink_changes(spec, NAME)
 
 
 def _service(spec: StackSpec, facts: ExportFacts) -> ServiceSpec:
