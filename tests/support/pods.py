@@ -175,7 +175,7 @@ class Pod:
                 assert code == 0, f"{name} ended with {code}:\n{output}"
                 continue
             self._run(name, f"--network=container:{self._id('sandbox')}", *self._described(container))
-            wait_for(lambda each=name: self._started(each), what=f"the start of {name}", every=0.2)  # type: ignore[misc]
+            wait_for(lambda each=name: self._started(each), what=f"the start of {name}", every=0.2)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     def _started(self, container: str) -> bool:
         state = json.loads(docker("inspect", "--format", "{{json .State}}", self._id(container)))

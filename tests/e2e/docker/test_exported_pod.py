@@ -135,4 +135,4 @@ def test_a_deleted_pod_must_lose_nothing(full: DockerSandbox, row: dict[str, obj
 
     for answer in answers:
         request = answer.headers["x-request-id"]
-        assert wait_for(lambda each=request: full.events("--request-id", each), what=f"the event of {request}")  # type: ignore[misc]
+        assert wait_for(lambda each=request: full.events("--request-id", each), what=f"the event of {request}")  # type: ignore[misc]  # mypy cannot infer a lambda with a default

@@ -11,6 +11,8 @@ from support.repository import read, tracked
 
 PIN = re.compile(r"^(?P<name>[\w.-]+)(?:\[[\w,-]+\])?==(?P<version>[^\s;]+)(?:\s*;\s*(?P<marker>[^\\]+?))?\s*\\?$")
 LOCKS = tracked("requirements/*.txt")
+APART = ("clients", "manifests")
+"""Groups that have an environment of their own."""
 
 
 def _pins(lock: str) -> set[tuple[str, str, str]]:
@@ -39,10 +41,11 @@ def test_locks_hold_what_is_asked_for() -> None:
     document = tomllib.loads(read("pyproject.toml") or "")
     groups = document["dependency-groups"]
     demo = [*document["project"]["dependencies"], *groups["installer"], *groups["build"], *groups["example"]]
-    everything = [*demo, *(entry for name, group in groups.items() if name not in {"torch", "clients"} for entry in group)]
+    everything = [*demo, *(entry for name, group in groups.items() if name not in {"torch", *APART} for entry in group)]
 
     assert _names(demo) - {pin[0] for pin in _pins("requirements/demo.txt")} == set()
-    assert _names(groups["clients"]) - {pin[0] for pin in _pins("requirements/clients.txt")} == set()
+    for name in APART:
+        assert _names(groups[name]) - {pin[0] for pin in _pins(f"requirements/{name}.txt")} == set()
     assert _names(everything) - {pin[0] for pin in _pins("requirements/test.txt")} == set()
 
 
