@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -197,6 +198,17 @@ def test_interrupted_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
 
     assert other.kept == other.edited == again.kept == again.edited == ()
     assert tree(folder) == tree(tmp_path / "whole")
+
+
+def test_leftovers_of_a_killed_export(tmp_path: Path) -> None:
+    """What a killed export was writing must go with the next one; what a living one is writing must stay."""
+    write(tmp_path, files())
+    dead, living = tmp_path / "base/.a.yaml.4194305.tmp", tmp_path / f"base/.a.yaml.{os.getppid()}.tmp"
+    dead.touch()
+    living.touch()
+    write(tmp_path, files("two"))
+
+    assert (dead.exists(), living.exists()) == (False, True)
 
 
 @pytest.mark.parametrize(
