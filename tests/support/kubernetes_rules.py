@@ -95,8 +95,9 @@ def pod_networkpolicy(objects: Sequence[Manifest]) -> Iterator[str]:
 def pod_probes(objects: Sequence[Manifest]) -> Iterator[str]:
     for each in lasting(objects):
         for one in served(each):
-            if "readinessProbe" not in one or "livenessProbe" not in one:
-                yield f"{named(each)}, container {one['name']}: no readiness or liveness probe"
+            wanted = {"startupProbe", "livenessProbe"} | ({"readinessProbe"} if one in pod(each)["containers"] else set())
+            if not wanted <= one.keys():
+                yield f"{named(each)}, container {one['name']}: lacks {', '.join(sorted(wanted - one.keys()))}"
 
 
 def pod_probes_identical(objects: Sequence[Manifest]) -> Iterator[str]:

@@ -155,7 +155,7 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
         "envFrom": [{"configMapRef": {"name": config_name(workload.name)}}] if shared else None,
         "env": env,
         "ports": [{"name": port_name(port), "containerPort": port.number} for port in service.ports],
-        **probes(service),
+        **probes(service, beside=not own),
         "lifecycle": {"preStop": _sleep(facts)} if own and service.ports else None,
         "resources": resources(service, facts, folder_bytes(service, workload.claims, others=() if own else (workload.service,))),
         "securityContext": {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import kubernetes_validate
+import kubernetes_validate.utils
 
 from kubernetes_standin.kinds import Kind
 from kubernetes_standin.refusal import Refused
 
+kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)  # megabytes, for each object
 _UNKNOWN = "Additional properties are not allowed"
 
 

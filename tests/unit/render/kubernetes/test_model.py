@@ -131,8 +131,13 @@ def test_hooks_must_be_what_the_release_has(release: tuple[int, int], hook: dict
 def test_probes_must_differ() -> None:
     """Liveness asks another path than readiness: a pod that is not ready must not be started anew for it."""
     for container in (server(based()), shipper(based())):
-        assert container["startupProbe"]["httpGet"] == container["readinessProbe"]["httpGet"]
-        assert container["livenessProbe"]["httpGet"]["path"] != container["readinessProbe"]["httpGet"]["path"]
+        assert container["livenessProbe"]["httpGet"]["path"] != container["startupProbe"]["httpGet"]["path"]
+    assert server(based())["startupProbe"]["httpGet"] == server(based())["readinessProbe"]["httpGet"]
+
+
+def test_a_shipper_must_not_take_its_pod_out_of_the_service() -> None:
+    """Events wait in the spool: predictions go on while the shipper is started anew."""
+    assert "readinessProbe" not in shipper(based())
 
 
 def test_without_a_path_liveness_must_ask_the_port() -> None:
