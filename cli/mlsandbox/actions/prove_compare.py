@@ -31,6 +31,7 @@ OPTIONAL_FIELDS: Final = frozenset({Field.INPUTS, Field.PROBABILITIES, Field.CLA
 _DECLARED: Final = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 _INFO: Final = re.compile(rf'^{Metrics.MODEL_INFO.name}\{{[^}}]*digest="([^"]*)"', re.MULTILINE)
 _OURS: Final = "sandbox_"
+_BEGINNING: Final = "_created"
 _USUAL: Final = {"rtol": 1e-5, "atol": 1e-7}
 _SHOWN: Final = 3
 
@@ -76,8 +77,8 @@ def metric_faults(text: str, wanted: Sequence[Metric]) -> list[str]:
 
 
 def shown_metrics(text: str) -> dict[str, str]:
-    """Our metrics, with their types, as /metrics declares them."""
-    return {name: kind for name, kind in _DECLARED.findall(text) if name.startswith(_OURS)}
+    """Our metrics, with their types, as /metrics declares them; without the times of their beginning, which a library adds."""
+    return {name: kind for name, kind in _DECLARED.findall(text) if name.startswith(_OURS) and not name.endswith(_BEGINNING)}
 
 
 def served_digest(text: str) -> str | None:

@@ -8,84 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from mlsandbox.actions.prove import ProveResult, Step, prove, prove_export
-from mlsandbox.actions.prove_objects import Planned
+from mlsandbox.actions.prove import Step
 from mlsandbox.actions.prove_space import ENDS, HOLDER, LABEL, PREFIX, PROJECT
 from mlsandbox.errors import ClusterUnavailable, ProgramMissing
-from mlsandbox.output import Output
-from mlsandbox.progress import PlainReport
-from mlsandbox.project import Project, load_project
 from mlsandbox.render.kubernetes.bundle import Manifest
-from mlsandbox.render.kubernetes.plain import plain_objects
-from support.bento import Service, build, serve
 from support.event_processes import free_port
-from support.kubernetes import CONTEXT, Server, export_of, need_kubectl, serving, write_config
-from support.served import fitted, lay, people
+from support.kubernetes import CONTEXT, Server, serving, write_config
+from support.proved import GROUPS, NAME, Place
 from support.waiting import wait_for
 
-NAME = "toy"
-GROUPS = ["gateway.networking.k8s.io", "monitoring.coreos.com", "keda.sh", "external-secrets.io", "bitnami.com"]
 Pointed = Callable[[Server], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A project with a package, and the package served."""
-
-    project: Project
-    service: Service
-    golden: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.service.port}"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    need_kubectl()
-    root = tmp_path_factory.mktemp("project")
-    (root / "sandbox.toml").write_text(f'schema = 1\nname = "toys"\n\n[models.{NAME}]\npath = "model.joblib"\n', encoding="utf-8")
-    reference = people()
-    more = {"lock_digest": "sha256:0", "python": f"3.{sys.version_info.minor}.0"}
-    laid = lay(root / "laid", fitted(reference), reference, name=NAME, manifest=more)
-    (root / "built").mkdir()
-    bento = build(laid, root / "built")
-    (root / ".sandbox").mkdir()
-    (root / ".sandbox" / "bentoml").symlink_to(bento.home)
-    with serve(bento, root / "served") as service:
-        service.wait()
-        yield Place(load_project(root), service, bento.path / "src" / "package" / "golden.json")
-
-
-@pytest.fixture
-def pointed(monkeypatch: pytest.MonkeyPatch) -> Pointed:
-    """Lets kubectl know a server."""
-    return lambda server: monkeypatch.setenv("KUBECONFIG", str(server.config))
-
-
-def proved(place: Place, *, timeout: float = 120, context: str | None = None, **options: Any) -> ProveResult:
-    export, facts = export_of(place.project.root, **options)
-    report = PlainReport(Output())
-    return prove_export(place.project, export, facts, context=context, timeout=timeout, report=report)
-
-
-def proved_objects(place: Place, objects: list[Manifest], *, timeout: float = 120) -> ProveResult:
-    planned = [Planned(each) for each in objects]
-    report = PlainReport(Output())
-    return prove(planned, objects, project="toys", root=place.project.root, context=None, timeout=timeout, report=report)
-
-
-def objects_of(place: Place) -> list[Manifest]:
-    export, _ = export_of(place.project.root)
-    return plain_objects(export, "dev")
 
 
 def pod_spec(objects: list[Manifest]) -> dict[str, Any]:
@@ -97,10 +36,22 @@ def left_over(server: Server) -> set[str]:
     return {name for name in server.namespaces() if name.startswith(PREFIX)}
 
 
+def running(server: Server) -> list[str]:
+    """Programs that were pointed at the server and are still there."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("KUBECONFIG") == str(server.config):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
 def test_a_cluster_without_nodes_must_be_asked_by_a_dry_run_alone(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, groups=GROUPS) as server:
         pointed(server)
-        result = proved(place, context=CONTEXT)
+        result = place.proved(context=CONTEXT)
 
         assert result.findings == []
         assert (result.ready_nodes, result.applied, result.models) == (0, 0, [])
@@ -115,7 +66,7 @@ def test_a_cluster_without_nodes_must_be_asked_by_a_dry_run_alone(place: Place, 
 def test_a_cluster_with_a_node_must_answer_as_here(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, groups=GROUPS, nodes=1, services={NAME: place.url}) as server:
         pointed(server)
-        result = proved(place)
+        result = place.proved()
 
         assert result.findings == []
         (model,) = result.models
@@ -129,7 +80,7 @@ def test_a_cluster_with_a_node_must_answer_as_here(place: Place, pointed: Pointe
 def test_a_key_must_be_made_where_models_ask_for_one(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, groups=GROUPS, nodes=1, services={NAME: place.url}) as server:
         pointed(server)
-        result = proved(place, chosen=("api-keys",))
+        result = place.proved(chosen=("api-keys",))
 
         assert result.findings == []
         assert any(each.startswith("PATCH") and "/secrets/api-keys" in each for each in server.requests())
@@ -138,7 +89,7 @@ def test_a_key_must_be_made_where_models_ask_for_one(place: Place, pointed: Poin
 def test_a_kind_that_is_not_served_must_be_told_with_what_to_install(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, groups=[each for each in GROUPS if each != "keda.sh"]) as server:
         pointed(server)
-        used, unused = proved(place, chosen=("keda",)), proved(place)
+        used, unused = place.proved(chosen=("keda",)), place.proved()
 
         (finding,) = used.findings
         assert (finding.step, finding.subject) == (Step.SERVED, "ScaledObject (component keda)")
@@ -150,11 +101,11 @@ def test_a_kind_that_is_not_served_must_be_told_with_what_to_install(place: Plac
 
 
 def test_a_pod_that_the_admission_refuses_must_be_found(place: Place, pointed: Pointed, tmp_path: Path) -> None:
-    objects = objects_of(place)
+    objects = place.objects()
     pod_spec(objects)["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
     with serving(tmp_path) as server:
         pointed(server)
-        result = proved_objects(place, objects)
+        result = place.proved_objects(objects)
 
         warned, refused = result.findings
         assert (warned.step, warned.subject) == (Step.DRY_RUN, f"Deployment {NAME}")
@@ -164,11 +115,11 @@ def test_a_pod_that_the_admission_refuses_must_be_found(place: Place, pointed: P
 
 
 def test_an_unknown_field_must_be_named_with_its_object(place: Place, pointed: Pointed, tmp_path: Path) -> None:
-    objects = objects_of(place)
+    objects = place.objects()
     pod_spec(objects)["containers"][0]["readinesProbe"] = {}
     with serving(tmp_path) as server:
         pointed(server)
-        result = proved_objects(place, objects)
+        result = place.proved_objects(objects)
 
         assert {each.subject for each in result.findings} == {f"Deployment {NAME}", f"a pod of Deployment {NAME}"}
         assert all("readinesProbe" in each.message for each in result.findings)
@@ -177,7 +128,7 @@ def test_an_unknown_field_must_be_named_with_its_object(place: Place, pointed: P
 def test_a_newer_kubernetes_than_the_clusters_must_be_found(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, release="1.30", groups=GROUPS) as server:
         pointed(server)
-        (finding,) = proved(place).findings
+        (finding,) = place.proved().findings
 
         assert finding.fix == "sandbox export k8s --k8s-version 1.30"
 
@@ -193,7 +144,7 @@ def test_a_pod_that_is_never_ready_must_be_told_with_reason_and_lines(place: Pla
     with serving(tmp_path, groups=GROUPS, nodes=1, stuck={NAME: stuck}) as server:
         pointed(server)
         began = time.monotonic()
-        result = proved(place, timeout=8)
+        result = place.proved(timeout=8)
 
         (finding,) = result.findings
         assert (finding.step, finding.subject) == (Step.READY, f"Deployment {NAME}")
@@ -212,7 +163,7 @@ def test_answers_that_differ_must_be_found(place: Place, pointed: Pointed, tmp_p
     try:
         with serving(tmp_path, groups=GROUPS, nodes=1, services={NAME: place.url}) as server:
             pointed(server)
-            result = proved(place)
+            result = place.proved()
     finally:
         place.golden.write_text(text, encoding="utf-8")
 
@@ -227,7 +178,7 @@ def test_metrics_that_are_missing_must_be_found(place: Place, pointed: Pointed, 
     missing = {"path": "/proxy/metrics$", "status": 404, "message": "no metrics"}
     with serving(tmp_path, groups=GROUPS, nodes=1, services={NAME: place.url}, faults=[missing]) as server:
         pointed(server)
-        result = proved(place)
+        result = place.proved()
 
         assert [(each.step, each.message) for each in result.findings] == [(Step.METRICS, "/metrics answers 404: no metrics")]
 
@@ -253,6 +204,7 @@ def test_the_namespace_must_be_gone_when_a_proof_is_ended(place: Place, tmp_path
             assert left_over(server) == set(), said
             assert code is None or process.returncode == code, said
             assert "Removed the namespace" in said
+            assert not running(server)
 
 
 def test_what_a_killed_proof_left_must_be_removed_and_nothing_else(place: Place, pointed: Pointed, tmp_path: Path) -> None:
@@ -265,7 +217,7 @@ def test_what_a_killed_proof_left_must_be_removed_and_nothing_else(place: Place,
         server.make_namespace(f"{PREFIX}00000003", labels=label, annotations={PROJECT: "toys", **elsewhere})
         server.make_namespace(f"{PREFIX}00000004", labels={}, annotations={PROJECT: "toys", ENDS: "1"})
         server.make_namespace("mine", labels=label, annotations={PROJECT: "toys", ENDS: "1"})
-        proved_objects(place, objects_of(place))
+        place.proved_objects(place.objects())
 
         assert left_over(server) == {f"{PREFIX}00000002", f"{PREFIX}00000003", f"{PREFIX}00000004"}
         assert "mine" in server.namespaces()
@@ -274,7 +226,7 @@ def test_what_a_killed_proof_left_must_be_removed_and_nothing_else(place: Place,
 def test_an_api_server_alone_must_be_left_as_it_was(place: Place, pointed: Pointed, tmp_path: Path) -> None:
     with serving(tmp_path, controllers=False) as server:
         pointed(server)
-        result = proved_objects(place, objects_of(place))
+        result = place.proved_objects(place.objects())
 
         assert result.findings == []
         assert left_over(server) == set()
@@ -298,7 +250,7 @@ def test_a_cluster_that_does_not_let_us_must_be_told_with_why(
     with serving(tmp_path, faults=[fault]) as server:
         pointed(server)
         with pytest.raises(ClusterUnavailable) as caught:
-            proved_objects(place, objects_of(place))
+            place.proved_objects(place.objects())
 
         assert what in caught.value.what
         assert caught.value.why
@@ -310,7 +262,7 @@ def test_an_object_that_a_webhook_fails_on_must_be_a_finding(place: Place, point
     fault = {"path": f"/services/{NAME}", "status": 500, "message": "Internal error occurred: failed calling webhook"}
     with serving(tmp_path, faults=[fault]) as server:
         pointed(server)
-        (finding,) = proved_objects(place, objects_of(place)).findings
+        (finding,) = place.proved_objects(place.objects()).findings
 
         assert (finding.subject, finding.message) == (f"Service {NAME}", fault["message"])
 
@@ -318,9 +270,9 @@ def test_an_object_that_a_webhook_fails_on_must_be_a_finding(place: Place, point
 def test_no_cluster_must_be_told_with_why(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", str(write_config(tmp_path / "kubeconfig", free_port())))
     with pytest.raises(ClusterUnavailable, match="the cluster cannot be reached") as unreachable:
-        proved_objects(place, objects_of(place))
+        place.proved_objects(place.objects())
     with pytest.raises(ClusterUnavailable, match="there is no context nowhere") as unknown:
-        proved(place, context="nowhere")
+        place.proved(context="nowhere")
 
     assert "connection refused" in unreachable.value.why
     assert unknown.value.fix == "see which there are: kubectl config get-contexts"
@@ -329,6 +281,6 @@ def test_no_cluster_must_be_told_with_why(place: Place, monkeypatch: pytest.Monk
 def test_a_machine_without_kubectl_must_be_told_how_to_get_it(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramMissing, match="kubectl was not found") as caught:
-        proved(place)
+        place.proved()
 
     assert "https://kubernetes.io/docs/tasks/tools" in caught.value.fix
