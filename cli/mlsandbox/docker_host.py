@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CONTENT: Final = "org.mlsandbox.content"
 """Label of the images that we build: the digest of all that went into it."""
+OWNER: Final = "org.mlsandbox.owner"
+"""Label of the images of models: whose they are, `owner_of` its project's folder; what is pushed must not name that."""
 _USUAL_SOCKET: Final = Path("/var/run/docker.sock")
 _CLI_SETTINGS: Final = "~/.docker/config.json"
 _SECONDS: Final = 60
@@ -26,6 +29,11 @@ _SECONDS: Final = 60
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 NONSENSE: Final = (ValueError, TypeError, LookupError, AttributeError)
 """What reading an answer raises that is no answer of a Docker engine."""
+
+
+def owner_of(root: Path | str) -> str:
+    """What stands for a project's folder in a label that others may read."""
+    return hashlib.sha256(str(root).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlsandbox.docker_host import OWNER, owner_of
 from support.sandbox import Sandbox, get
 
 
@@ -91,6 +92,6 @@ class DockerSandbox(Sandbox):
             "containers": docker("ps", "--all", *by_project).split(),
             "networks": docker("network", "ls", *by_project).split(),
             "volumes": docker("volume", "ls", *by_project).split(),
-            "images": docker("image", "ls", "--quiet", "--filter", f"label=org.mlsandbox.root={self.root.resolve()}").split(),
+            "images": docker("image", "ls", "--quiet", "--filter", f"label={OWNER}={owner_of(self.root.resolve())}").split(),
         }
         return {kind: names for kind, names in found.items() if names}

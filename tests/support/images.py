@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlsandbox.docker_host import OWNER, owner_of
 from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
@@ -75,6 +76,6 @@ def inside(image: str, *command: str) -> str:
 
 def remove_images(root: Path) -> None:
     """Remove the images of a project's models."""
-    ids = docker("image", "ls", "--quiet", "--filter", f"label=org.mlsandbox.root={root}").split()
+    ids = docker("image", "ls", "--quiet", "--filter", f"label={OWNER}={owner_of(root)}").split()
     if ids:
         docker("image", "rm", "--force", *sorted(set(ids)))

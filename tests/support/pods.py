@@ -144,7 +144,7 @@ class Pod:
 
     def finish(self, container: str, network: str = "none") -> tuple[int, str]:
         """The exit code and the output of a container that ends by itself, as an init container or a Job's does."""
-        labels = (f"--label=pod={self.name}", "--label=org.mlsandbox.root=")
+        labels = (f"--label=pod={self.name}",)
         described = self._described(self.containers[container])
         command = ["docker", "run", "--rm", "--pull=never", f"--network={network}", *labels, *described]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -252,7 +252,7 @@ class Pod:
         return f"{self.name}-{mount['name']}" if claim is None else self.claims[claim["claimName"]]
 
     def _run(self, role: str, *args: str) -> None:
-        labels = (f"--label=pod={self.name}", "--label=org.mlsandbox.root=")  # the image's would make it one of a stack's containers
+        labels = (f"--label=pod={self.name}",)
         docker("run", "--detach", "--pull=never", *labels, f"--name={self.name}-{role}", *args)
 
     def _id(self, role: str) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from mlsandbox.docker_host import CONTENT, answering, connect, endpoint
+from mlsandbox.docker_host import CONTENT, OWNER, answering, connect, endpoint, owner_of
 from mlsandbox.engines.base import Keeping, Kept
 from mlsandbox.engines.docker_lines import lines_of
 from mlsandbox.engines.docker_observe import (
@@ -199,10 +199,9 @@ class Daemon:
 
     def kept(self) -> tuple[Kept, ...]:
         """Volumes and images of this project."""
-        filters = {"label": [f"{Label.ROOT}={self._root}"]}
         with answering():
-            volumes = self.api.volumes(filters=filters)["Volumes"] or ()
-            images = self.api.images(filters=filters)
+            volumes = self.api.volumes(filters={"label": [f"{Label.ROOT}={self._root}"]})["Volumes"] or ()
+            images = self.api.images(filters={"label": [f"{OWNER}={owner_of(self._root)}"]})
             return (
                 *(Kept(Keeping.VOLUME, each["Name"]) for each in sorted(volumes, key=lambda volume: volume["Name"])),
                 *(Kept(Keeping.IMAGE, name, each["Size"]) for each in images for name in _image_names(each)),
@@ -213,7 +212,7 @@ class Daemon:
         with answering():
             users = [] if but_for is None else self.api.containers(all=True)
             used = {each["ImageID"] for each in users if (each["Labels"] or {}).get(Label.ROOT) not in (but_for or ())}
-            images = [each for each in self.api.images(filters={"label": [CONTENT]}) if Label.ROOT not in (each["Labels"] or {})]
+            images = [each for each in self.api.images(filters={"label": [CONTENT]}) if OWNER not in (each["Labels"] or {})]
             free = [each for each in images if each["Id"] not in used]
             kept = [Kept(Keeping.SHARED, name, each["Size"]) for each in free for name in _image_names(each)]
             return tuple(sorted(kept, key=lambda each: each.name))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from mlsandbox.assets import asset, asset_path
+from mlsandbox.docker_host import OWNER, owner_of
 from mlsandbox.errors import CommandFailed, ImageBuildFailed
 from mlsandbox.packaging import containerfile
 from mlsandbox.packaging.bento import copy_served_code, served_code, serving_environment
@@ -98,7 +99,7 @@ class ModelRecipe:
     def labels(self) -> Mapping[str, str]:
         package = self.package
         return {
-            f"{_LABEL}.root": str(self.root),
+            OWNER: owner_of(self.root),
             f"{_LABEL}.model": package.model,
             f"{_LABEL}.version": package.version,
             f"{_LABEL}.digest": package.digest,

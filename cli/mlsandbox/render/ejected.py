@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlsandbox.docker_host import ImageRef
-from mlsandbox.render.compose import COMPOSE_FILE, Label, compose_document
+from mlsandbox.render.compose import COMPOSE_FILE, compose_document
 from mlsandbox.render.config import FOLDER, config_files
 from mlsandbox.render.containers import CONFIG, ContainerPlaces, ContainerResolver, render_container_config
 from mlsandbox.render.tree import RenderedFile
@@ -75,8 +75,6 @@ def eject_stack(spec: StackSpec, places: ContainerPlaces, *, header: str, asks_f
     for service in spec.services:
         entry = document["services"][service.name]
         _strip(entry)
-        if service.package is not None:
-            entry["labels"] = {Label.ROOT: ""}  # its image names this project's folder, and by that `sandbox` would take it for its own
         entry["volumes"] = [_moved(mount, f"./{FOLDER}/{service.name}") for mount in entry.get("volumes", ())]
         published = [port for port in service.ports if port.reach is not Reach.STACK]
         entry["ports"] = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+from mlsandbox.docker_host import OWNER, owner_of
 from mlsandbox.engines.base import Result
 from mlsandbox.engines.docker_output import LARGEST
 from mlsandbox.stack.spec import ConfigPath, DataFolder, SecretFile
@@ -114,7 +114,7 @@ def test_output_after_a_restart_is_followed(stack: ToyStack) -> None:
 
 def test_images_of_a_project(stack: ToyStack, tmp_path: Path) -> None:
     """Images that were built for a project must be told with their size, and be removed by every name; others stay."""
-    (tmp_path / "Dockerfile").write_text(f"FROM {stack.image.reference}\nLABEL org.mlsandbox.root={json.dumps(str(stack.root))}\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM {stack.image.reference}\nLABEL {OWNER}={owner_of(stack.root)}\n")
     names = [f"sandbox-test/{stack.project}:{tag}" for tag in ("v1", "v2")]
     docker("build", "--quiet", *(f"--tag={name}" for name in names), str(tmp_path))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mlsandbox.docker_host import OWNER, owner_of
 from mlsandbox.errors import ImageBuildFailed
 from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
@@ -118,7 +119,8 @@ def test_it_says_what_it_is_of(image: str, package: Package) -> None:
     """Labels must name the project, the model, its version and its digest."""
     labels = inspect(image)["Config"]["Labels"]
 
-    assert labels["org.mlsandbox.root"] == str(root_of(package))
+    assert labels[OWNER] == owner_of(root_of(package))
+    assert str(root_of(package)) not in str(labels)  # images are pushed to where others read them
     assert labels["org.mlsandbox.digest"] == package.digest
     assert labels["org.opencontainers.image.title"] == "churn"
     assert labels["org.opencontainers.image.version"] == package.version == "v1"
