@@ -9,7 +9,9 @@ from mlsandbox import errors
 from support.repository import calls, syntax, tracked
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SandboxError)]
-NAMES_A_STEP = re.compile(r"sandbox |kubectl |docker |\.(toml|txt|lock|json)\b|/|\\|--|`|pip |apt|brew|python|uv |mlsandbox\.save|=\[|@value@")
+NAMES_A_STEP = re.compile(
+    r"sandbox |kubectl |docker |\.(toml|txt|lock|json)\b|/|\\|--|`|pip |apt|brew|python|uv |mlsandbox\.save|=\[|@value@"
+)
 
 
 def _text(node: ast.expr) -> str:
