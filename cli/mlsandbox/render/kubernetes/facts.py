@@ -34,7 +34,7 @@ class ExportFacts:
     namespace: str
     """Of production; the other overlays put their own name behind it."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """What the image of a model is known to hold, "v3"; by the keys of `images`."""
+    """What the image of a model is known to hold, "v3", for labels and people; by the keys of `images`."""
     release: tuple[int, int] = DEFAULT_RELEASE
     """The oldest Kubernetes that is to take it."""
     chosen: tuple[str, ...] = ()

@@ -73,7 +73,7 @@ def job(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
     template = pod_template(spec, facts, workload)
     (container,) = template["spec"]["containers"]
     del container["envFrom"]
-    texts = config_data(spec, workload.services, "")
+    texts = config_data(spec, workload.services)
     container["env"] = [*({"name": name, "value": value} for name, value in texts.items()), *container.get("env", [])]
     described = {"backoffLimit": _TRIES, "ttlSecondsAfterFinished": _KEPT_SECONDS, "template": template}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]

@@ -39,27 +39,21 @@ def sink_entries(spec: StackSpec, service: ServiceSpec) -> Mapping[str, str]:
     return {f"{_SINK}{entry.partition('=')[0].partition('~')[0].upper().replace('-', '_')}": entry for entry in entries}
 
 
-def config_data(spec: StackSpec, services: Sequence[ServiceSpec], version: str) -> dict[str, str]:
-    """The variables that all containers of a pod have from its ConfigMap.
-
-    Args:
-        spec: the stack.
-        services: those of the pod.
-        version: of the model in the image; empty when it is not known.
-    """
+def config_data(spec: StackSpec, services: Sequence[ServiceSpec]) -> dict[str, str]:
+    """The variables that all containers of a pod, which run these services, have from its ConfigMap."""
     found: dict[str, str] = {}
     for service in services:
-        found |= _texts(service, version)
+        found |= _texts(service)
         found |= dict.fromkeys(sink_entries(spec, service), "")
-    differing = {name for name in found for each in services if _texts(each, version).get(name, found[name]) != found[name]}
+    differing = {name for name in found for each in services if _texts(each).get(name, found[name]) != found[name]}
     return {name: value for name, value in sorted(found.items()) if name not in differing}
 
 
-def container_env(spec: StackSpec, service: ServiceSpec, name: str, shared: Mapping[str, str], version: str) -> list[dict[str, Any]]:
+def container_env(spec: StackSpec, service: ServiceSpec, name: str, shared: Mapping[str, str]) -> list[dict[str, Any]]:
     """The variables that one container has besides those of the ConfigMap."""
     resolver = PodResolver(spec, service)
     env: list[dict[str, Any]] = [
-        {"name": each, "value": value} for each, value in sorted(_texts(service, version).items()) if each not in shared
+        {"name": each, "value": value} for each, value in sorted(_texts(service).items()) if each not in shared
     ]
     env += [
         {"name": each, "value": resolver.text(value)}
@@ -99,12 +93,9 @@ def files_config(name: str, texts: Mapping[str, str]) -> Config:
     return Config(files_name(name), {file_key(path): text for path, text in sorted(texts.items())}, files=True)
 
 
-def _texts(service: ServiceSpec, version: str) -> dict[str, str]:
-    """What is a text wherever the service runs."""
-    texts = {name: value for name, value in service.env.items() if isinstance(value, str)}
-    if Env.VERSION in texts:
-        del texts[Env.VERSION]
-        texts |= {Env.VERSION: version} if version else {}
+def _texts(service: ServiceSpec) -> dict[str, str]:
+    """What is a text wherever the service runs; but for the version, which the package in the image says: images can be changed alone."""
+    texts = {name: value for name, value in service.env.items() if isinstance(value, str) and name != Env.VERSION}
     if isinstance(service.environment, ProgramEnvironment):
         return texts
     here = {name: value for name, value in _HERE.items() if name in texts}

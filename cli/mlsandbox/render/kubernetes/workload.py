@@ -143,9 +143,8 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
     """
     resolver = PodResolver(spec, service)
     own = service is workload.service
-    version = facts.versions.get(workload.key, "")
     shared = shared_variables(spec, facts, workload)
-    env = container_env(spec, service, workload.name, shared, version)
+    env = container_env(spec, service, workload.name, shared)
     described: dict[str, Any] = {
         "name": name,
         "image": facts.images[workload.key],
@@ -185,7 +184,7 @@ def configs(spec: StackSpec, facts: ExportFacts, workload: Workload) -> tuple[Co
 def shared_variables(spec: StackSpec, facts: ExportFacts, workload: Workload) -> dict[str, str]:
     """What all of its containers have from its ConfigMap."""
     threads = threads_of_worker(workload.service, facts)
-    found = config_data(spec, workload.services, facts.versions.get(workload.key, ""))
+    found = config_data(spec, workload.services)
     return found if threads is None else dict(sorted({_THREADS: str(threads), **found}.items()))
 
 

@@ -60,8 +60,7 @@ def test_they_are_told_apart_by_labels_and_never_chosen_together(beside: dict[st
 def test_its_version_is_its_own() -> None:
     found = production("challenger", versions=("fraud=v3", "fraud/challenger=v4"))
     everything = [each for objects in found.values() for each in objects.values()]
-    told = {name: variables(found["Deployment"][name], everything)[Env.VERSION] for name in ("fraud", "fraud-challenger")}
-    assert told == {"fraud": "v3", "fraud-challenger": "v4"}
+    assert not any(Env.VERSION in variables(found["Deployment"][name], everything) for name in ("fraud", "fraud-challenger"))
     labels = found["Deployment"]["fraud-challenger"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/version"] == "v4"
 

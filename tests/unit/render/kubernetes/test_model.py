@@ -167,14 +167,15 @@ def test_texts_must_be_in_the_config() -> None:
 
 
 @pytest.mark.parametrize("known", ["v7", ""])
-def test_the_version_must_be_known_or_left_out(known: str) -> None:
-    """What an image holds is said when it is known, and never guessed from the project."""
+def test_the_version_must_be_a_label_alone(known: str) -> None:
+    """What answers under which name the package in the image must say, for the image may be changed alone; what is known is a label."""
     spec, facts = inputs("one-model")
     name = str(models(spec)[0].env[Env.MODEL])
     bundle = base_bundle(spec, replace(facts, versions={name: known} if known else {}))
 
     labels = only(bundle, "Deployment")["spec"]["template"]["metadata"]["labels"]
-    assert bundle.configs[0].data.get(Env.VERSION, "") == known
+    assert Env.VERSION not in bundle.configs[0].data
+    assert Env.VERSION not in {**variables(server(bundle)), **variables(shipper(bundle))}
     assert labels["app.kubernetes.io/version"] == (known or image(name).partition("@sha256:")[2][:12])
     assert "app.kubernetes.io/version" not in only(bundle, "Deployment")["spec"]["selector"]["matchLabels"]
 
