@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
+
+from mlsandbox.liveness import is_alive
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -32,6 +35,14 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644, durable
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what `write_atomic` has left beside `path` when its process was killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        writer = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if writer.isdecimal() and not is_alive(int(writer)):
+            left.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

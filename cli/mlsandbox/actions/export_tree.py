@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.atomic import write_atomic
+from mlsandbox.atomic import remove_leftovers, write_atomic
 from mlsandbox.errors import ExportFolderTaken, FolderLinked
 from mlsandbox.render.tree import RenderedFile
 
@@ -73,7 +72,7 @@ class TreePlan:
             path.unlink(missing_ok=True)
             _remove_empty(path.parent, self.folder)
         for written in (*self.record, RECORD):
-            _remove_leftovers(self.folder / written)
+            remove_leftovers(self.folder / written)
         self._remember({path: (digest,) for path, digest in self.record.items()})
 
     def _remember(self, digests: Mapping[str, tuple[str, ...]]) -> None:
@@ -211,24 +210,6 @@ def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]]]:
 
 def _is_inside(path: str) -> bool:
     return not path.startswith("/") and ".." not in path.split("/") and path not in {"", RECORD}
-
-
-def _remove_leftovers(path: Path) -> None:
-    """What `write_atomic` leaves of a process that was killed."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        number = left.name.removesuffix(".tmp").rpartition(".")[2]
-        if number.isdigit() and not _is_alive(int(number)):
-            left.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
 
 
 def _remove_empty(folder: Path, root: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mlsandbox.atomic import write_atomic
 from mlsandbox.errors import ConfigInvalid, SaveRefused
+from mlsandbox.liveness import is_alive
 
 FILE_NAME: Final = "sandbox.toml"
 _WRITTEN: Final = re.compile(r"model\.\w+|reference\.(parquet|csv\.gz)|requirements\.txt|capture\.json|code")
@@ -27,7 +28,7 @@ def scratch_beside(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.*.saving"):
         owner = left.name.rsplit(".", 2)[-2]
-        if not owner.isdigit() or not _alive(int(owner)):
+        if not owner.isdecimal() or not is_alive(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
     scratch = target.parent / f".{target.name}.{os.getpid()}.saving"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -139,13 +140,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
