@@ -8,7 +8,7 @@ from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle
 from mlsandbox.render.kubernetes.challenger import challenger_bundle, challenger_images
-from mlsandbox.render.kubernetes.delivery import model_oci_bundle, model_pvc_bundle, package_images
+from mlsandbox.render.kubernetes.delivery import model_oci_bundle, model_pvc_bundle, package_images, pvc_obstacle
 from mlsandbox.render.kubernetes.drift import drift_bundle, drift_images
 from mlsandbox.render.kubernetes.elasticsearch import elasticsearch_bundle
 from mlsandbox.render.kubernetes.exposure import httproute_bundle, ingress_bundle, loadbalancer_bundle
@@ -33,6 +33,8 @@ class Component:
     """The oldest Kubernetes that it works with."""
     instead_of: tuple[str, ...] = ()
     """Components that do the same in another way: one overlay has only one of them."""
+    obstacle: Callable[[StackSpec, ExportFacts], str] = lambda _spec, _facts: ""
+    """What else keeps it from being had, "why: what helps"; empty when nothing does."""
 
 
 COMPONENTS: Final = (
@@ -45,10 +47,10 @@ COMPONENTS: Final = (
     Component("keda", keda_bundle),
     Component("api-keys", api_keys_bundle),
     Component("external-secrets", external_secrets_bundle),
-    Component("ingress", ingress_bundle),
     Component("httproute", httproute_bundle),
+    Component("ingress", ingress_bundle),
     Component("loadbalancer", loadbalancer_bundle),
     Component("challenger", challenger_bundle, images=challenger_images),
-    Component("model-pvc", model_pvc_bundle),
+    Component("model-pvc", model_pvc_bundle, obstacle=pvc_obstacle),
     Component("model-oci", model_oci_bundle, images=package_images, release=IMAGE_VOLUMES, instead_of=("model-pvc",)),
 )

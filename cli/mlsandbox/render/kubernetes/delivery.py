@@ -7,7 +7,6 @@ before keep theirs while the next one is brought.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.model import server_objects
 from mlsandbox.render.kubernetes.names import further_name, image_key, image_version, labels, models, object_names
 from mlsandbox.render.kubernetes.resolver import PACKAGE as BENTO
+from mlsandbox.render.kubernetes.stateful import digested_job
 from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, network_policy
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
@@ -36,12 +36,10 @@ _TAMPERED: Final = 3
 _SIZE: Final = "10Gi"
 _WAIT_SECONDS: Final = 600
 _FILL_SECONDS: Final = 3600
-_FORGET_SECONDS: Final = 86_400
 _TRIES: Final = 4
 _STORAGE: Final = "128Mi"
 _POD: Final = "/spec/template/spec"
 _ID_DIGITS: Final = 8
-"""With them the name of a Job, which has at most 63 characters, has room for the longest name of a model."""
 
 
 def model_pvc_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
@@ -67,6 +65,7 @@ def model_pvc_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
                 "ReadOnlyMany, to the pods."
             ),
             "Folders of images that no pod has any more stay on the volume until somebody removes them.",
+            "Another image of a model has to be exported: the Job and the folder are named after it, and pods of one set otherwise wait for it.",
         ),
     )
 
@@ -95,6 +94,17 @@ def model_oci_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     )
 
 
+def pvc_obstacle(spec: StackSpec, facts: ExportFacts) -> str:
+    """Why a volume cannot have the packages of these images; empty when it can."""
+    tagged = [key for key in map(image_key, models(spec)) if "@" not in facts.images[key]]
+    if not tagged:
+        return ""
+    return (
+        f"a folder of the volume is named after an image's digest, and that of {', '.join(tagged)} has a tag, which may be moved "
+        f"while the folder stays: name it by its digest, sandbox export k8s --image {tagged[0]}=REF@sha256:…"
+    )
+
+
 def package_key(model: ServiceSpec) -> str:
     """The key of the image that holds the package alone."""
     return f"{model.env[Env.MODEL]}/{PACKAGE}"
@@ -106,7 +116,7 @@ def package_images(spec: StackSpec, _facts: ExportFacts) -> tuple[str, ...]:
 
 
 def _filled(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, claim: str) -> Iterator[Manifest]:
-    """A claim, and the Job that fills it. A Job cannot be changed: that of another image has another name."""
+    """A claim, and the Job that fills it."""
     key = image_key(model)
     found = labels(claim, CLAIM, project=spec.project, version=image_version(facts.images[key], facts.versions.get(key, "")))
     resources: dict[str, Any] = {"requests": {"storage": _SIZE}}
@@ -129,16 +139,11 @@ def _filled(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, claim: str)
         "volumes": [{"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim}}],
     }
     annotated = {} if facts.cpu_limits else {"annotations": dict(NO_CPU_LIMITS)}
-    yield manifest(
-        "Job",
-        f"{claim}-{_image_id(facts, model)}",
-        namespace=facts.namespace,
-        labels=found,
-        annotations=annotated.get("annotations"),
-        spec={
+    yield digested_job(
+        claim,
+        {
             "backoffLimit": _TRIES,
             "activeDeadlineSeconds": _FILL_SECONDS,
-            "ttlSecondsAfterFinished": _FORGET_SECONDS,
             "podFailurePolicy": {
                 "rules": [
                     {"action": "FailJob", "onExitCodes": {"containerName": "fill", "operator": "In", "values": [_TAMPERED]}},
@@ -147,6 +152,8 @@ def _filled(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, claim: str)
             },
             "template": {"metadata": {"labels": found, **annotated}, "spec": pod},
         },
+        facts,
+        found,
     )
     yield network_policy(claim, CLAIM, spec.project, facts.namespace, ingress=[], egress=[])  # it talks to nobody
 
@@ -209,11 +216,5 @@ def _server(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, name: str) 
 
 
 def _image_id(facts: ExportFacts, model: ServiceSpec) -> str:
-    """Names an image, shortly: the start of its digest, else its tag."""
-    image = facts.images[image_key(model)]
-    _, at, digest = image.partition("@")
-    return (
-        digest.partition(":")[2][:_ID_DIGITS]
-        if at
-        else re.sub(r"[^a-z0-9]+", "-", image_version(image).lower())[:_ID_DIGITS].strip("-") or "untagged"
-    )
+    """The folder of an image on the volume: the start of its digest."""
+    return facts.images[image_key(model)].partition("@")[2].partition(":")[2][:_ID_DIGITS]

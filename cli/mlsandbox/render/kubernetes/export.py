@@ -62,7 +62,7 @@ def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> str:
     if facts.release < component.release:
         oldest = ".".join(map(str, component.release))
         return f"it needs Kubernetes {oldest}, and manifests are made for {facts.label}: sandbox export k8s --k8s-version {oldest}"
-    return ""
+    return component.obstacle(spec, facts)
 
 
 def _name_image(key: str) -> str:

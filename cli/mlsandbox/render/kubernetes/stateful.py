@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Manifest
@@ -16,10 +17,9 @@ from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, Workload, object
 from mlsandbox.stack.spec import StackSpec
 
 GIB: Final = 1024**3
-_KEPT_SECONDS: Final = 86_400
-"""A Job that has ended can be looked at for a day."""
 _TRIES: Final = 10
 """With the pauses between them about half an hour."""
+_DIGITS: Final = 8
 
 
 def claim_spec(size: int) -> dict[str, Any]:
@@ -66,22 +66,27 @@ def stateful_set(spec: StackSpec, facts: ExportFacts, workload: Workload, volume
 
 
 def job(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
-    """A Job that runs a service once; its variables are in it, for a ConfigMap's name would change under it.
-
-    A Job cannot be changed: its name ends with a digest, so that another one comes beside it.
-    """
+    """A Job that runs a service once; its variables are in it, for a ConfigMap's name would change under it."""
     template = pod_template(spec, facts, workload)
     (container,) = template["spec"]["containers"]
     del container["envFrom"]
     texts = config_data(spec, workload.services)
     container["env"] = [*({"name": name, "value": value} for name, value in texts.items()), *container.get("env", [])]
-    described = {"backoffLimit": _TRIES, "ttlSecondsAfterFinished": _KEPT_SECONDS, "template": template}
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:8]
-    return manifest(
-        "Job",
-        f"{workload.name}-{digest}",
-        namespace=facts.namespace,
-        labels=object_labels(spec, facts, workload),
-        annotations=None if facts.cpu_limits else NO_CPU_LIMITS,
-        spec=described,
-    )
+    described = {"backoffLimit": _TRIES, "template": template}
+    return digested_job(workload.name, described, facts, object_labels(spec, facts, workload))
+
+
+def digested_job(name: str, described: Mapping[str, Any], facts: ExportFacts, found: Mapping[str, str]) -> Manifest:
+    """A Job whose name ends with a digest of its `spec`, so that another one comes beside it: most of a Job cannot be changed.
+
+    It stays when it has ended: whoever applies manifests again and again would make one anew that has gone by itself.
+
+    Args:
+        name: without the digest, at most 54 characters.
+        described: its `spec`.
+        facts: the facts.
+        found: its labels.
+    """
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    annotations = None if facts.cpu_limits else NO_CPU_LIMITS
+    return manifest("Job", f"{name}-{digest}", namespace=facts.namespace, labels=found, annotations=annotations, spec=described)

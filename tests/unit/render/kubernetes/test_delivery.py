@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -83,10 +84,30 @@ def test_another_image_has_another_job_and_another_folder() -> None:
     assert pod(first)["containers"][0]["args"][-1] != pod(second)["containers"][0]["args"][-1]
 
 
-@pytest.mark.parametrize("reference", ["registry.example.com/churn:v3", "registry.example.com:5000/churn:A_b.C", "churn:---", "churn"])
-def test_an_image_by_its_tag_has_a_job_with_a_name_that_kubernetes_takes(reference: str) -> None:
-    found = jobs(*inputs("one-model", images=(f"churn={reference}",), allow_tags=True))
-    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", found["metadata"]["name"])
+@pytest.mark.parametrize("changed", [{"cpu_limits": False}, {"versions": ("churn=v3",)}])
+def test_a_job_with_another_template_has_another_name(changed: dict[str, Any]) -> None:
+    """A Job's template cannot be changed: whatever is other in it, of the same image, it must be another Job, on the same folder."""
+    first, again, second = (jobs(*inputs("one-model", **each)) for each in ({}, {}, changed))
+    assert first == again
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert pod(first)["containers"][0]["args"] == pod(second)["containers"][0]["args"]
+
+
+def test_a_job_that_has_ended_stays() -> None:
+    """Whoever applies manifests again and again would otherwise fill the volume again and again."""
+    assert "ttlSecondsAfterFinished" not in jobs(*inputs("one-model"))["spec"]
+
+
+@pytest.mark.parametrize("reference", ["registry.example.com/churn:v3", "registry.example.com:5000/churn"])
+def test_an_image_without_a_digest_has_no_folder(reference: str) -> None:
+    """The folder would stay that of the tag when the tag is moved: the component must be missing, with what helps."""
+    options: dict[str, Any] = {"images": (f"churn={reference}",), "allow_tags": True}
+    export, _ = exported("one-model", **options)
+    assert "model-pvc" not in {each.name for each in export.components}
+    with pytest.raises(ComponentMissing) as caught:
+        exported("one-model", **options, chosen=("model-pvc",))
+    assert "digest" in str(caught.value.why)
+    assert "--image churn=REF@sha256:" in str(caught.value.fix)
 
 
 def test_the_longest_name_of_a_model_has_room_in_the_name_of_its_job() -> None:
