@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mlsandbox.atomic import remove_leftovers, write_atomic
-from mlsandbox.errors import ExportFolderTaken, FolderLinked
+from mlsandbox.errors import ExportFolderTaken, FolderLinked, StateTooNew
 from mlsandbox.render.tree import RenderedFile
 
 RECORD: Final = ".mlsandbox.json"
@@ -94,6 +94,7 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     Raises:
         ExportFolderTaken: a file of somebody else is in the way.
         FolderLinked: a symbolic link in it leads elsewhere.
+        StateTooNew: a later version has written it.
     """
     there, before = _read_record(folder)
     if there not in {"", kind}:
@@ -151,6 +152,28 @@ def write_beside(folder: Path, name: str, text: str) -> None:
     write_atomic(folder / name, text, durable=False)
 
 
+def refuse_later(path: Path, document: Mapping[str, Any], schema: int, otherwise: str) -> None:
+    """Refuse a file of an export that a later version has written.
+
+    Args:
+        path: the file.
+        document: what it holds.
+        schema: the newest that this version reads.
+        otherwise: what to do without that version.
+
+    Raises:
+        StateTooNew: it is a later one.
+    """
+    found = document.get("schema")
+    if isinstance(found, int) and found > schema:
+        raise StateTooNew(
+            f"{path} was written by a later version of mlsandbox",
+            why=f"It has schema {found}; this version reads up to {schema}.",
+            fix=f"upgrade: pip install --upgrade mlsandbox   {otherwise}",
+            details={"path": str(path), "schema": found},
+        )
+
+
 def digest_of(data: bytes) -> str:
     """As the record has it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -202,8 +225,10 @@ def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]]]:
     """The kind, and digests by path; nothing of a folder without a record, and none that leads out of the folder."""
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
+        kind = str(record["kind"])
+        refuse_later(folder / RECORD, record, _SCHEMA, f"or choose another folder: sandbox export {kind} {folder}-new")
         known = record["files"].items()
-        return str(record["kind"]), {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
+        return kind, {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return "", {}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from mlsandbox.actions.export_tree import refuse_later
 from mlsandbox.errors import ConfigInvalid
 from mlsandbox.render.kubernetes.facts import Measured
 
@@ -20,19 +21,21 @@ def read_measured(folder: Path) -> Mapping[str, Measured]:
 
     Raises:
         ConfigInvalid: the file is damaged.
+        StateTooNew: a later version has written it.
     """
     path = folder / FILE
+    anew = f"measure anew: sandbox export k8s {folder} --measured"
     try:
-        models = json.loads(path.read_text("utf-8"))["models"].items()
+        document = json.loads(path.read_text("utf-8"))
+        refuse_later(path, document, _SCHEMA, f"or {anew}")
+        models = document["models"].items()
         found = {str(name): Measured(int(each["memory_bytes"]), float(each["cpus"])) for name, each in models}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigInvalid(
-            f"{path} cannot be read", why=f"{type(error).__name__}: {error}", fix=f"measure anew: sandbox export k8s {folder} --measured"
-        ) from error
+        raise ConfigInvalid(f"{path} cannot be read", why=f"{type(error).__name__}: {error}", fix=anew) from error
     if any(each.memory_bytes <= 0 or not 0 <= each.cpus < math.inf for each in found.values()):
-        raise ConfigInvalid(f"{path} holds what nothing can use", fix=f"measure anew: sandbox export k8s {folder} --measured")
+        raise ConfigInvalid(f"{path} holds what nothing can use", fix=anew)
     return found
 
 

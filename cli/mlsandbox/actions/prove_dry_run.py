@@ -22,7 +22,6 @@ _INSTALL: Final[Mapping[str, str]] = {
     "monitoring.coreos.com": "install the Prometheus Operator: https://prometheus-operator.dev",
     "keda.sh": "install KEDA: https://keda.sh/docs/latest/deploy",
     "external-secrets.io": "install the External Secrets Operator: https://external-secrets.io",
-    "bitnami.com": "install Sealed Secrets: https://github.com/bitnami-labs/sealed-secrets",
 }
 """By API group."""
 

@@ -17,6 +17,7 @@ from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.prove_result import Finding, ProveResult, Step
 from mlsandbox.errors import ClusterUnavailable
 from mlsandbox.kubernetes_api import Cluster, Deadline
+from mlsandbox.liveness import is_alive
 from mlsandbox.render.kubernetes.names import MANAGER
 
 PREFIX: Final = "sandbox-prove-"
@@ -146,13 +147,7 @@ def _is_abandoned(notes: Mapping[str, str]) -> bool:
     host, _, pid = notes.get(HOLDER, "").rpartition("/")
     if host != socket.gethostname() or not pid.isdecimal():
         return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return not is_alive(int(pid))
 
 
 def _holder() -> str:

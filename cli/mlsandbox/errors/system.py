@@ -8,7 +8,7 @@ from mlsandbox.errors.base import Exit, SandboxError
 
 
 class StateTooNew(SandboxError):
-    """The project's state was written by a later version."""
+    """The project's state, or what an export remembers in its folder, was written by a later version."""
 
     code = "STATE_TOO_NEW"
     exit = Exit.PREREQUISITE

@@ -11,7 +11,7 @@ import pytest
 
 from mlsandbox.actions.export_tree import RECORD, TreePlan, plan_tree
 from mlsandbox.atomic import write_atomic
-from mlsandbox.errors import ExportFolderTaken, FolderLinked
+from mlsandbox.errors import ExportFolderTaken, FolderLinked, StateTooNew
 from mlsandbox.render.tree import RenderedFile
 
 HEAD = "# Written by mlsandbox 0.1.0: sandbox export k8s\n"
@@ -209,6 +209,19 @@ def test_leftovers_of_a_killed_export(tmp_path: Path) -> None:
     write(tmp_path, files("two"))
 
     assert (dead.exists(), living.exists()) == (False, True)
+
+
+def test_a_record_of_a_later_version(tmp_path: Path) -> None:
+    """A folder that a later version has written must be left as it is, with the ways out."""
+    write(tmp_path, files())
+    record = tmp_path / RECORD
+    record.write_text(json.dumps({**json.loads(record.read_text()), "schema": 2}))
+    before = tree(tmp_path)
+    with pytest.raises(StateTooNew, match="a later version") as error:
+        write(tmp_path, files("two"))
+
+    assert f"sandbox export k8s {tmp_path}-new" in error.value.fix
+    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from mlsandbox.actions.export_measure import busiest, samples
 from mlsandbox.actions.measured_file import FILE, measured_text, read_measured
-from mlsandbox.errors import ConfigInvalid
+from mlsandbox.errors import ConfigInvalid, StateTooNew
 from mlsandbox.render.kubernetes.facts import Measured
 
 PAGE = """\
@@ -41,6 +41,15 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     assert read_measured(tmp_path) == found
     assert measured_text(read_measured(tmp_path)) == measured_text(found)
     assert read_measured(tmp_path / "nothing") == {}
+
+
+def test_a_file_of_a_later_version(tmp_path: Path) -> None:
+    """Numbers that a later version has kept must be refused, with the ways out: what they mean may have changed."""
+    (tmp_path / FILE).write_text(measured_text({"churn": Measured(2**27, 0.0)}).replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(StateTooNew, match="a later version") as error:
+        read_measured(tmp_path)
+
+    assert "--measured" in error.value.fix
 
 
 @pytest.mark.parametrize(
