@@ -80,8 +80,12 @@ def _next(result: ExportResult, folder: str) -> list[str]:
     if result.kubernetes is None:
         return [f"  Next  cat {path}/README.md"]
     if result.form == PLAIN:
-        return [f"  Next  kubectl apply --dry-run=server -f {path}/{file}" for file in (*result.written, "plain/")[:1]]
-    return [f"  Next  kubectl apply -k {path}/overlays/dev --dry-run=server", f"        {path}/README.md says the rest"]
+        return [f"  Next  kubectl apply --server-side -f {path}/{file}" for file in (*result.written, "plain/")[:1]]
+    return [
+        f"  Next  kubectl kustomize {path}/overlays/dev",
+        f"        kubectl apply --server-side -k {path}/overlays/dev",
+        f"        {path}/README.md says the rest",
+    ]
 
 
 def _short(image: str) -> str:

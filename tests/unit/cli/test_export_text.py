@@ -43,7 +43,8 @@ def test_a_tree_that_was_written() -> None:
         "  Still to do, or to check\n"
         "    - Fill in the secret.\n"
         "\n"
-        "  Next  kubectl apply -k /shop/k8s/overlays/dev --dry-run=server\n"
+        "  Next  kubectl kustomize /shop/k8s/overlays/dev\n"
+        "        kubectl apply --server-side -k /shop/k8s/overlays/dev\n"
         "        /shop/k8s/README.md says the rest"
     )
 

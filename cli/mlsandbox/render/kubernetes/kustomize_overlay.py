@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import ConfigChange, Export, Overlay
@@ -15,6 +14,8 @@ from mlsandbox_serving.contract import Env
 
 _EXAMPLE: Final = Env.LOG_INPUTS
 _SHOWN: Final = Bounds(3, 20)
+_OTHER_IMAGE: Final = "Another image: export again with it (--image), since versions in labels and the jobs that read an image follow it."
+"""Kustomize's `images` goes by the repository alone, which a model shares with its challenger."""
 
 
 def overlay_files(export: Export, overlay: Overlay, facts: ExportFacts) -> list[RenderedFile]:
@@ -34,7 +35,7 @@ def overlay_files(export: Export, overlay: Overlay, facts: ExportFacts) -> list[
         _components(export, overlay),
         generated or _variables(export, facts),
         _patches(export, overlay),
-        _images(facts),
+        "\n" + comment(_OTHER_IMAGE),
     )
     return [RenderedFile("kustomization.yaml", "".join(parts)), *(file for _, files in changes for file in files)]
 
@@ -64,13 +65,6 @@ def _patches(export: Export, overlay: Overlay) -> str:
         paths = " and ".join(path for kind in others for path in BOUND_PATHS[kind])
         text += comment(f"With the component that brings {others[0]} the target's kind is {others[0]}, and the paths are {paths}.")
     return text
-
-
-def _images(facts: ExportFacts) -> str:
-    image = next(iter(facts.images.values()), "registry.example.com/churn")
-    name = re.sub(r"(:[^:/]*)?(@.*)?$", "", image)
-    example = manifest_text({"images": [{"name": name, "digest": "sha256:…"}]})
-    return "\n" + comment("Another image than the base has:", *example.splitlines())
 
 
 def _variables(export: Export, facts: ExportFacts) -> str:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import yaml
 
-from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.yaml_dump import Dumper, dump, represent_block, represent_text
 
 _BLOCK: Final = re.compile(r"\S[^\t\r\x85\u2028\u2029]*\n[^\t\r\x85\u2028\u2029]*")
 """Texts of several lines, but for those that PyYAML or another reader of YAML would not take as they lie."""
+_COMMAND: Final = "sandbox export k8s"
 _RULE: Final = "The next export writes it anew: changes belong in overlays/, whose files are yours once you have changed them."
 
 
@@ -40,8 +40,8 @@ def stream_text(documents: Sequence[object]) -> str:
 
 
 def comment(*lines: str) -> str:
-    """Lines of a comment."""
-    return "".join(f"# {line}\n" if line else "#\n" for line in lines)
+    """Lines of a comment, out of which no text gets, whatever it has in it."""
+    return "".join(f"# {line}\n" if line else "#\n" for text in lines for line in text.splitlines() or ("",))
 
 
 def _plain(value: Any) -> Any:
@@ -62,11 +62,11 @@ def own_version() -> str:
     return version("mlsandbox")
 
 
-def written_by(facts: ExportFacts) -> str:
-    """Who wrote a file, and how it is written again."""
-    return f"Written by mlsandbox {own_version()}: {facts.command}"
+def written_by(command: str = _COMMAND) -> str:
+    """Who wrote a file, and by what."""
+    return f"Written by mlsandbox {own_version()}: {command}"
 
 
 def header() -> str:
     """How every file begins that an export writes anew; the command is said once, so that another image changes no more than it must."""
-    return comment(f"Written by mlsandbox {own_version()}: sandbox export k8s (README.md has the whole command).", _RULE)
+    return comment(f"{written_by()} (README.md has the whole command).", _RULE)

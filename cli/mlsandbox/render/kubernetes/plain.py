@@ -54,7 +54,7 @@ def plain_objects(export: Export, overlay: str) -> list[Manifest]:
 
 def plain_text(export: Export, overlay: str, facts: ExportFacts) -> str:
     """All objects of an overlay, in one file for `kubectl apply --filename`."""
-    head = comment(written_by(facts), f"All of the overlay {overlay}; the next export writes it anew.")
+    head = comment(written_by(facts.command), f"All of the overlay {overlay}; the next export writes it anew.")
     return head + stream_text(plain_objects(export, overlay))
 
 

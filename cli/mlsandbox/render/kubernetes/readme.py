@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from textwrap import indent
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
@@ -18,7 +19,8 @@ _CHANGES: Final = """\
 leave it as it is, and `sandbox export k8s --check` does not count it. So changes belong there:
 
 - another component: take the `#` off its line in `overlays/<name>/kustomization.yaml`, and off the lines of those that it needs;
-- fewer or more pods, another image, other values of variables: the same file shows how;
+- fewer or more pods, other values of variables: the same file shows how;
+- another image: the export again with other `--image`, so that jobs and the versions in labels follow it;
 - anything else: a patch, as in https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/.
 """
 _OMITTED: Final = """\
@@ -42,7 +44,7 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
         "Change it": _CHANGES,
         "What is not in it": _OMITTED + "".join(f"- Not yet `{name}`: {reason}\n" for name, reason in export.missing.items()),
     }
-    text = f"<!-- {written_by(facts)} -->\n\n# {project} on Kubernetes\n\n"
+    text = f"<!-- {written_by()} -->\n\n# {project} on Kubernetes\n\n"
     text += f"{_summary(facts)}\n" + "".join(f"\n## {title}\n\n{body}" for title, body in sections.items())
     return RenderedFile(README, text)
 
@@ -51,7 +53,8 @@ def _summary(facts: ExportFacts) -> str:
     return (
         f"For Kubernetes {facts.label} and later, applied with Kustomize, which kubectl has in it. "
         "What runs is what `sandbox up` runs for the same sandbox.toml; "
-        "the command in this file's first line writes the folder again, byte for byte but for what you have changed in `overlays/`."
+        "This writes the folder again, byte for byte but for what you have changed in `overlays/`:\n\n"
+        f"{indent(facts.command, '    ')}"
     )
 
 
@@ -73,15 +76,25 @@ def _apply(export: Export) -> str:
     return f"""\
 From this folder, here for {first.name}:
 
-    kubectl create namespace {first.namespace}
-    kubectl apply --server-side --dry-run=server --kustomize overlays/{first.name}
+    kubectl kustomize overlays/{first.name}
     kubectl apply --server-side --kustomize overlays/{first.name}
     kubectl --namespace {first.namespace} rollout status deployment
 
-A dry run needs the namespace to be there. Without Kustomize: \
-`sandbox export k8s --format plain --overlay {first.name}` writes all of it into one file.
+The first one shows what would be applied. What the cluster says of it before anything changes needs the namespace to be there, which the \
+export makes no earlier than the rest:
+
+    kubectl create namespace {first.namespace}
+    kubectl apply --server-side --dry-run=server --kustomize overlays/{first.name}
+
+Each namespace is this stack's own: its default policy lets nobody in or out, and Pod Security holds all pods in it to `restricted`. \
+`kubectl delete --kustomize overlays/{first.name}` removes the namespace with all that is in it, volumes and secrets too.
+
+Without Kustomize: `sandbox export k8s --format plain --overlay {first.name}` writes all of it into one file.
 
 ConfigMaps have a digest in their names, so that pods are made anew when one changes; those of earlier versions stay until they are deleted.
+
+With GitOps (Argo CD, Flux) point it at an overlay and let it prune. Jobs too have a digest in their names, of all that they are: \
+one that has ended stays and is not run again, one that differs comes beside it, and pruning removes those of earlier versions.
 """
 
 

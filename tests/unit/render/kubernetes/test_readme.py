@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import yaml
+
 from mlsandbox.render.kubernetes.bundle import Export
 from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
+from mlsandbox.render.kubernetes.kustomize import kustomize_files
+from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.kubernetes.readme import readme_file
 from support.bundles import EXPORT, FACTS
 from support.exported import exported
@@ -34,15 +38,61 @@ def test_real_todo() -> None:
 
 
 def test_what_is_where() -> None:
-    """Components, where they are, what they need, and what cannot be had must be said, with the command in the first line."""
+    """Components, where they are, what they need, and what cannot be had must be said, with who wrote it in the first line."""
     text = readme_file(EXPORT, replace(FACTS, command="sandbox export k8s --image churn=x")).text
 
     assert text.startswith("<!-- Written by mlsandbox ")
-    assert "sandbox export k8s --image churn=x -->" in text.splitlines()[0]
+    assert "\n\n    sandbox export k8s --image churn=x\n" in text
     assert "| `components/after/` | Needs logs. Needs logged. | full |" in text
     assert "| `overlays/patched/` | `bank-patched` | logged |" in text
     assert "- Not yet `gone`: its image is not known: name it" in text
     assert f"`{FACTS.images['churn']}`" in text
+
+
+def test_jobs_in_a_repository() -> None:
+    """Whoever lets a controller apply the folder must read what becomes of Jobs."""
+    text = readme_file(EXPORT, FACTS).text
+
+    assert "Argo CD" in text
+    assert "not run again" in text
+
+
+def test_a_command_stays_what_it_is() -> None:
+    """A folder may be called anything: the command must end no comment, neither of HTML nor of YAML, and be copied as it was said."""
+    command = "sandbox export k8s 'a-->b`\nkind: Secret'"
+    facts = replace(FACTS, command=command)
+    text = readme_file(EXPORT, facts).text
+
+    assert text.splitlines()[0].count("--") == 2
+    assert text.splitlines()[0].endswith("sandbox export k8s -->")
+    assert "\n    sandbox export k8s 'a-->b`\n    kind: Secret'\n" in text
+    assert {each["kind"] for each in yaml.safe_load_all(plain_text(EXPORT, EXPORT.overlays[0].name, facts))}.isdisjoint({"Secret"})
+
+
+def test_applying() -> None:
+    """Commands must work in the order in which they are said, where nothing is there yet; what is deleted with a namespace must be said."""
+    text = readme_file(EXPORT, FACTS).text
+    apply = text.partition("## Apply it")[2].partition("\n## ")[0]
+    commands = [line.split() for line in apply.splitlines() if line.startswith("    kubectl")]
+
+    assert [each[1] for each in commands[:2]] == ["kustomize", "apply"]
+    assert not any("--dry-run=server" in each for each in commands[:3])
+    dry = next(number for number, each in enumerate(commands) if "--dry-run=server" in each)
+    assert commands[dry - 1][1:3] == ["create", "namespace"]
+    assert "this stack's own" in apply
+    assert "kubectl delete --kustomize" in apply
+    assert "volumes" in apply
+
+
+def test_another_image() -> None:
+    """Nothing may advise Kustomize's `images`, which goes by repositories: a challenger in that of its model would be replaced, too."""
+    export, facts = exported("one-model", whole=True)
+    files = {file.path: file.text for file in kustomize_files(export, facts)}
+
+    for path in ("README.md", *(path for path in files if path.startswith("overlays/"))):
+        assert "images:" not in files[path]
+        assert "nother image: " in files[path]
+        assert "--image" in files[path]
 
 
 def test_requests() -> None:
