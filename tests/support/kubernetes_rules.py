@@ -19,6 +19,7 @@ SINGLE: Final = frozenset({"drift", "fluentd", "elasticsearch"})
 _SECRET_NAME: Final = re.compile(r"secret|password|token|passwd|credential", re.IGNORECASE)
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_INSTANCE: Final = "app.kubernetes.io/instance"
 _HOST_FOLDERS: Final = ("hostPath",)
 
 
@@ -86,7 +87,8 @@ def pod_networkpolicy(objects: Sequence[Manifest]) -> Iterator[str]:
     for each in workloads(objects):
         ruled: set[str] = set()
         for policy in of_kind(objects, "NetworkPolicy"):
-            if policy["spec"]["podSelector"] and matches(policy["spec"]["podSelector"], pod_labels(each)):
+            chosen = policy["spec"]["podSelector"]
+            if _INSTANCE in chosen.get("matchLabels", {}) and matches(chosen, pod_labels(each)):
                 ruled.update(policy["spec"]["policyTypes"])
         if ruled != {"Ingress", "Egress"}:
             yield f"{named(each)}: no NetworkPolicy of its own for {', '.join({'Ingress', 'Egress'} - ruled)}"
@@ -188,7 +190,8 @@ def service_targets_pod(objects: Sequence[Manifest]) -> Iterator[str]:
         if len(found) != 1:
             yield f"{named(service)}: finds the pods of {len(found)} workloads"
             continue
-        offered = {port["name"] for one in containers(found[0]) for port in one.get("ports", [])}
+        ports = [port for one in containers(found[0]) for port in one.get("ports", [])]
+        offered = {port["name"] for port in ports} | {port["containerPort"] for port in ports}
         for port in service["spec"]["ports"]:
             if port["targetPort"] not in offered:
                 yield f"{named(service)}: port {port['targetPort']} is of no container"
@@ -312,7 +315,7 @@ def automount_service_account_token(objects: Sequence[Manifest]) -> Iterator[str
 
 def metadata_and_instance_mismatched(objects: Sequence[Manifest]) -> Iterator[str]:
     for each in lasting(objects):
-        if each["metadata"]["labels"].get("app.kubernetes.io/instance") != each["metadata"]["name"]:
+        if each["metadata"]["labels"].get(_INSTANCE) != each["metadata"]["name"]:
             yield f"{named(each)}: its label instance is another"
 
 

@@ -11,11 +11,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Config, Manifest, Patch
-from mlsandbox.render.kubernetes.exposure import HTTP_ROUTE, INGRESS, LOAD_BALANCER, NGINX, WHOLE, backend, by_nginx, ingress
+from mlsandbox.render.kubernetes.exposure import (
+    HTTP_ROUTE,
+    INGRESS,
+    LOAD_BALANCER,
+    NGINX,
+    WHOLE,
+    admits,
+    backend,
+    by_nginx,
+    ingress,
+)
 from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
 from mlsandbox.render.kubernetes.keys import with_optional_keys
 from mlsandbox.render.kubernetes.model import server_objects
 from mlsandbox.render.kubernetes.names import further_name, models, object_names
+from mlsandbox.render.kubernetes.network import INGRESS_CONTROLLER
 from mlsandbox.render.kubernetes.variables import config_name
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
@@ -51,7 +62,10 @@ def challenger_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         f"A second version beside the one that answers, for {facts.challenger_weight} % of the requests: {named}.",
         objects=tuple(objects),
         configs=tuple(_without_sinks(each) for part in parts for each in part.configs),
-        patches=tuple(_weights(facts, pair) for pair in pairs) if routed else (),
+        patches=(
+            *((_weights(facts, pair) for pair in pairs) if routed else ()),
+            *(admits(pair.challenger, namespace) for pair in pairs for namespace in _forwarding(facts, routed=routed, canary=canary)),
+        ),
         todo=tuple(_todo(facts, routed=routed, canary=canary)),
         after=(*((HTTP_ROUTE,) if routed else ()), *((INGRESS,) if canary else ())),
     )
@@ -113,6 +127,14 @@ def _canary(spec: StackSpec, facts: ExportFacts, pair: Pair) -> Manifest:
     return ingress(spec, facts, pair.model, name=pair.challenger, target=pair.challenger, annotations=annotations)
 
 
+def _forwarding(facts: ExportFacts, *, routed: bool, canary: bool) -> Iterator[str]:
+    """Namespaces whose pods bring the challengers' share of the requests."""
+    if canary:
+        yield INGRESS_CONTROLLER
+    if routed:
+        yield facts.gateway.partition("/")[0]
+
+
 def _is_chosen(facts: ExportFacts, component: str) -> bool:
     return component in facts.chosen and component not in facts.left_out
 
@@ -121,7 +143,7 @@ def _todo(facts: ExportFacts, *, routed: bool, canary: bool) -> Iterator[str]:
     if not routed and not canary:
         yield (
             "Challengers get no requests but those that are sent to their Services: for a share of all export with "
-            f"--with {CHALLENGER},{HTTP_ROUTE}, or with {INGRESS} and an Ingress class of ingress-nginx."
+            f"--with {CHALLENGER},{HTTP_ROUTE}, or with {INGRESS} and the Ingress class of ingress-nginx, the community's controller."
         )
     if _is_chosen(facts, LOAD_BALANCER):
         yield "Load balancers send nothing to challengers: a Service has no weights."

@@ -13,9 +13,9 @@ from typing import Any, Final
 from mlsandbox.assets import asset
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Manifest, Patch, Removal
 from mlsandbox.render.kubernetes.facts import ExportFacts
-from mlsandbox.render.kubernetes.fluentd import LOGGING, VOLUME, fluentd_workload, setup_workload
+from mlsandbox.render.kubernetes.fluentd import ANYBODY, LOGGING, VOLUME, fluentd_workload, setup_workload
 from mlsandbox.render.kubernetes.names import port_name
-from mlsandbox.render.kubernetes.network import own_pods_of, reached_by
+from mlsandbox.render.kubernetes.network import own_pods, own_pods_of, reached_by, reaches
 from mlsandbox.render.kubernetes.stateful import GIB, job, stateful_set
 from mlsandbox.render.kubernetes.variables import config_name
 from mlsandbox.render.kubernetes.volumes import volume_name
@@ -49,7 +49,7 @@ def elasticsearch_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         ),
         configs=configs(spec, pinned, workload),
         changes=(ConfigChange(config_name(fluentd.NAME), {Env.ELASTICSEARCH_URL: URL, Env.ELASTICSEARCH_URL_FILE: ""}),),
-        patches=(_without_secret(spec, facts),),
+        patches=(_without_secret(spec, facts), *(_reaches_it_alone(spec, name) for name in (fluentd.NAME, SETUP))),
         removals=(Removal("Job", job(spec, facts, before)["metadata"]["name"]),),
         todo=(
             "Its one node has one volume and no password: it is for development.",
@@ -95,6 +95,12 @@ def _without_secret(spec: StackSpec, facts: ExportFacts) -> Patch:
         f"/spec/template/spec/containers/0/volumeMounts/{_place(pod['containers'][0]['volumeMounts'])}",
     )
     return Patch("StatefulSet", fluentd.NAME, tuple({"op": "remove", "path": path} for path in paths))
+
+
+def _reaches_it_alone(spec: StackSpec, policy: str) -> Patch:
+    """Of those that reach an Elasticsearch wherever it is."""
+    rule = reaches([own_pods(NAME)], [spec.service(NAME).port(PortName.ELASTICSEARCH).number])
+    return Patch("NetworkPolicy", policy, ({"op": "replace", "path": f"/spec/egress/{ANYBODY}", "value": rule},))
 
 
 def _place(entries: Sequence[dict[str, Any]]) -> int:

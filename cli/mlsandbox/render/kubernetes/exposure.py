@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
+from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.model import SERVER
 from mlsandbox.render.kubernetes.names import further_name, image_key, image_version, labels, models, object_names, selector
-from mlsandbox.render.kubernetes.network import reached_by
+from mlsandbox.render.kubernetes.network import INGRESS_CONTROLLER, pods_in, reached_by
 from mlsandbox.render.kubernetes.workload import HTTP_PORT
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env, Route
@@ -29,12 +29,17 @@ WHOLE: Final = 100
 """The weight of the only backend of a route."""
 EXACT: Final = (Route.PAGE, Route.PREDICT, Route.FEEDBACK, Route.SCHEMA, Route.OPENAPI)
 PREFIXES: Final = (Route.V2,)
+_ROUTES_ALONE: Final = frozenset({Route.OPENAPI})
+"""Paths that no Ingress has: ingress-nginx refuses a whole Ingress with one that is not of letters, digits, "/", "_" and "-" alone
+(its setting strict-validate-path-type, on since 1.12)."""
 _MARGIN_SECONDS: Final = 5
 """A proxy waits longer than the service itself, whose answer says more than the proxy's."""
 _LARGEST: Final = 100_000
 _NOBODY: Final = "203.0.113.0/24"
 """Addresses that nobody has (RFC 5737): the load balancer lets nobody in until those of the clients are put here."""
 _EXTERNAL: Final = "external"
+_HTTP: Final = "http"
+"""The port of a model."""
 
 
 def ingress_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
@@ -42,24 +47,38 @@ def ingress_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     names = object_names(spec)
     hosts = ", ".join(host(names[model.name], facts) for model in models(spec))
     controller = (
-        f"The limits for bodies and for time are annotations of ingress-nginx; the Ingress class is {facts.ingress_class}."
+        "The limits for bodies and for time are annotations that only the community's controller ingress-nginx reads: where the Ingress "
+        f"class {facts.ingress_class} is another controller's, also one of NGINX, there are none until it is given them in its own words."
         if by_nginx(facts)
         else f"Give the controller of the Ingress class {facts.ingress_class} the models' limits for bodies and for time, in its own words."
     )
     return Bundle(
         INGRESS,
-        f"Each model at its own host below {facts.domain}, over TLS, by an Ingress.",
+        f"Each model at its own host below {facts.domain}, over TLS, by an Ingress; where there is a Gateway, prefer {HTTP_ROUTE}.",
         objects=tuple(
             ingress(spec, facts, model, name=names[model.name], target=names[model.name], annotations=nginx_limits(model, facts))
             for model in models(spec)
         ),
+        patches=tuple(admits(names[model.name], INGRESS_CONTROLLER) for model in models(spec)),
         todo=(
+            (
+                "ingress-nginx was retired in March 2026 and gets no more fixes, not of security either: prefer a Gateway "
+                f"({HTTP_ROUTE}), or a controller that is maintained."
+            ),
             f"Names in DNS have to lead to the Ingress controller: {hosts}.",
+            (
+                f"Network policies admit requests from the namespace {INGRESS_CONTROLLER}: where the controller runs in another one, "
+                "replace that in each model's NetworkPolicy, by a patch in the overlay."
+            ),
             (
                 "TLS needs a certificate in the secret of each Ingress: cert-manager puts it there when the Ingress has the annotation "
                 "cert-manager.io/cluster-issuer: NAME, which a patch in the overlay adds; else kubectl create secret tls."
             ),
             controller,
+            (
+                f"{Route.OPENAPI} is in no Ingress: ingress-nginx 1.12 and later refuse one whose paths have a dot. {HTTP_ROUTE} has it, "
+                "and so has the Service."
+            ),
         ),
         after=NEEDED,
     )
@@ -74,6 +93,7 @@ def httproute_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         HTTP_ROUTE,
         f"Each model at its own host below {facts.domain}, by routes of the Gateway {facts.gateway}.",
         objects=tuple(_route(spec, facts, model, names[model.name]) for model in models(spec)),
+        patches=tuple(admits(names[model.name], namespace) for model in models(spec)),
         todo=(
             (
                 f"The Gateway {gateway} in the namespace {namespace} needs an HTTPS listener for {hosts} that takes routes from this "
@@ -81,7 +101,7 @@ def httproute_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
             ),
             (
                 f"Network policies admit requests from the namespace {namespace}: where the Gateway's proxies run in another one, "
-                "name that too."
+                "replace that in each model's NetworkPolicy, by a patch in the overlay."
             ),
             "An HTTPRoute has no bound for bodies: the model itself refuses larger ones.",
         ),
@@ -113,13 +133,20 @@ def loadbalancer_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     )
 
 
+def admits(policy: str, namespace: str) -> Patch:
+    """Lets requests of another namespace's pods in, by a further rule of a model's policy."""
+    return Patch(
+        "NetworkPolicy", policy, ({"op": "add", "path": "/spec/ingress/-", "value": reached_by([pods_in((namespace,))], [_HTTP])},)
+    )
+
+
 def host(name: str, facts: ExportFacts) -> str:
     """Where a model is reached."""
     return f"{name}.{facts.domain}"
 
 
 def by_nginx(facts: ExportFacts) -> bool:
-    """Whether the Ingress class is, by its name, one of ingress-nginx."""
+    """Whether the Ingress class is, by its name, one of ingress-nginx; no other controller reads its annotations."""
     return "nginx" in facts.ingress_class
 
 
@@ -137,8 +164,9 @@ def ingress(
         annotations: of its controller.
     """
     own = object_names(spec)[model.name]
-    backend = {"service": {"name": target, "port": {"name": "http"}}}
-    kinds = {**dict.fromkeys(EXACT, "Exact"), **dict.fromkeys(PREFIXES, "Prefix")}
+    backend = {"service": {"name": target, "port": {"name": _HTTP}}}
+    exact = [each for each in EXACT if each not in _ROUTES_ALONE]
+    kinds = {**dict.fromkeys(exact, "Exact"), **dict.fromkeys(PREFIXES, "Prefix")}
     return manifest(
         "Ingress",
         name,
@@ -221,7 +249,7 @@ def _external(spec: StackSpec, facts: ExportFacts) -> Iterator[Manifest]:
                 "externalTrafficPolicy": "Local",
                 "loadBalancerSourceRanges": [_NOBODY],
                 "selector": selector(own, SERVER),
-                "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}],
+                "ports": [{"name": _HTTP, "port": HTTP_PORT, "targetPort": _HTTP, "protocol": "TCP"}],
             },
         )
         yield manifest(
@@ -232,7 +260,7 @@ def _external(spec: StackSpec, facts: ExportFacts) -> Iterator[Manifest]:
             spec={
                 "podSelector": {"matchLabels": selector(own, SERVER)},
                 "policyTypes": ["Ingress"],
-                "ingress": [reached_by([{"ipBlock": {"cidr": _NOBODY}}], ["http"])],
+                "ingress": [reached_by([{"ipBlock": {"cidr": _NOBODY}}], [_HTTP])],
             },
         )
 

@@ -33,6 +33,8 @@ _READABLE: Final = 0o440
 _HTTPS: Final = 443
 BUFFERS: Final = "fluentd"
 """The volume of its buffers."""
+ANYBODY: Final = 1
+"""Which rule of egress, after that for names, lets both policies reach Elasticsearch wherever it is."""
 _BUFFER_BYTES: Final = 4 * GIB
 """Its buffers have 1 GB at most (`total_limit_size` in fluentd/fluent.conf); the rest is for what even the dead letters refused."""
 
@@ -66,7 +68,11 @@ def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
             f"Pods need the secret {SECRET}: {create}; FILE holds https://name:password@host:9200, signs of URLs as %40 and the like.",
             "Its user has to be allowed to manage the policies, templates and indices named sandbox-*, and to write to these.",
             f"With a certificate of an authority of your own, the secret {SECRET} needs that too: --from-file=ca.crt=FILE.",
-            f"Network policies let Fluentd reach the ports {ELASTICSEARCH_PORT} and {_HTTPS}: change them when Elasticsearch has another.",
+            (
+                f"Network policies let Fluentd and the Job reach the ports {ELASTICSEARCH_PORT} and {_HTTPS} of anybody: change them when "
+                f"Elasticsearch has another, and narrow both policies ({NAME}, {SETUP}) to where it is, by a patch in the overlay that "
+                f"adds /spec/egress/{ANYBODY}/to with the value [{{ipBlock: {{cidr: …}}}}]."
+            ),
             f"After a change of the secret: kubectl --namespace {facts.namespace} rollout restart statefulset/{NAME}",
         ),
     )

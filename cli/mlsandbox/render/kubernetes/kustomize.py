@@ -10,6 +10,7 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Export, Manifest
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize_entries import change_entry, config_entry, patch_entry, removal_entry
 from mlsandbox.render.kubernetes.kustomize_overlay import overlay_files
+from mlsandbox.render.kubernetes.manifest import KINDS
 from mlsandbox.render.kubernetes.manifest_text import comment, header, manifest_text
 from mlsandbox.render.kubernetes.plain import config_labels
 from mlsandbox.render.kubernetes.readme import readme_file
@@ -87,8 +88,11 @@ def _folders(objects: Sequence[Manifest]) -> tuple[str, ...]:
 
 def _object_paths(objects: Sequence[Manifest], folders: Sequence[str]) -> list[str]:
     """Where each object lies: named after its kind, and after itself where there are several of its kind."""
-    places = [(each["metadata"]["name"], each["kind"].lower()) for each in objects]
-    loose = Counter(kind for name, kind in places if name not in folders)
-    return [
-        f"{name}/{kind}.yaml" if name in folders else f"{kind}.yaml" if loose[kind] == 1 else f"{name}-{kind}.yaml" for name, kind in places
-    ]
+    # The namespace belongs to nothing that runs in it, although it may have the same name.
+    within = [each["metadata"]["name"] in folders and KINDS[each["kind"]].namespaced for each in objects]
+    loose = Counter(each["kind"] for each, inside in zip(objects, within, strict=True) if not inside)
+    paths = []
+    for each, inside in zip(objects, within, strict=True):
+        name, kind = each["metadata"]["name"], each["kind"].lower()
+        paths.append(f"{name}/{kind}.yaml" if inside else f"{kind}.yaml" if loose[each["kind"]] == 1 else f"{name}-{kind}.yaml")
+    return paths

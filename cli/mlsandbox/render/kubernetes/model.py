@@ -13,7 +13,7 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Config, Manifest
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.names import MANAGER, models, object_names, port_name, selector, shipper_of
-from mlsandbox.render.kubernetes.network import INGRESS, MONITORING, default_deny, own_pods, pods_in, reached_by, reaches, reaches_dns
+from mlsandbox.render.kubernetes.network import MONITORING, default_deny, own_pods, pods_in, reached_by, reaches, reaches_dns
 from mlsandbox.render.kubernetes.volumes import secret_names
 from mlsandbox.render.kubernetes.workload import (
     NO_CPU_LIMITS,
@@ -22,6 +22,7 @@ from mlsandbox.render.kubernetes.workload import (
     disruption_budget,
     network_policy,
     object_labels,
+    pod_port,
     pod_template,
     service_account,
     service_object,
@@ -59,7 +60,7 @@ def base_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         "The namespace, and each model with its shipper: Deployment, Service, autoscaler, disruption budget, network policy.",
         objects=(
             _namespace(facts, shared),
-            default_deny(facts.namespace, shared),
+            default_deny(facts.namespace, spec.project, shared),
             *(each for part in parts for each in part.objects),
         ),
         configs=tuple(each for part in parts for each in part.configs),
@@ -101,20 +102,19 @@ def server_objects(
 
 
 def server_policy(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
-    """Requests come from the own namespace and from those that forward requests; metrics are read from where Prometheus is.
+    """Requests come from the own namespace, and metrics are read from where Prometheus is; components that expose it add whom they have.
 
     It reaches the sinks of its events and nothing else, whether or not these are there.
     """
     service, *sidecars = workload.services
     ports = [port_name(each) for each in service.ports]
-    scraped = [port_name(each.port(each.metrics.port)) for each in workload.services if each.metrics is not None]
-    forwarding = pods_in((*INGRESS, facts.gateway.partition("/")[0]))
+    scraped = [pod_port(each.port(each.metrics.port), workload, each) for each in workload.services if each.metrics is not None]
     return network_policy(
         workload.name,
         workload.component,
         spec.project,
         facts.namespace,
-        ingress=[reached_by([own_pods(), forwarding], ports), reached_by([pods_in(MONITORING)], scraped)],
+        ingress=[reached_by([own_pods()], ports), reached_by([pods_in(MONITORING)], scraped)],
         egress=[reaches_dns(), *(rule for each in sidecars for rule in sink_rules(spec, each))],
     )
 
@@ -182,11 +182,18 @@ def _autoscaler(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Mani
 
 def _todo(spec: StackSpec, facts: ExportFacts) -> tuple[str, ...]:
     secrets = sorted({each for model in models(spec) for each in secret_names(model)})
-    forwarding = ", ".join(sorted({*INGRESS, facts.gateway.partition("/")[0]}))
     return (
         "The cluster needs a metrics server for its autoscalers, and a network plugin that enforces network policies.",
         "A registry that asks for a password needs an image pull secret: add imagePullSecrets to the service accounts, in an overlay.",
-        f"Network policies admit requests from the namespaces {forwarding}; {', '.join(MONITORING)} may scrape: change what differs.",
+        (
+            f"Network policies admit requests from the own namespace alone, and scraping from the namespace {', '.join(MONITORING)}: where "
+            "Prometheus or who asks is elsewhere, add that to ingress of each model's NetworkPolicy, by a patch in an overlay."
+        ),
+        (
+            "They let pods ask for names at port 53 of kube-dns in kube-system, and at 169.254.20.10 (NodeLocal DNSCache). OpenShift has "
+            "its DNS in the namespace openshift-dns at port 5353, and GKE with Cloud DNS at 169.254.169.254: add these to egress there, or "
+            "no pod finds another."
+        ),
         *(
             f"Pods need the secret {each}: kubectl --namespace {facts.namespace} create secret generic {each}"
             f" --from-file={each}=.sandbox/secrets/{each}"

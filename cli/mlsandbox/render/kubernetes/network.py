@@ -1,4 +1,4 @@
-"""The rules of NetworkPolicies (pure). In a namespace everything is denied first; these say what is needed.
+"""The rules of NetworkPolicies (pure). To the pods of a project everything is denied first; these say what is needed.
 
 Own pods are found by their labels and never by the namespace's name, which each overlay changes.
 """
@@ -13,10 +13,11 @@ from mlsandbox.render.kubernetes.manifest import manifest
 
 MONITORING: Final = ("monitoring",)
 """Namespaces whose pods scrape metrics, as the charts of Prometheus' operator name them."""
-INGRESS: Final = ("ingress-nginx",)
-"""Namespaces whose pods forward requests from outside."""
+INGRESS_CONTROLLER: Final = "ingress-nginx"
+"""The namespace whose pods forward requests of an Ingress, as the manifests and the chart of ingress-nginx name it."""
 DENY: Final = "default-deny"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
+_PROJECT: Final = "app.kubernetes.io/part-of"
 _NAME: Final = "app.kubernetes.io/name"
 _COMPONENT: Final = "app.kubernetes.io/component"
 _DNS: Final = 53
@@ -24,11 +25,10 @@ _DNS_OF_THE_NODE: Final = "169.254.20.10/32"
 """NodeLocal DNSCache answers here, where a cluster has it."""
 
 
-def default_deny(namespace: str, labels: dict[str, str]) -> Manifest:
-    """Nobody in the namespace may reach anybody, or be reached."""
-    return manifest(
-        "NetworkPolicy", DENY, namespace=namespace, labels=labels, spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    )
+def default_deny(namespace: str, project: str, labels: dict[str, str]) -> Manifest:
+    """No pod of the project may reach anybody, or be reached; pods of others in the same namespace are left as they are."""
+    spec = {"podSelector": {"matchLabels": {_PROJECT: project}}, "policyTypes": ["Ingress", "Egress"]}
+    return manifest("NetworkPolicy", DENY, namespace=namespace, labels=labels, spec=spec)
 
 
 def own_pods(name: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mlsandbox.render.kubernetes.resolver import PodResolver
 from mlsandbox.render.kubernetes.resources import resources, threads_of_worker
 from mlsandbox.render.kubernetes.variables import config_data, config_name, container_env, file_texts, files_config
 from mlsandbox.render.kubernetes.volumes import folder_bytes, mounts, volumes
-from mlsandbox.stack.spec import ProgramEnvironment, ServiceSpec, StackSpec
+from mlsandbox.stack.spec import PortSpec, ProgramEnvironment, ServiceSpec, StackSpec
 
 __all__ = [
     "Workload",
@@ -23,6 +23,7 @@ __all__ = [
     "container",
     "disruption_budget",
     "network_policy",
+    "pod_port",
     "pod_template",
     "resources",
     "service_account",
@@ -202,7 +203,12 @@ def service_account(spec: StackSpec, facts: ExportFacts, workload: Workload) -> 
 def service_object(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
     """The name and the ports at which it is reached."""
     ports = [
-        {"name": name, "port": HTTP_PORT if name == "http" else port.number, "targetPort": name, "protocol": "TCP"}
+        {
+            "name": name,
+            "port": HTTP_PORT if name == "http" else port.number,
+            "targetPort": pod_port(port, workload, service),
+            "protocol": "TCP",
+        }
         for service in workload.services
         for port in service.ports
         for name in (port_name(port),)
@@ -214,6 +220,14 @@ def service_object(spec: StackSpec, facts: ExportFacts, workload: Workload) -> M
         labels=object_labels(spec, facts, workload),
         spec={"type": "ClusterIP", "selector": selector(workload.name, workload.component), "ports": ports},
     )
+
+
+def pod_port(port: PortSpec, workload: Workload, service: ServiceSpec) -> str | int:
+    """How Services and policies say which port of the pod is meant: by its name, or by its number when it is a sidecar's.
+
+    Before 1.32 Kubernetes, and some network plugins too, look for names in a pod's ordinary containers alone.
+    """
+    return port_name(port) if service is workload.service else port.number
 
 
 def disruption_budget(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:

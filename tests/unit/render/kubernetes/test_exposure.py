@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -42,10 +43,48 @@ def test_an_ingress_routes_what_is_for_clients_and_nothing_else(three: tuple[Sta
         paths = each["spec"]["rules"][0]["http"]["paths"]
         routed = {path["path"] for path in paths if path["pathType"] == "Exact"}
         below = {path["path"] for path in paths if path["pathType"] == "Prefix"}
-        assert routed == {Route.PAGE, Route.PREDICT, Route.FEEDBACK, Route.SCHEMA, Route.OPENAPI}
+        assert routed == {Route.PAGE, Route.PREDICT, Route.FEEDBACK, Route.SCHEMA}
         assert below == {Route.V2}
         assert not routed & HIDDEN
         assert not any(path == prefix or path.startswith(f"{prefix}/") for path in HIDDEN for prefix in below)
+
+
+def test_ingress_nginx_must_take_every_path() -> None:
+    """Since 1.12 it refuses an Ingress, whole, for one path of other characters than these; a challenger's is held to the same."""
+    export, _ = exported("three-models", whole=True)
+    found = of_kind(plain_objects(export, "production"), "Ingress")
+    assert len(found) == 6
+    for each in found:
+        for path in each["spec"]["rules"][0]["http"]["paths"]:
+            assert re.fullmatch(r"/[A-Za-z0-9/_-]*", path["path"]), path
+
+
+def test_what_an_ingress_leaves_out_is_told(three: tuple[StackSpec, ExportFacts]) -> None:
+    assert any(Route.OPENAPI in each and "httproute" in each for each in ingress_bundle(*three).todo)
+
+
+def test_whoever_chooses_ingress_nginx_is_told_that_nobody_mends_it(three: tuple[StackSpec, ExportFacts]) -> None:
+    bundle = ingress_bundle(*three)
+    assert "retired" in bundle.todo[0]
+    assert "httproute" in bundle.todo[0]
+    assert "httproute" in bundle.summary
+    assert any("only the community's controller ingress-nginx reads" in each for each in bundle.todo)
+
+
+@pytest.mark.parametrize(("name", "namespaces"), [("", []), ("ingress", ["ingress-nginx"]), ("httproute", ["infra"])])
+def test_only_a_way_in_that_was_chosen_opens_the_policies(name: str, namespaces: list[str]) -> None:
+    """Requests of other namespaces' pods must be let in by the component that brings them, at the port for requests alone."""
+    export, _ = exported("three-models", whole=True, chosen=tuple(filter(None, (name, "challenger"))), gateway="infra/public")
+    objects = plain_objects(export, "production")
+    for workload in of_kind(objects, "Deployment"):
+        if workload["metadata"]["labels"]["app.kubernetes.io/component"] not in ("server", "challenger"):
+            continue
+        (policy,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == workload["metadata"]["name"]]
+        own, monitoring, *further = policy["spec"]["ingress"]
+        assert own["from"] == [{"podSelector": {}}]
+        assert _namespaces(monitoring) == ["monitoring"]
+        assert [each for rule in further for each in _namespaces(rule)] == namespaces, policy["metadata"]["name"]
+        assert [port["port"] for rule in further for port in rule["ports"]] == ["http"] * len(namespaces)
 
 
 def test_a_route_routes_the_same(three: tuple[StackSpec, ExportFacts]) -> None:
@@ -143,6 +182,10 @@ def test_nothing_is_reached_from_outside_without_a_key(name: str) -> None:
     for each in of_kind(plain_objects(export, "production"), "Deployment"):
         server = each["spec"]["template"]["spec"]["containers"][0]
         assert "secrets" in {mount["name"] for mount in server["volumeMounts"]}
+
+
+def _namespaces(rule: Manifest) -> list[str]:
+    return [name for peer in rule["from"] for term in peer["namespaceSelector"]["matchExpressions"] for name in term["values"]]
 
 
 def objects(bundle: Bundle, kind: str) -> dict[str, Manifest]:

@@ -12,6 +12,7 @@ import yaml
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from support.bundles import BASE, EXPORT, FACTS, FILE, of_kind
+from support.exported import exported
 
 FILES = {file.path: file.text for file in kustomize_files(EXPORT, FACTS)}
 FIELDS = {"apiVersion", "kind", "namespace", "resources", "components", "generatorOptions", "configMapGenerator", "patches"}
@@ -61,6 +62,18 @@ def test_several_of_a_kind() -> None:
     assert [file.path for file in files if file.path.startswith("components/")] == [
         f"components/two/{name}.yaml" for name in ("kustomization", "one-serviceaccount", "two-serviceaccount", "service")
     ]
+
+
+def test_a_model_of_the_namespace_s_name() -> None:
+    """The namespace and what it denies must lie in the base itself, also when a model, and so its folder, has the same name."""
+    for case, model in (("one-model", "churn"), ("two-models", "fraud")):
+        export, facts = exported(case, namespace=model)
+        files = {file.path: file.text for file in kustomize_files(export, facts)}
+
+        assert yaml.safe_load(files["base/namespace.yaml"])["metadata"]["name"] == model
+        assert yaml.safe_load(files["base/networkpolicy.yaml"])["metadata"]["name"] == "default-deny"
+        assert f"base/{model}/namespace.yaml" not in files
+        assert f"base/{model}/deployment.yaml" in files
 
 
 def test_first_line() -> None:

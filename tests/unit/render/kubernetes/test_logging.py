@@ -190,3 +190,17 @@ def test_who_may_reach_fluentd() -> None:
     components = [each["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for each in forward["from"]]
     assert components == ["server", "challenger", "drift"]
     assert [port["port"] for rule in policy["egress"] if "to" not in rule for port in rule["ports"]] == [443, 9200]
+    assert any("ipBlock" in each and "/spec/egress/1/to" in each for each in logging_bundle(*stack()).todo)
+
+
+def test_with_an_elasticsearch_of_its_own_nothing_else_must_be_reached() -> None:
+    """In dev Fluentd and the setup may ask for names and reach that node, and nobody in the world besides."""
+    policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(overlay("dev"), "NetworkPolicy")}
+
+    for name in ("fluentd", "elasticsearch-setup"):
+        names, store = policies[name]["egress"]
+        assert {port["port"] for port in names["ports"]} == {53}
+        assert store == {
+            "to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "elasticsearch"}}}],
+            "ports": [{"port": 9200, "protocol": "TCP"}],
+        }

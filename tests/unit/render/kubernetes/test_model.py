@@ -11,10 +11,12 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.render.kubernetes.model import base_bundle
 from mlsandbox.render.kubernetes.names import models, shipper_of
+from mlsandbox.render.kubernetes.plain import plain_objects
 from mlsandbox.render.kubernetes.variables import sink_entries
 from mlsandbox.stack.spec import Probe, Resources, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
-from support.exported import image, inputs
+from support.exported import exported, image, inputs
+from support.manifests import matches, named, of_kind, pod_labels, workloads
 
 GIB = 1024**3
 
@@ -55,12 +57,47 @@ def variables(container: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_namespace_must_refuse_what_could_do_more() -> None:
-    """The namespace comes first, has Pod Security's strictest level, and lets nothing through that no policy names."""
+    """The namespace comes first, has Pod Security's strictest level, and no pod of the project has traffic that no policy names."""
     namespace, deny, *_ = based().objects
 
     labels = namespace["metadata"]["labels"]
     assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "warn", "audit")} == {"restricted"}
-    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert deny["spec"] == {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/part-of": inputs("one-model")[0].project}},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+def test_everything_must_be_denied_first_to_own_pods_alone() -> None:
+    """The policy that denies finds every pod of the export, and none of others in the same namespace."""
+    export, _ = exported("three-models", whole=True)
+    objects = plain_objects(export, "production")
+    (deny,) = [each for each in of_kind(objects, "NetworkPolicy") if each["metadata"]["name"] == "default-deny"]
+
+    assert [named(each) for each in workloads(objects) if not matches(deny["spec"]["podSelector"], pod_labels(each))] == []
+    assert not matches(deny["spec"]["podSelector"], {"app.kubernetes.io/name": "of-somebody-else"})
+    assert not matches(deny["spec"]["podSelector"], {"app.kubernetes.io/part-of": "another"})
+
+
+@pytest.mark.parametrize("release", [(1, 29), (1, 35)])
+def test_ports_of_sidecars_must_be_numbers(release: tuple[int, int]) -> None:
+    """Before 1.32 Services, and some network plugins, do not find a port of a sidecar by its name."""
+    objects = based(release=release).objects
+    (service,) = [each for each in objects if each["kind"] == "Service"]
+    number = next(port["containerPort"] for port in shipper(based())["ports"] if port["name"] == "shipper")
+
+    assert {each["name"]: each["targetPort"] for each in service["spec"]["ports"]} == {"http": "http", "shipper": number}
+    policies = [each for each in objects if each["kind"] == "NetworkPolicy"]
+    told = {port["port"] for each in policies for rule in each["spec"].get("ingress", []) for port in rule["ports"]}
+    assert told == {"http", number}
+
+
+def test_what_the_cluster_may_have_elsewhere_must_be_told() -> None:
+    """Policies are made for the DNS of most clusters: where others have theirs is said, as is who may ask for predictions."""
+    told = " ".join(based().todo)
+
+    for each in ("openshift-dns", "5353", "169.254.169.254", "own namespace alone", "monitoring"):
+        assert each in told
 
 
 @pytest.mark.parametrize("case", ["one-model", "two-models"])
@@ -206,10 +243,11 @@ def test_metrics_must_be_reached_from_monitoring() -> None:
     """Both containers' metrics are read from the namespace of the monitoring; predictions are asked for from the own namespace."""
     predictions, metrics = only(based(), "NetworkPolicy")["spec"]["ingress"]
 
-    assert predictions["from"][0] == {"podSelector": {}}
+    assert predictions["from"] == [{"podSelector": {}}]
     assert [each["port"] for each in predictions["ports"]] == ["http"]
-    assert metrics["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
-    assert [each["port"] for each in metrics["ports"]] == ["http", "shipper"]
+    (peer,) = metrics["from"]
+    assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert [each["port"] for each in metrics["ports"]] == ["http", shipper(based())["ports"][0]["containerPort"]]
 
 
 def test_secrets_must_be_files() -> None:

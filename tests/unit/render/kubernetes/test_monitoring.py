@@ -97,7 +97,8 @@ def test_monitors_find_the_services_of_the_models(case: str) -> None:
         assert set(ports) <= {each["name"] for each in service["spec"]["ports"]}
         (policy,) = [each for each in of_kind(base, "NetworkPolicy") if each["metadata"]["name"] == name]
         open_ = [rule for rule in policy["spec"]["ingress"] if "monitoring" in json.dumps(rule["from"])]
-        assert {port["port"] for rule in open_ for port in rule["ports"]} == set(ports)
+        targets = {each["name"]: each["targetPort"] for each in service["spec"]["ports"]}
+        assert {port["port"] for rule in open_ for port in rule["ports"]} == {targets[port] for port in ports}
 
 
 def test_no_pod_is_scraped_twice_or_while_it_may_be_silent() -> None:

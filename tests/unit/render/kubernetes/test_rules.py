@@ -37,7 +37,7 @@ def _spec(objects: Objects, kind: str) -> Manifest:
 
 
 def _without(objects: Objects, kind: str) -> None:
-    objects[:] = [each for each in objects if each["kind"] != kind or (kind == "NetworkPolicy" and not each["spec"]["podSelector"])]
+    objects[:] = [each for each in objects if each["kind"] != kind or each["metadata"]["name"] == "default-deny"]
 
 
 def _stateful(objects: Objects) -> None:
@@ -90,3 +90,14 @@ def test_each_rule_can_fail(rule: Rule) -> None:
     BREAKS[rule](objects)
 
     assert list(rule(objects)) != []
+
+
+def test_a_port_may_be_a_number_that_a_container_has() -> None:
+    """A Service finds a port by its number too, and only one that is there."""
+    objects = _objects()
+    (port,) = [each for each in _spec(objects, "Service")["ports"] if each["name"] == "shipper"]
+    assert isinstance(port["targetPort"], int)
+
+    port["targetPort"] += 1
+
+    assert list(rules.service_targets_pod(objects)) != []
