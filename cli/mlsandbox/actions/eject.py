@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
-from mlsandbox.actions.export_compose import image_keys
-from mlsandbox.actions.export_ejected import EjectOptions, written_by
-from mlsandbox.actions.export_parts import part_of, plan_part, write_part
+from mlsandbox.actions.export_compose import compose_part, ejected_image_keys
+from mlsandbox.actions.export_ejected import EjectOptions, Part, written_by
+from mlsandbox.actions.export_grafana import grafana_part
+from mlsandbox.actions.export_prometheus import prometheus_part
 from mlsandbox.actions.export_stack import ExportOptions, accepted, named
+from mlsandbox.actions.export_tree import TreePlan, plan_tree
 from mlsandbox.actions.export_written import Delivery, ExportResult, carried_out
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.project import Project
+from mlsandbox.render.tree import open_folder
+
+PARTS: Final[Mapping[str, Callable[[Project, EjectOptions], Part]]] = {
+    "compose": compose_part,
+    "grafana": grafana_part,
+    "prometheus": prometheus_part,
+}
 
 
 def eject(project: Project, what: str, options: ExportOptions, delivery: Delivery, report: Report) -> ExportResult:
@@ -19,7 +30,7 @@ def eject(project: Project, what: str, options: ExportOptions, delivery: Deliver
 
     Args:
         project: its settings.
-        what: one of `export_parts.PARTS`.
+        what: one of PARTS.
         options: its images, versions, licences and folder are used.
         delivery: where to, and whether.
         report: told what happens.
@@ -30,13 +41,20 @@ def eject(project: Project, what: str, options: ExportOptions, delivery: Deliver
     """
     began = time.monotonic()
     told = EjectOptions(
-        images=dict(named(project, "--image", options.images, image_keys(project))),
+        images=dict(named(project, "--image", options.images, ejected_image_keys(project))),
         versions=dict(named(project, "--version", options.versions, tuple(project.models))),
         alibi_accepted=accepted(options.accepted_licences),
         folder=options.folder,
     )
-    part = part_of(project, what, told)
-    plan = plan_part(part, delivery.folder)
+    part = PARTS[what](project, told)
+    plan = plan_tree(delivery.folder, part.files, kind=part.name)
     result = ExportResult(project.name, delivery.folder, what, images=told.images, command=written_by(what, told).command, todo=part.notes)
     done = carried_out(result, plan, delivery, report, lambda: write_part(part, plan))
     return replace(done, elapsed=time.monotonic() - began)
+
+
+def write_part(part: Part, plan: TreePlan) -> None:
+    """Do what was planned for it; containers can read it then."""
+    plan.apply()
+    for each in part.opened:
+        open_folder(plan.folder, each)

@@ -126,7 +126,7 @@ def _key(service: ServiceSpec) -> str:
             return name
 
 
-def image_keys(project: Project) -> tuple[str, ...]:
+def ejected_image_keys(project: Project) -> tuple[str, ...]:
     """All of these words."""
     parts = parts_of(project, DOCKER, ())
     more = {ENVIRONMENT_WITH_ALIBI} if DRIFT in parts else set()

@@ -12,6 +12,7 @@ from mlsandbox import docker_host
 from mlsandbox.actions.engine_choice import AUTO, DOCKER
 from mlsandbox.actions.export_stack import LICENCE
 from mlsandbox.actions.project_stack import parts_of
+from mlsandbox.packaging.images_catalog import check_overrides, reference
 from mlsandbox.project import Project
 from mlsandbox.render.ejected_texts import Written
 from mlsandbox.render.tree import RenderedFile
@@ -29,7 +30,7 @@ class EjectOptions:
     """What was asked for."""
 
     images: Mapping[str, str] = field(default_factory=dict)
-    """By `export_compose.image_keys`: used as they are, in place of what `up` builds or pulls."""
+    """By `export_compose.ejected_image_keys`: used as they are, in place of what `up` builds or pulls."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """By model: what a named image holds ("v3")."""
     alibi_accepted: bool = False
@@ -88,6 +89,16 @@ def with_ports(project: Project, where: Where, parts: Collection[str], chosen: M
     """A number for every port of these parts: those of the stack, but for the chosen ones."""
     names = port_names(tuple(project.models), parts)
     return {**_numbered(project, names, where.ports), **chosen}
+
+
+def program_image(project: Project, key: str, options: EjectOptions) -> str:
+    """The image of a program that others publish, whether it is here or not.
+
+    Raises:
+        ConfigInvalid: `[stack.images]` is wrong.
+    """
+    check_overrides(project.stack.images)
+    return options.images.get(key) or reference(key, overrides=project.stack.images, registry=project.stack.registry)
 
 
 def written_by(part: str, options: EjectOptions) -> Written:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
-from mlsandbox.actions.export_ejected import EjectOptions, Part, where_it_is, with_ports, written_by
+from mlsandbox.actions.export_ejected import EjectOptions, Part, program_image, where_it_is, with_ports, written_by
 from mlsandbox.actions.export_stack import model_of_image
 from mlsandbox.actions.project_stack import stack_of_models
-from mlsandbox.packaging.images_catalog import check_overrides, reference
 from mlsandbox.project import Project
 from mlsandbox.render.ejected import Variable, eject_program
 from mlsandbox.render.ejected_texts import beside, grafana_readme
@@ -38,13 +37,3 @@ def grafana_part(project: Project, options: EjectOptions) -> Part:
     )
     readme = grafana_readme(project.name, written, url, str(PORT))
     return Part("grafana", (*ejected.files, *beside(written, ejected, readme, ignored=["data/"])), opened=("dashboards", "provisioning"))
-
-
-def program_image(project: Project, key: str, options: EjectOptions) -> str:
-    """The image of a program that others publish, whether it is here or not.
-
-    Raises:
-        ConfigInvalid: `[stack.images]` is wrong.
-    """
-    check_overrides(project.stack.images)
-    return options.images.get(key) or reference(key, overrides=project.stack.images, registry=project.stack.registry)

@@ -8,8 +8,7 @@ from typing import Final
 
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.engine_choice import DOCKER
-from mlsandbox.actions.export_ejected import EjectOptions, Part, where_it_is, with_ports, written_by
-from mlsandbox.actions.export_grafana import program_image
+from mlsandbox.actions.export_ejected import EjectOptions, Part, program_image, where_it_is, with_ports, written_by
 from mlsandbox.actions.export_stack import model_of_image
 from mlsandbox.actions.project_stack import stack_of_models
 from mlsandbox.project import Project

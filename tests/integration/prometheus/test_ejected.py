@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from mlsandbox.actions.eject import PARTS, write_part
 from mlsandbox.actions.export_ejected import EjectOptions
-from mlsandbox.actions.export_parts import part_of, plan_part, write_part
+from mlsandbox.actions.export_tree import plan_tree
 from mlsandbox.project import load_project
 from mlsandbox.stack.components.prometheus import RULES
 from mlsandbox.state import State, save_state
@@ -64,8 +65,8 @@ def ejected(tmp_path: Path, asked: dict[str, int]) -> Path:
     others = dict(zip(("fluentd", "drift-forward"), free_ports(2), strict=True))
     save_state(root / ".sandbox", State(engine="embedded", host="127.0.0.1", ports={**asked, **others}))
     folder = tmp_path / "Büro [Projekt] #2"
-    part = part_of(load_project(root, environ={}), "prometheus", EjectOptions())
-    write_part(part, plan_part(part, folder))
+    part = PARTS["prometheus"](load_project(root, environ={}), EjectOptions())
+    write_part(part, plan_tree(folder, part.files, kind=part.name))
     return folder
 
 

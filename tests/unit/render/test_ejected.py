@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mlsandbox.actions.export_compose import image_keys
+from mlsandbox.actions.eject import PARTS, write_part
+from mlsandbox.actions.export_compose import ejected_image_keys
 from mlsandbox.actions.export_ejected import EjectOptions
-from mlsandbox.actions.export_parts import PARTS, part_of, plan_part, write_part
+from mlsandbox.actions.export_tree import plan_tree
 from mlsandbox.errors import ImageMissing
 from mlsandbox.project import Project, load_project
 from mlsandbox.stack.components.grafana import DASHBOARDS
@@ -45,7 +46,7 @@ def _options(project: Project, **more: Any) -> EjectOptions:
 
 def _files(name: str, project: Project | None = None, options: EjectOptions | None = None) -> Mapping[str, str]:
     project = project or _project()
-    return {file.path: file.text for file in part_of(project, name, options or _options(project)).files}
+    return {file.path: file.text for file in PARTS[name](project, options or _options(project)).files}
 
 
 def _compose(name: str, project: Project | None = None, options: EjectOptions | None = None) -> dict[str, Any]:
@@ -66,12 +67,12 @@ def _copied(folder: Path, state: State | None = None) -> Project:
 def test_tree(case: str, name: str, *, update_golden: bool) -> None:
     """What is ejected must be the tree that was committed, no file more and none less; twice it must be the same."""
     project = _project(case)
-    part = part_of(project, name, _options(project))
+    part = PARTS[name](project, _options(project))
     files = {file.path: f"({ASSETS[file.data]} as it is)\n" if file.data in ASSETS else file.text for file in part.files}
     told = {path: CONTENT.sub(r"\1:CONTENT", VERSION.sub("VERSION", text)) for path, text in files.items()}
 
     assert_tree(GOLDEN / case / f"expected/ejected-{name}", told, update=update_golden)
-    assert part_of(project, name, _options(project)) == part
+    assert PARTS[name](project, _options(project)) == part
 
 
 @pytest.mark.parametrize(("name", "below"), [("compose", "config/prometheus/"), ("prometheus", "")])
@@ -184,7 +185,7 @@ def test_only_images_of_ours_are_never_pulled() -> None:
 def test_named_images() -> None:
     """An image that was named must be used as it is, for whatever it was named."""
     project = _project()
-    named = {key: f"registry.example.com/{key}:1" for key in image_keys(project)}
+    named = {key: f"registry.example.com/{key}:1" for key in ejected_image_keys(project)}
     services = _compose("compose", project, EjectOptions(named, {"churn": "v1"}))["services"]
 
     used = {service["image"] for service in services.values()}
@@ -204,7 +205,7 @@ def test_models_of_several_images() -> None:
 def test_nothing_known_of_a_model(options: EjectOptions) -> None:
     """Without a package, an image and its version must be asked for, with words that help."""
     with pytest.raises(ImageMissing, match=r"churn") as caught:
-        part_of(_project(), "compose", options)
+        PARTS["compose"](_project(), options)
 
     assert "sandbox export compose --image churn=" in caught.value.fix
 
@@ -218,8 +219,8 @@ def test_programs_need_no_image_of_a_model(name: str) -> None:
 def test_licence() -> None:
     """alibi-detect must be left out, and that be said, unless its licence was accepted."""
     project = _project()
-    without = part_of(project, "compose", _options(project))
-    accepted = part_of(project, "compose", replace(_options(project), alibi_accepted=True))
+    without = PARTS["compose"](project, _options(project))
+    accepted = PARTS["compose"](project, replace(_options(project), alibi_accepted=True))
 
     assert "alibi" not in without.files[0].text
     assert any("alibi" in note for note in without.notes)
@@ -238,9 +239,9 @@ def test_lite() -> None:
 def test_changes_of_the_user_are_not_forgotten(tmp_path: Path) -> None:
     """What the user lays over the stack must be named as what is not in it."""
     project = _copied(tmp_path)
-    before = part_of(project, "compose", _options(project))
+    before = PARTS["compose"](project, _options(project))
     (tmp_path / "compose.override.yaml").write_text("services: {}\n")
-    after = part_of(project, "compose", _options(project))
+    after = PARTS["compose"](project, _options(project))
 
     assert after.files == before.files
     assert any("compose.override.yaml" in note for note in set(after.notes) - set(before.notes))
@@ -293,11 +294,11 @@ def test_grafana_asks_the_prometheus_of_the_stack(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PARTS)
 def test_written_twice(name: str, tmp_path: Path) -> None:
     """A second export must find everything as it is; what the user has put beside it must stay, and containers must read theirs."""
-    part = part_of(_project(), name, _options(_project()))
-    write_part(part, plan_part(part, tmp_path / "out"))
+    part = PARTS[name](_project(), _options(_project()))
+    write_part(part, plan_tree(tmp_path / "out", part.files, kind=part.name))
     own = tmp_path / "out/compose.override.yaml"
     own.write_text("services: {}\n")
-    again = plan_part(part, tmp_path / "out")
+    again = plan_tree(tmp_path / "out", part.files, kind=part.name)
     write_part(part, again)
 
     assert not again.differs
