@@ -27,6 +27,8 @@ JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
 """Of a server-side apply; JSON is YAML."""
 _PROGRAM: Final = "kubectl"
+_SERVES: Final = "Starting to serve"
+"""What kubectl says once it does; where a context has no way to log in, it asks for a name and a password first, which nobody gives."""
 _START_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 60.0
 _LONGEST_ANSWER: Final = 64 * 1024**2
@@ -116,6 +118,8 @@ class Cluster:
             self._connection.request(method, path, content, {**({"Content-Type": kind} if content is not None else {}), **(headers or {})})
             response = self._connection.getresponse()
             raw = response.read(_LONGEST_ANSWER)
+        except FileNotFoundError as error:
+            raise self._unavailable("the cluster is not reached any more", "kubectl, which reached it, has ended.") from error
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise self._unavailable("the cluster does not answer", str(error) or type(error).__name__) from error
@@ -192,15 +196,17 @@ def _begin(commands: Commands, lines: Iterator[str], context: str | None) -> Non
     late = threading.Timer(_START_SECONDS, commands.end)
     late.daemon = True
     late.start()
+    asked = []
     try:
         with commands.here():
-            said = next(lines, None)
+            while (said := next(lines, None)) is not None and not said.startswith(_SERVES):
+                asked.append(said)
     except ProgramMissing as error:
         raise ProgramMissing(
             "kubectl was not found", why="A cluster is reached through it.", fix="install it: https://kubernetes.io/docs/tasks/tools"
         ) from error
     except CommandFailed as error:
-        why = str(error.details.get("stderr") or error.why).strip()
+        why = "\n".join((*asked, str(error.details.get("stderr") or error.why).strip()))
         listed = "see which there are: kubectl config get-contexts"
         what = f"there is no context {context}" if context and "does not exist" in why else "kubectl does not reach the cluster"
         raise ClusterUnavailable(what, why=why.removeprefix("error: "), fix=listed, details={"context": context}) from error
