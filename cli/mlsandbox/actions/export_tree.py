@@ -1,7 +1,7 @@
 """The folder of an export: what is in it is ours, or was changed by hand, or is somebody else's.
 
 `.mlsandbox.json` in the folder remembers the digest of every file as it was written. By that a change by hand is told from an older
-version of ours: such files of an overlay are kept, others are written anew.
+version of ours: such files of an overlay are kept, others are written anew. An overlay whose folder was removed by hand stays removed.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class TreePlan:
     """What is exported into it."""
     before: Mapping[str, tuple[str, ...]]
     """The same as it is remembered; several of a file whose writing was interrupted."""
+    left_away: tuple[str, ...] = ()
+    """Folders of overlays that were removed by hand, and stay so."""
 
     @property
     def differs(self) -> bool:
@@ -62,7 +64,7 @@ class TreePlan:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         new = {file.path: (digest_of(file.data),) for file in self.write}
-        self._remember({path: (*self.before.get(path, ()), *new.get(path, ())) for path in {*self.before, *new}})
+        self._remember({path: (*self.before.get(path, ()), *new.get(path, ())) for path in {*self.before, *new}}, writing=new)
         for file in self.write:
             path = self.folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,11 +77,12 @@ class TreePlan:
             remove_leftovers(self.folder / written)
         self._remember({path: (digest,) for path, digest in self.record.items()})
 
-    def _remember(self, digests: Mapping[str, tuple[str, ...]]) -> None:
-        known = {path: list(dict.fromkeys(digests[path])) for path in sorted(digests)}
-        write_atomic(
-            self.folder / RECORD, json.dumps({"schema": _SCHEMA, "kind": self.kind, "files": known}, indent=1) + "\n", durable=False
-        )
+    def _remember(self, digests: Mapping[str, tuple[str, ...]], writing: Collection[str] = ()) -> None:
+        record: dict[str, Any] = {"schema": _SCHEMA, "kind": self.kind}
+        record["files"] = {path: list(dict.fromkeys(digests[path])) for path in sorted(digests)}
+        if writing:
+            record["writing"] = sorted(writing)
+        write_atomic(self.folder / RECORD, json.dumps(record, indent=1) + "\n", durable=False)
 
 
 def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers: Callable[[str], bool] = lambda _: True) -> TreePlan:
@@ -96,7 +99,7 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
         FolderLinked: a symbolic link in it leads elsewhere.
         StateTooNew: a later version has written it.
     """
-    there, before = _read_record(folder)
+    there, before, writing = _read_record(folder)
     if there not in {"", kind}:
         raise ExportFolderTaken(
             f"{folder} holds an export of another kind",
@@ -113,10 +116,14 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     ]
     if strangers:
         raise _taken(folder, strangers)
+    away = _left_away(folder, before, writing)
     write: list[RenderedFile] = []
     same, kept, edited = list[str](), list[str](), list[str]()
     record = {path: digests[-1] for path, digests in before.items() if not covers(path)}
     for file in files:
+        if _overlay_of(file.path) in away:
+            record |= {file.path: before[file.path][-1]} if file.path in before else {}
+            continue
         present, digest, known = found[file.path], digest_of(file.data), before.get(file.path, ())
         changed = present is not None and present != digest and present not in known
         if changed and file.path.startswith(OVERLAYS):
@@ -142,6 +149,7 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
         record,
         kind,
         before,
+        tuple(sorted(away)),
     )
 
 
@@ -186,6 +194,20 @@ def _digest_at(path: Path) -> str | None:
         return None
 
 
+def _overlay_of(path: str) -> str:
+    """The folder of the overlay that a file is of; empty of every other file."""
+    parts = path.split("/")
+    return f"{OVERLAYS}{parts[1]}" if path.startswith(OVERLAYS) and len(parts) > 2 else ""
+
+
+def _left_away(folder: Path, before: Collection[str], writing: Collection[str]) -> frozenset[str]:
+    """Folders of overlays that an export has written, and that are not there beside others that may be."""
+    if not (folder / OVERLAYS).is_dir():
+        return frozenset()
+    written = {_overlay_of(path) for path in before} - {_overlay_of(path) for path in writing} - {""}
+    return frozenset(name for name in written if not (folder / name).exists())
+
+
 def _is_marked(path: Path) -> bool:
     with path.open("rb") as file:
         return _MARK in file.readline(300)
@@ -221,16 +243,19 @@ def _taken(folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
     )
 
 
-def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The kind, and digests by path; nothing of a folder without a record, and none that leads out of the folder."""
+def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]], frozenset[str]]:
+    """The kind, digests by path, and paths whose writing was interrupted; nothing of a folder without a record.
+
+    None of these paths leads out of the folder.
+    """
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         kind = str(record["kind"])
         refuse_later(folder / RECORD, record, _SCHEMA, f"or choose another folder: sandbox export {kind} {folder}-new")
-        known = record["files"].items()
-        return kind, {path: tuple(map(str, digests)) for path, digests in known if digests and _is_inside(path)}
+        known = {path: tuple(map(str, digests)) for path, digests in record["files"].items() if digests and _is_inside(path)}
+        return kind, known, frozenset(map(str, record.get("writing", ())))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return "", {}
+        return "", {}, frozenset()
 
 
 def _is_inside(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from mlsandbox.actions.export_tree import OVERLAYS, TreePlan
@@ -91,6 +92,8 @@ def carried_out(
     if not (delivery.check or delivery.dry_run):
         for path in plan.edited:
             report.warn(f"{path} was changed by hand, and is {'removed' if path in plan.remove else 'written anew'}{_where(plan)}")
+        for overlay in plan.left_away:
+            report.note(f"{overlay} was removed by hand, and stays so (to have it back: mkdir {quote(str(plan.folder / overlay))})")
         (apply or plan.apply)()
     return replace(
         result,

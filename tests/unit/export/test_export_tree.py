@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,12 +80,47 @@ def test_an_overlay_that_was_changed_back_follows_again(tmp_path: Path) -> None:
     assert [file.path for file in plan.write] == ["overlays/dev/o.yaml"]
 
 
-def test_a_removed_overlay_is_written_anew(tmp_path: Path) -> None:
-    """An overlay that is not there must be written."""
+def test_a_removed_file_of_an_overlay_is_written_anew(tmp_path: Path) -> None:
+    """A file that is not in its overlay must be written."""
     write(tmp_path, files())
     (tmp_path / "overlays/dev/o.yaml").unlink()
 
     assert [file.path for file in write(tmp_path, files()).write] == ["overlays/dev/o.yaml"]
+
+
+def test_a_removed_overlay_stays_removed(tmp_path: Path) -> None:
+    """An overlay whose folder was removed must stay away and be no difference, through later exports, until its folder is there again."""
+    paths = ("base/a.yaml", "overlays/dev/o.yaml", "overlays/mine/o.yaml")
+    write(tmp_path, files("one", *paths))
+    shutil.rmtree(tmp_path / "overlays/dev")
+    first = plan_tree(tmp_path, files("one", *paths), kind="k8s")
+    later = write(tmp_path, files("two", *paths, "overlays/dev/new.yaml"))
+    again = plan_tree(tmp_path, files("two", *paths, "overlays/dev/new.yaml"), kind="k8s")
+
+    assert (first.left_away, first.differs) == (("overlays/dev",), False)
+    assert [file.path for file in later.write] == ["base/a.yaml", "overlays/mine/o.yaml"]
+    assert not again.differs
+    assert not (tmp_path / "overlays/dev").exists()
+    (tmp_path / "overlays/dev").mkdir()
+    assert len(write(tmp_path, files("two", *paths, "overlays/dev/new.yaml")).write) == 2
+
+
+def test_a_folder_that_was_emptied_is_written_whole(tmp_path: Path) -> None:
+    """Where everything but the record was removed, and where the first export was interrupted, overlays must be written."""
+    write(tmp_path, files())
+    shutil.rmtree(tmp_path / "overlays")
+    assert [file.path for file in write(tmp_path, files()).write] == ["overlays/dev/o.yaml"]
+
+    fresh = tmp_path / "fresh"
+    plan = plan_tree(fresh, files("one", "overlays/dev/o.yaml", "overlays/staging/o.yaml/is-a-file"), kind="k8s")
+    (fresh / "overlays/staging").mkdir(parents=True)
+    (fresh / "overlays/staging/o.yaml").write_text("in the way")
+    with pytest.raises(OSError, match=r"o\.yaml"):
+        plan.apply()
+    shutil.rmtree(fresh / "overlays/staging")
+    assert [file.path for file in write(fresh, files("one", "overlays/staging/o.yaml/is-a-file")).write] == [
+        "overlays/staging/o.yaml/is-a-file"
+    ]
 
 
 def test_an_edited_base_is_named_and_written_anew(tmp_path: Path) -> None:
