@@ -100,6 +100,7 @@ def prove(
             else:
                 why = "its nodes may not be listed" if result.ready_nodes is None else "the cluster has no node that is ready"
                 result.left_out.append(f"only the dry run was done: {why}")
+    result.conclude()
     return result
 
 

@@ -68,7 +68,7 @@ class _Asked:
         package = _package(root, model, served_digest(before.text) if before.ok else None)
         rows, differing, request = self._golden(model, package)
         metrics = self._metrics()
-        fields = self._event(request, objects) if request is not None else None
+        fields = self._event(model, request, objects)
         self._result.models.append(ProvedModel(model, version, rows, differing, metrics, fields))
 
     def _golden(self, model: str, package: Package | None) -> tuple[int | None, int, str | None]:
@@ -76,10 +76,14 @@ class _Asked:
         if package is None:
             self._result.left_out.append(f"answers of {model}: the package that its image holds is not in this project")
             return None, 0, None
-        golden = _golden_of(package)
-        example = own_example(package)
+        golden, example = _golden_of(package), own_example(package)
+        if golden is None:
+            self._result.left_out.append(f"golden rows of {model}: its package has none")
+        elif not golden.get("tolerance"):
+            self._result.left_out.append(f"golden rows of {model}: its package does not say how far a float may be off")
+            golden = None
         if golden is None and example is None:
-            self._result.left_out.append(f"answers of {model}: its package has no golden rows")
+            self._result.left_out.append(f"answers of {model}: its package has no example either")
             return None, 0, None
         request = f"prove-{uuid.uuid4().hex}"
         body: Mapping[str, Any] = {"columns": golden["columns"]} if golden is not None else request_of(example or {})
@@ -104,10 +108,12 @@ class _Asked:
             self._find(Step.METRICS, each)
         return len(shown_metrics(shown.text))
 
-    def _event(self, request: str, objects: Sequence[Manifest]) -> int | None:
-        """How many fields the event of a request has; None where no Elasticsearch was applied."""
+    def _event(self, model: str, request: str | None, objects: Sequence[Manifest]) -> int | None:
+        """How many fields the event of a request has; None where no request was answered, or no Elasticsearch was applied."""
         store = next((each for each in objects if each["kind"] == "Service" and each["metadata"]["name"] == _STORE), None)
-        if store is None:
+        if store is None or request is None:
+            why = "no Elasticsearch was applied that would have them" if store is None else "no request was answered that could have one"
+            self._result.left_out.append(f"events of {model}: {why}")
             return None
         query = {"query": {"term": {Field.REQUEST_ID: request}}, "size": 1}
         where = f"{self._way(_STORE, store['spec']['ports'][0]['port'])}/sandbox-events-*/_search"

@@ -12,6 +12,7 @@ from mlsandbox.actions.prove_result import Finding, ProveResult, Step
 from mlsandbox.errors import ClusterUnavailable
 from mlsandbox.kubernetes_api import APPLY, Cluster, Reply
 from mlsandbox.render.kubernetes.bundle import Manifest
+from mlsandbox.render.kubernetes.facts import OLDEST
 from mlsandbox.render.kubernetes.manifest import KINDS
 from mlsandbox.render.kubernetes.names import MANAGER
 
@@ -24,6 +25,8 @@ _INSTALL: Final[Mapping[str, str]] = {
     "external-secrets.io": "install the External Secrets Operator: https://external-secrets.io",
 }
 """By API group."""
+
+_UPGRADE: Final = "https://kubernetes.io/docs/tasks/administer-cluster/cluster-upgrade"
 
 
 def address(manifest: Manifest, namespace: str) -> str:
@@ -47,10 +50,14 @@ def apply(cluster: Cluster, manifest: Manifest, namespace: str, *, dry_run: bool
 def check_release(result: ProveResult, release: tuple[int, int]) -> None:
     """Whether the cluster is new enough for what was written."""
     served = release_of(result.server)
-    if served < release:
-        wanted, there = ".".join(map(str, release)), ".".join(map(str, served))
+    if served is None:
+        result.left_out.append(f"whether the cluster is new enough: it calls itself {result.server!r}, which is no version of Kubernetes")
+    elif served < release:
+        oldest, wanted, there = (".".join(map(str, each)) for each in (OLDEST, release, served))
         what = f"it is Kubernetes {there}, and what is exported is for {wanted} and newer"
-        result.findings.append(Finding(Step.SERVED, "the cluster", what, f"sandbox export k8s --k8s-version {there}"))
+        older = f"upgrade the cluster to {oldest} or newer, the oldest that manifests are made for: {_UPGRADE}"
+        fix = older if served < OLDEST else f"sandbox export k8s --k8s-version {there}"
+        result.findings.append(Finding(Step.SERVED, "the cluster", what, fix))
 
 
 def served_objects(cluster: Cluster, planned: Sequence[Planned], result: ProveResult) -> list[Planned]:

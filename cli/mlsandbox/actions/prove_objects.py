@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Export, Manifest, Overlay
 from mlsandbox.render.kubernetes.manifest import KINDS
+from mlsandbox.render.kubernetes.monitoring import FOUND_BY_GRAFANA
 from mlsandbox.render.kubernetes.plain import component_of, plain_objects
 from mlsandbox.stack.components.model import API_KEYS
 
@@ -20,8 +21,6 @@ _APPLIED: Final = (
     *("PodDisruptionBudget", "HorizontalPodAutoscaler", *WORKLOADS),
 )
 """What pods need, in the order in which it is applied; the rest would reach out of the namespace: to live traffic, alerts, dashboards."""
-_OUTSIDE: Final = ("grafana_dashboard",)
-"""Labels of ConfigMaps by which somebody else finds them."""
 _ADMISSION: Final = "pod-security.kubernetes.io/"
 _PROVER: Final = "mlsandbox-prove"
 
@@ -113,7 +112,9 @@ def light(objects: Sequence[Manifest], namespace: str) -> tuple[list[Manifest], 
     kept = [_lighter(placed(each, namespace)) for each in objects if _is_inside(each)]
     kept.sort(key=lambda each: _APPLIED.index(each["kind"]))
     left = sorted({each["kind"] for each in objects if not _is_inside(each)} - {"Namespace", "ConfigMap"})
-    left += ["dashboards"] if any(each["kind"] == "ConfigMap" and not _is_inside(each) for each in objects) else []
+    left += (
+        ["dashboards and data sources of Grafana"] if any(each["kind"] == "ConfigMap" and not _is_inside(each) for each in objects) else []
+    )
     return kept, left
 
 
@@ -144,10 +145,10 @@ def way_in(service: Manifest, namespace: str) -> Manifest:
     }
 
 
-def release_of(text: object) -> tuple[int, int]:
-    """The version of /version's `gitVersion`: "v1.36.1-gke.5" is (1, 36)."""
+def release_of(text: object) -> tuple[int, int] | None:
+    """The version of /version's `gitVersion`: "v1.36.1-gke.5" is (1, 36); None of what is none."""
     numbers = re.match(r"v?(\d+)\.(\d+)", str(text))
-    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def _with(export: Export, overlay: Overlay) -> Export:
@@ -155,7 +156,7 @@ def _with(export: Export, overlay: Overlay) -> Export:
 
 
 def _is_inside(manifest: Manifest) -> bool:
-    outside = any(label in manifest["metadata"].get("labels", {}) for label in _OUTSIDE)
+    outside = any(label.startswith(FOUND_BY_GRAFANA) for label in manifest["metadata"].get("labels", {}))
     return manifest["kind"] in _APPLIED and not outside
 
 

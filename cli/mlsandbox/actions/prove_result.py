@@ -51,6 +51,12 @@ class ProvedModel:
     event_fields: int | None = None
     """Fields of the event of a proving request; None: not looked at."""
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What was not looked at."""
+        seen = {"golden rows": self.golden_rows, "metrics": self.metrics, "events": self.event_fields}
+        return tuple(f"{what} of {self.model}" for what, count in seen.items() if count is None)
+
 
 @dataclass(slots=True)
 class ProveResult:
@@ -73,8 +79,20 @@ class ProveResult:
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """What was not proven, and why, one sentence each."""
+    verdict: str = ""
+    """In words, once it is over."""
 
     @property
     def proven(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
+
+    def conclude(self) -> None:
+        """Say what it comes to."""
+        count, unseen = len(self.findings), [what for each in self.models for what in each.unseen]
+        if count:
+            self.verdict = f"not proven: {count} finding{'s' if count > 1 else ''}"
+        elif not self.applied:
+            self.verdict = "proven by a dry run alone"
+        else:
+            self.verdict = f"proven, but for: {', '.join(unseen)}" if unseen else "proven"

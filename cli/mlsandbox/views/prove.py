@@ -45,7 +45,4 @@ def _finding(finding: Finding, paint: Paint) -> Iterator[str]:
 
 
 def _verdict(result: ProveResult, paint: Paint) -> str:
-    if result.findings:
-        count = len(result.findings)
-        return paint.bad(f"✗ not proven: {count} finding{'s' if count > 1 else ''}")
-    return paint.good("✓ proven" if result.applied else "✓ proven by a dry run alone")
+    return paint.good(f"✓ {result.verdict}") if result.proven else paint.bad(f"✗ {result.verdict}")

@@ -62,12 +62,12 @@ def test_other_answers_are_told_by_row(change: dict[str, Any], rows: set[int]) -
 @pytest.mark.parametrize(("expected", "seen"), [(1, 1.0), (float("nan"), None), (None, None), ([1.5, 2.5], [1.5, 2.5])])
 def test_numbers_and_gaps_are_equal_however_json_has_them(expected: Any, seen: Any) -> None:
     """A whole number may come as a float, and what is missing as null."""
-    assert differing_rows({"predictions": [expected]}, {"predictions": [seen]})[0] == set()
+    assert differing_rows({**GOLDEN, "predictions": [expected], "probabilities": None}, {"predictions": [seen]})[0] == set()
 
 
 def test_a_flag_is_no_number() -> None:
     """True is not 1."""
-    assert differing_rows({"predictions": [1]}, {"predictions": [True]})[0] == {0}
+    assert differing_rows({**GOLDEN, "predictions": [1], "probabilities": None}, {"predictions": [True]})[0] == {0}
 
 
 def test_the_metrics_of_a_model_are_those_that_its_service_registers() -> None:

@@ -49,12 +49,27 @@ def test_what_reaches_out_of_the_namespace_is_not_applied() -> None:
     kept, left = light(plain_objects(export, "production"), SPACE)
 
     assert "ServiceMonitor" in left
-    assert "dashboards" in left
+    assert any("data sources" in each for each in left)
     assert {each["metadata"]["namespace"] for each in kept} == {SPACE}
     assert not of_kind(kept, "Namespace")
     assert all(each["spec"]["minReplicas"] == 1 for each in of_kind(kept, "HorizontalPodAutoscaler"))
     assert all(each["spec"].get("type", "ClusterIP") == "ClusterIP" for each in of_kind(kept, "Service"))
     assert of_kind(kept, "ServiceAccount") == kept[: len(of_kind(kept, "ServiceAccount"))]
+
+
+def test_nothing_is_applied_that_others_in_the_cluster_load() -> None:
+    """What a Grafana's sidecar, a Prometheus Operator or a gateway would take up must be in no proof, whatever is exported."""
+    export, _ = exported("two-models", whole=True)
+    objects = plain_objects(export, "production")
+    kept, _ = light(objects, SPACE)
+    taken_up = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute", "Ingress", "ScaledObject"}
+
+    def by_grafana(each: dict[str, Any]) -> bool:
+        return any(label.startswith("grafana_") for label in each["metadata"].get("labels", {}))
+
+    assert len([each for each in objects if by_grafana(each)]) > 2
+    assert [each["metadata"]["name"] for each in kept if by_grafana(each)] == []
+    assert {each["kind"] for each in kept} & taken_up == set()
 
 
 def test_secrets_that_pods_need_are_known_with_their_keys() -> None:
@@ -102,8 +117,8 @@ def test_an_object_without_a_namespace_stays_as_it_is() -> None:
     assert placed(volume, SPACE) == volume
 
 
-@pytest.mark.parametrize(("text", "release"), [("v1.36.1-gke.100", (1, 36)), ("v1.29.0+k3s1", (1, 29)), ("", (0, 0)), (None, (0, 0))])
-def test_a_release_is_read_of_what_clusters_say(text: object, release: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("text", "release"), [("v1.36.1-gke.100", (1, 36)), ("v1.29.0+k3s1", (1, 29)), ("", None), (None, None)])
+def test_a_release_is_read_of_what_clusters_say(text: object, release: tuple[int, int] | None) -> None:
     """Vendors write more behind it."""
     assert release_of(text) == release
 

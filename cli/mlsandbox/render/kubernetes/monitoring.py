@@ -26,6 +26,8 @@ PROMETHEUS_RULE: Final = "prometheusrule"
 DASHBOARDS: Final = "grafana-dashboards"
 FOLDER: Final = "Sandbox"
 """Of the dashboards in Grafana."""
+FOUND_BY_GRAFANA: Final = "grafana_"
+"""What the labels begin with by which sidecars of a Grafana, whosever it is, find what they load."""
 _COMPONENT: Final = "monitoring"
 _DASHBOARD: Final = "dashboard"
 _SANDBOX: Final = "sandbox"
@@ -177,7 +179,7 @@ def _found_by_grafana(spec: StackSpec, facts: ExportFacts, what: str, name: str,
         "ConfigMap",
         name,
         namespace=facts.namespace,
-        labels={**labels(name, _COMPONENT, project=spec.project), f"grafana_{what}": "1"},
+        labels={**labels(name, _COMPONENT, project=spec.project), f"{FOUND_BY_GRAFANA}{what}": "1"},
         annotations={"grafana_folder": FOLDER} if what == _DASHBOARD else None,
         data=dict(data),
     )
