@@ -14,7 +14,20 @@ from typing import Final
 
 from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
-from mlsandbox.render.kubernetes.facts import CHALLENGER, DEFAULT_RELEASE, OLDEST, PACKAGE, ExportFacts, Measured
+from mlsandbox.render.kubernetes.facts import (
+    CHALLENGER,
+    DEFAULT_DOMAIN,
+    DEFAULT_GATEWAY,
+    DEFAULT_INGRESS_CLASS,
+    DEFAULT_PROMETHEUS_RELEASE,
+    DEFAULT_PROMETHEUS_URL,
+    DEFAULT_RELEASE,
+    DEFAULT_WEIGHT,
+    OLDEST,
+    PACKAGE,
+    ExportFacts,
+    Measured,
+)
 from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
 from mlsandbox.stack.components.base import suffixed
@@ -58,12 +71,12 @@ class ExportOptions:
     measured: Mapping[str, Measured] = field(default_factory=dict)
     namespace: str = ""
     """Empty: the project's name."""
-    domain: str = "example.com"
-    ingress_class: str = "nginx"
-    gateway: str = "gateway/gateway"
-    challenger_weight: int = 10
-    prometheus_release: str = "kube-prometheus-stack"
-    prometheus_url: str = "http://prometheus-operated.monitoring.svc:9090"
+    domain: str = DEFAULT_DOMAIN
+    ingress_class: str = DEFAULT_INGRESS_CLASS
+    gateway: str = DEFAULT_GATEWAY
+    challenger_weight: int = DEFAULT_WEIGHT
+    prometheus_release: str = DEFAULT_PROMETHEUS_RELEASE
+    prometheus_url: str = DEFAULT_PROMETHEUS_URL
     folder: str = ""
     """As the command that writes the same again has it; empty: the usual one."""
 

@@ -11,6 +11,12 @@ OLDEST: Final = (1, 29)
 DEFAULT_RELEASE: Final = (1, 33)
 IMAGE_VOLUMES: Final = (1, 35)
 """From here on image volumes are on by default; an older API server drops the field without a word."""
+DEFAULT_DOMAIN: Final = "example.com"
+DEFAULT_INGRESS_CLASS: Final = "nginx"
+DEFAULT_GATEWAY: Final = "gateway/gateway"
+DEFAULT_WEIGHT: Final = 10
+DEFAULT_PROMETHEUS_RELEASE: Final = "kube-prometheus-stack"
+DEFAULT_PROMETHEUS_URL: Final = "http://prometheus-operated.monitoring.svc:9090"
 CHALLENGER: Final = "challenger"
 PACKAGE: Final = "package"
 
@@ -46,15 +52,15 @@ class ExportFacts:
     """Whether alibi-detect's licence was accepted by name: it is in no export otherwise."""
     measured: Mapping[str, Measured] = field(default_factory=dict)
     """By model."""
-    prometheus_release: str = "kube-prometheus-stack"
+    prometheus_release: str = DEFAULT_PROMETHEUS_RELEASE
     """Value of the label `release` by which a Prometheus operator finds what is its own."""
-    prometheus_url: str = "http://prometheus-operated.monitoring.svc:9090"
-    domain: str = "example.com"
+    prometheus_url: str = DEFAULT_PROMETHEUS_URL
+    domain: str = DEFAULT_DOMAIN
     """Models are reached at <model>.<domain> from outside of the cluster."""
-    ingress_class: str = "nginx"
-    gateway: str = "gateway/gateway"
+    ingress_class: str = DEFAULT_INGRESS_CLASS
+    gateway: str = DEFAULT_GATEWAY
     """Namespace and name of the Gateway that routes belong to."""
-    challenger_weight: int = 10
+    challenger_weight: int = DEFAULT_WEIGHT
     """Share of requests that challengers answer, in percent."""
     command: str = "sandbox export k8s"
     """What writes the same again."""
