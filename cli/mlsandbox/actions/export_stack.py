@@ -9,9 +9,10 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
+from mlsandbox.actions.drift_engines import DriftEngines
+from mlsandbox.actions.project_stack import model_of_settings, stack_of_models
 from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
 from mlsandbox.render.kubernetes.facts import (
@@ -29,7 +30,7 @@ from mlsandbox.render.kubernetes.facts import (
     Measured,
 )
 from mlsandbox.settings import ModelConfig
-from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
+from mlsandbox.stack.build import ModelInputs, port_names
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
 from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, FLUENTD, GRAFANA, LOG_STORE, MODEL, PROMETHEUS, SHIPPER
@@ -159,47 +160,17 @@ def export_ports(models: Sequence[str]) -> Mapping[str, int]:
 
 def _stack(project: Project, versions: Mapping[str, str], *, with_alibi: bool) -> StackSpec:
     asked = with_alibi and DriftEngine.ALIBI in project.drift.engines
-    inputs = StackInputs(
-        project=project.name,
-        host=project.stack.host,
-        models=tuple(model_of_image(model, versions.get(name, "")) for name, model in project.models.items()),
-        ports=export_ports(tuple(project.models)),
-        parts=PARTS,
-        api_keys=project.stack.asks_for_keys,
-        log_inputs=project.log.inputs,
-        log_retention_seconds=project.log.retention,
-        spool_bytes=project.log.spool_size,
-        max_rows_per_event=project.log.max_rows_per_event,
-        drift_engines=(DriftEngine.NATIVE, DriftEngine.ALIBI) if asked else (DriftEngine.NATIVE,),
-        drift_detectors=tuple(each.document for each in project.drift.detectors),
-        drift_rows_between_false_alarms=project.drift.rows_between_false_alarms,
-        drift_flag_rows=project.drift.flag_rows,
-    )
-    return build_stack(inputs)
+    engines = DriftEngines((DriftEngine.NATIVE, DriftEngine.ALIBI) if asked else (DriftEngine.NATIVE,))
+    models = [model_of_image(model, versions.get(name, "")) for name, model in project.models.items()]
+    return stack_of_models(project, models, export_ports(tuple(project.models)), PARTS, engines)
 
 
 def model_of_image(model: ModelConfig, version: str) -> ModelInputs:
     """The model as its image has it. Its lock and its Python are the image's affair; its version is empty when nobody knows it."""
     tag = f"{model.name}:{version}" if version else model.name
     profile = ProfileFile.ALL if model.reference is not None else ()
-    return ModelInputs(
-        name=model.name,
-        version=version,
-        package=tag,
-        lock=Path(),
-        lock_digest="",
-        python="",
-        workers=model.serving.workers,
-        max_body_bytes=model.serving.max_body,
-        max_rows=model.serving.max_rows,
-        timeout_seconds=model.serving.timeout,
-        max_concurrency=model.serving.max_concurrency,
-        memory_bytes=model.serving.memory,
-        has_hashed_columns=bool(model.hashed),
-        latency_p95_seconds=model.slo.latency_p95,
-        availability=model.slo.availability,
-        profile={name: PackagedFile(tag, f"src/{PackageFile.PROFILE}/{name}") for name in profile},
-    )
+    files = {name: PackagedFile(tag, f"src/{PackageFile.PROFILE}/{name}") for name in profile}
+    return model_of_settings(model, version=version, package=tag, profile=files)
 
 
 def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from mlsandbox.packaging.images import ImageSettings
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.registry import Entry
+from mlsandbox.settings import ModelConfig
 from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
 from mlsandbox.stack.components.grafana import NATIVE_HOME
 from mlsandbox.stack.parts import ALERTMANAGER, GRAFANA, NATIVE, chosen_parts
@@ -100,14 +101,36 @@ def registered(project: Project, engine: str, remembered: State) -> Entry:
 
 
 def model_of_package(project: Project, package: Package, baseline: Baseline | None) -> ModelInputs:
-    model = project.models[package.model]
-    return ModelInputs(
-        name=package.model,
+    """The model as a package has it."""
+    return model_of_settings(
+        project.models[package.model],
         version=package.version,
         package=package.tag,
         lock=package.source / PackageFile.LOCK,
         lock_digest=str(package.manifest["lock_digest"]),
         python=package.python_minor,
+        profile=_profile(project, package, baseline),
+    )
+
+
+def model_of_settings(
+    model: ModelConfig,
+    *,
+    version: str,
+    package: str,
+    profile: Mapping[str, PackagedFile | ProjectFile],
+    lock: Path = Path(),
+    lock_digest: str = "",
+    python: str = "",
+) -> ModelInputs:
+    """The model as sandbox.toml has it, and what only its package or its image knows; see `ModelInputs`."""
+    return ModelInputs(
+        name=model.name,
+        version=version,
+        package=package,
+        lock=lock,
+        lock_digest=lock_digest,
+        python=python,
         workers=model.serving.workers,
         max_body_bytes=model.serving.max_body,
         max_rows=model.serving.max_rows,
@@ -117,7 +140,7 @@ def model_of_package(project: Project, package: Package, baseline: Baseline | No
         has_hashed_columns=bool(model.hashed),
         latency_p95_seconds=model.slo.latency_p95,
         availability=model.slo.availability,
-        profile=_profile(project, package, baseline),
+        profile=profile,
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, export_ports
+from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, export_ports, model_of_image
 from mlsandbox.errors import ImageMissing, ImageUnpinned, SandboxError, UsageError
 from mlsandbox.project import Project, read_project
 from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.render.kubernetes.names import models
+from mlsandbox.settings import ServingConfig, SloConfig
 from mlsandbox.stack.spec import ModelEnvironment, ServiceEnvironment
 from mlsandbox_serving.contract import Env
 
@@ -51,6 +52,18 @@ def test_a_clone_can_export() -> None:
     assert [spec.service(name).ports[0].number for name in ("api", "api-risk", "shipper", "shipper-risk")] == [8080, 8080, 7318, 7318]
     assert [model.env[Env.VERSION] for model in models(spec)] == ["", ""]
     assert export_ports(("churn",))["drift-forward"] == 24225
+
+
+@pytest.mark.parametrize(
+    ("table", "name"), [(table, each.name) for table, kind in (("serving", ServingConfig), ("slo", SloConfig)) for each in fields(kind)]
+)
+def test_no_setting_is_forgotten(table: str, name: str) -> None:
+    """Every setting of how a model is served must be in what is exported of it."""
+    model = project().models["churn"]
+    settings = getattr(model, table)
+    changed = replace(model, **{table: replace(settings, **{name: getattr(settings, name) * 2})})
+
+    assert model_of_image(changed, "v1") != model_of_image(model, "v1")
 
 
 @pytest.mark.parametrize(
