@@ -13,6 +13,15 @@ from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.project_stack import model_of_settings, stack_of_models
+from mlsandbox.actions.export_checks import (
+    checked_class,
+    checked_domain,
+    checked_gateway,
+    checked_image,
+    checked_namespace,
+    checked_release,
+    checked_url,
+)
 from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
 from mlsandbox.render.kubernetes.facts import (
@@ -50,8 +59,6 @@ _SHARED: Final = (MODEL, SHIPPER)
 """Slots that every model has in a pod of its own, so that their numbers may be the same."""
 _PINNED: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
-_NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,53}[a-z0-9])?")
-"""RFC 1123, section 2.1, with room for what the other overlays put behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +105,10 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
             why=DriftEngine.LICENCE,
             fix=f"accept it by name: sandbox export k8s --accept-license {LICENCE}   or use the image without it: --image drift=REF",
         )
+    gateway = checked_gateway(options.gateway)
     facts = ExportFacts(
         images=images,
-        namespace=_namespace(options.namespace or project.name),
+        namespace=checked_namespace(options.namespace or project.name, gateway.partition("/")[0]),
         versions=versions,
         release=_release(options.release),
         chosen=options.chosen,
@@ -108,11 +116,11 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
         cpu_limits=options.cpu_limits,
         alibi_accepted=alibi,
         measured={name: options.measured[name] for name in project.models if name in options.measured},
-        prometheus_release=options.prometheus_release,
-        prometheus_url=options.prometheus_url,
-        domain=options.domain,
-        ingress_class=options.ingress_class,
-        gateway=_gateway(options.gateway),
+        prometheus_release=checked_release(options.prometheus_release),
+        prometheus_url=checked_url(options.prometheus_url),
+        domain=checked_domain(options.domain),
+        ingress_class=checked_class(options.ingress_class),
+        gateway=gateway,
         challenger_weight=_weight(options.challenger_weight),
         command=command_of(options, images, versions),
     )
@@ -192,7 +200,7 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
                 fix=f"sandbox export k8s --image {key}={image.partition('@')[0]}@sha256:…   or take tags as they are: --allow-tags",
                 details={"key": key, "image": image},
             )
-        found[key] = image
+        found[key] = checked_image(key, image)
     missing = [name for name in project.models if name not in found]
     if missing:
         raise ImageMissing(
@@ -262,24 +270,6 @@ def accepted(names: Sequence[str]) -> bool:
     if wrong:
         raise UsageError(f"--accept-license {wrong[0]} is no licence that is asked for", fix=f"the only one is: --accept-license {LICENCE}")
     return bool(names)
-
-
-def _namespace(name: str) -> str:
-    if not _NAMESPACE.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be the name of a namespace",
-            why='Lower-case letters, digits and hyphens between them, 55 at most: "-staging" comes behind it in the overlay of that name.',
-            fix="choose one: sandbox export k8s --namespace NAME",
-        )
-    return name
-
-
-def _gateway(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.-]+", text):
-        raise UsageError(
-            f"--gateway {text} does not name a Gateway", fix="write its namespace and name: sandbox export k8s --gateway infra/public"
-        )
-    return text
 
 
 def _weight(percent: int) -> int:

@@ -10,6 +10,7 @@ import pytest
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, export_ports, model_of_image
 from mlsandbox.errors import ImageMissing, ImageUnpinned, SandboxError, UsageError
 from mlsandbox.project import Project, read_project
+from mlsandbox.render.kubernetes.elasticsearch import official_image
 from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.render.kubernetes.names import models
 from mlsandbox.settings import ServingConfig, SloConfig
@@ -74,7 +75,7 @@ def test_no_setting_is_forgotten(table: str, name: str) -> None:
         (f"churn:2.1@{DIGEST}", (), None),
         (f"host:5000/churn@{DIGEST}", (), None),
         (CHURN, ("v7",), "v7"),
-        (f"churn:v3@{DIGEST}", ("churn=v4",), "v4"),
+        (f"churn:v3@{DIGEST}", ("churn=v3",), "v3"),
     ],
 )
 def test_versions_are_known_or_unknown(image: str, given: tuple[str, ...], version: str | None) -> None:
@@ -107,7 +108,7 @@ def test_a_model_without_image_names_both_ways() -> None:
     assert "--to-registry" in error.fix
 
 
-@pytest.mark.parametrize("image", ["churn", "churn:v3", "churn:latest", "churn@sha256:abc", f"churn@{DIGEST}0"])
+@pytest.mark.parametrize("image", ["churn", "churn:v3", "churn:latest", "host:5000/a_b/churn--x:V3.1-rc_1", "[::1]:5000/churn"])
 def test_tags_are_taken_only_by_name(image: str) -> None:
     """An image without a whole digest must be refused with the fix, unless tags were allowed by name."""
     error = refused(ExportOptions(images=(image,)))
@@ -115,6 +116,14 @@ def test_tags_are_taken_only_by_name(image: str) -> None:
     assert isinstance(error, ImageUnpinned)
     assert "--allow-tags" in error.fix
     assert export_inputs(project(), ExportOptions(images=(image,), allow_tags=True))[1].images == {"churn": image}
+
+
+def test_the_official_store_without_a_digest() -> None:
+    """The very image that is taken when none is named must be refused as all without a digest are, with the way to have it."""
+    with pytest.raises(ImageUnpinned) as refused:
+        export_inputs(project(), replace(OPTIONS, images=(CHURN, f"elasticsearch={official_image()}")))
+
+    assert f"leave it out, which takes {official_image()}" in refused.value.fix
 
 
 @pytest.mark.parametrize(
@@ -131,6 +140,9 @@ def test_tags_are_taken_only_by_name(image: str) -> None:
         (replace(OPTIONS, accepted_licences=("alibi-detect",)), LICENCE),
         (replace(OPTIONS, versions=("3",)), "version"),
         (replace(OPTIONS, versions=("drift=v3",)), "drift"),
+        (replace(OPTIONS, versions=("v3", "churn=v4")), "two things"),
+        (replace(OPTIONS, images=(CHURN, f"churn=other@{DIGEST}")), "two things"),
+        (replace(OPTIONS, images=(f"churn:v3@{DIGEST}",), versions=("v4",)), "by its tag"),
         (replace(OPTIONS, images=(CHURN, f"drift-alibi=drift@{DIGEST}")), LICENCE),
     ],
 )

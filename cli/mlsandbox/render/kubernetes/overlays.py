@@ -48,11 +48,16 @@ def overlays(base: Bundle, components: Sequence[Bundle], chosen: Collection[str]
     made = []
     for name, bounds in BOUNDS.items():
         has = [each for each in components if each.name in chosen or _has_too(name, each.name, chosen, facts)]
-        namespace = facts.namespace if name == PRODUCTION else f"{facts.namespace}-{name}"
+        namespace = namespace_of(facts.namespace, name)
         scaled = scaled_by(base, has)
         bounded = () if bounds is None else bounds_patches(scaled, bounds)
         made.append(Overlay(name, namespace, tuple(each.name for each in has), patches=(*bounded, *namespace_patches(scaled, namespace))))
     return tuple(made)
+
+
+def namespace_of(production: str, overlay: str) -> str:
+    """The namespace of an overlay, given that of production."""
+    return production if overlay == PRODUCTION else f"{production}-{overlay}"
 
 
 def scaled_by(base: Bundle, components: Iterable[Bundle]) -> list[Manifest]:

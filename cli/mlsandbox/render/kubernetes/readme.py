@@ -7,6 +7,8 @@ from textwrap import indent
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
+from mlsandbox.render.kubernetes.elasticsearch import NAME as STORE
+from mlsandbox.render.kubernetes.elasticsearch import with_image
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.manifest_text import written_by
 from mlsandbox.render.kubernetes.model import SERVER
@@ -21,6 +23,7 @@ leave it as it is, and `sandbox export k8s --check` does not count it. So change
 - another component: take the `#` off its line in `overlays/<name>/kustomization.yaml`, and off the lines of those that it needs;
 - fewer or more pods, other values of variables: the same file shows how;
 - another image: the export again with other `--image`, so that jobs and the versions in labels follow it;
+- an overlay that you do not want: remove its folder, and later exports leave it away until its folder is there again;
 - anything else: a patch, as in https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/patches/.
 """
 _OMITTED: Final = """\
@@ -37,12 +40,12 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
     project = next(iter(config_labels(export).values()))
     sections = {
         "What is here": _contents(export),
-        "Apply it": _apply(export),
+        "Apply it": _apply(export, facts),
         "You still need to": _todo(export),
-        "Images": _images(facts),
+        "Images": _images(export, facts),
         "Requests and limits": _resources(export, facts),
         "Change it": _CHANGES,
-        "What is not in it": _OMITTED + "".join(f"- Not yet `{name}`: {reason}\n" for name, reason in export.missing.items()),
+        "What is not in it": _OMITTED + "".join(f"- Not yet `{name}`: {each.reason}: {each.fix}\n" for name, each in export.missing.items()),
     }
     text = f"<!-- {written_by()} -->\n\n# {project} on Kubernetes\n\n"
     text += f"{_summary(facts)}\n" + "".join(f"\n## {title}\n\n{body}" for title, body in sections.items())
@@ -52,8 +55,8 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
 def _summary(facts: ExportFacts) -> str:
     return (
         f"For Kubernetes {facts.label} and later, applied with Kustomize, which kubectl has in it. "
-        "What runs is what `sandbox up` runs for the same sandbox.toml; "
-        "This writes the folder again, byte for byte but for what you have changed in `overlays/`:\n\n"
+        "What runs is what `sandbox up` runs for the same sandbox.toml. Called in the project's folder, where that is, "
+        "this writes the export again, byte for byte but for what you have changed in `overlays/`:\n\n"
         f"{indent(facts.command, '    ')}"
     )
 
@@ -71,7 +74,7 @@ def _about(bundle: Bundle) -> str:
     return f"{bundle.summary} Needs {', '.join(bundle.after)}." if bundle.after else bundle.summary
 
 
-def _apply(export: Export) -> str:
+def _apply(export: Export, facts: ExportFacts) -> str:
     first = export.overlays[0]
     return f"""\
 From this folder, here for {first.name}:
@@ -86,10 +89,12 @@ export makes no earlier than the rest:
     kubectl create namespace {first.namespace}
     kubectl apply --server-side --dry-run=server --kustomize overlays/{first.name}
 
-Each namespace is this stack's own: its default policy lets nobody in or out, and Pod Security holds all pods in it to `restricted`. \
+Each namespace is this stack's own: Pod Security holds all pods in it to `restricted`, whoever they are of. \
 `kubectl delete --kustomize overlays/{first.name}` removes the namespace with all that is in it, volumes and secrets too.
 
-Without Kustomize: `sandbox export k8s --format plain --overlay {first.name}` writes all of it into one file.
+Without Kustomize, all of an overlay in one file, `plain/{first.name}.yaml` of this folder; called in the project's folder:
+
+{indent(f"{facts.command} --format plain --overlay {first.name}", "    ")}
 
 ConfigMaps have a digest in their names, so that pods are made anew when one changes; those of earlier versions stay until they are deleted.
 
@@ -103,7 +108,11 @@ def _todo(export: Export) -> str:
     first = [*export.base.todo, *_todo_of(each for each in export.components if each.name in used)]
     later = _todo_of(each for each in export.components if each.name not in used)
     namespace = export.base.objects[0]["metadata"]["name"]
-    text = f"Commands are for the namespace `{namespace}`; other overlays need the same in theirs.\n\n"
+    others = [f"for {each.name} it is `{each.namespace}`" for each in export.overlays if each.namespace != namespace]
+    elsewhere = f"; {', '.join(others)}, and what is made for one overlay has to be made for each" if others else ""
+    text = f"Commands are for the namespace `{namespace}`{elsewhere}. A secret needs its namespace to be there: apply first, and pods wait \
+for the secret, or make it by `kubectl create namespace {namespace}`. What begins with `sandbox` or names `.sandbox/` is called in the \
+project's folder, where sandbox.toml is.\n\n"
     text += "".join(f"- [ ] {each}\n" for each in dict.fromkeys(first))
     rest = "".join(f"- [ ] {each}\n" for each in dict.fromkeys(later))
     return f"{text}\nAnd for components that no overlay has yet:\n\n{rest}" if rest else text
@@ -113,12 +122,15 @@ def _todo_of(bundles: Iterable[Bundle]) -> list[str]:
     return [f"`{bundle.name}`: {each}" for bundle in bundles for each in bundle.todo]
 
 
-def _images(facts: ExportFacts) -> str:
-    rows = [(f"`{key}`", f"`{image}`", facts.versions.get(key, "")) for key, image in facts.images.items()]
-    return (
-        _table(("Of", "Image", "Version"), rows)
-        + "\nImages that were not named are in no manifest: nothing is pulled by a tag that can be moved.\n"
-    )
+def _images(export: Export, facts: ExportFacts) -> str:
+    has_store = any(each.name == STORE for each in export.components)
+    images = {**facts.images, **({STORE: with_image(facts).images[STORE]} if has_store else {})}
+    rows = [(f"`{key}`", f"`{image}`", facts.versions.get(key, "")) for key, image in images.items()]
+    how = "Images that were not named are in no manifest"
+    if has_store and STORE not in facts.images:
+        how += f", but for that of the component `{STORE}`, for development: it is the official one by its exact version, without a \
+digest. Name another one by digest: `--image {STORE}=REF@sha256:…`"
+    return f"{_table(('Of', 'Image', 'Version'), rows)}\n{how}.\n"
 
 
 def _resources(export: Export, facts: ExportFacts) -> str:
