@@ -311,6 +311,8 @@ class NotReady:
     SPOOL_UNWRITABLE: Final = "SPOOL_UNWRITABLE"
     STORE_UNWRITABLE: Final = "STORE_UNWRITABLE"
     """Of the log store: its database takes no events; they stay in the spool."""
+    STATE_IN_USE: Final = "STATE_IN_USE"
+    """Of the drift service: another one still has its folder."""
     STOPPING: Final = "STOPPING"
 
 

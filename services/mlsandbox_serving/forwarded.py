@@ -1,6 +1,7 @@
 """A service that takes events over the Forward protocol and answers probes: the log store, the drift service.
 
-Events are stored in one thread, beside the event loop; one is acknowledged once it cannot be lost any more.
+Events are stored in one thread, beside the event loop; one is acknowledged once it cannot be lost any more. A service that has to be
+alone in its folder waits for one that was there before, which may be about to end: alive, but not ready, and reached by nobody.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from mlsandbox_serving.contract import Env, NotReady
+from mlsandbox_serving.folder_lock import FolderLock
 from mlsandbox_serving.forward.framing import MOST_VALUES
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.forward.server import EventsRefused, ForwardServer
@@ -29,6 +31,9 @@ from mlsandbox_serving.probes import Page, ProbeServer
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+_TRY_SECONDS: Final = 0.5
+"""From one try to have the lock of a folder to the next."""
 
 
 class Listening(NamedTuple):
@@ -57,6 +62,13 @@ class Listening(NamedTuple):
             probe_port=int(environ[probe_port]),
             stack_id=environ.get(Env.STACK_ID, ""),
         )
+
+
+class Claim(NamedTuple):
+    """A folder that a service has to be alone in."""
+
+    listening: Listening
+    folder: Path
 
 
 class ForwardedService(ABC):
@@ -136,36 +148,78 @@ class ForwardedService(ABC):
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
 
-def run(name: str, make: Callable[[], ForwardedService]) -> int:
+def run(name: str, make: Callable[[], ForwardedService], claim: Callable[[], Claim] | None = None) -> int:
     """Run a service until SIGTERM or SIGINT; the exit code.
 
     Args:
         name: "the log store".
         make: the service. Raises KeyError or ValueError when its settings are wrong, sqlite3.Error or OSError when its folder is of no use.
+        claim: the folder that it has to be alone in before it is made, with the same exceptions; None: there may be several.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     give_way()
     end_with_parent()
     try:
-        asyncio.run(_serve(make))
+        asyncio.run(_serve(make, claim))
     except (KeyError, ValueError, OSError, sqlite3.Error) as error:
         _log.error("%s cannot run: %s: %s", name, type(error).__name__, error)
         return 1
     return 0
 
 
-async def _serve(make: Callable[[], ForwardedService]) -> None:
+async def _serve(make: Callable[[], ForwardedService], claim: Callable[[], Claim] | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with contextlib.ExitStack() as waiting:
+        if claim is None:
+            await _serve_alone(make, stop, waiting)
+            return
+        claimed = claim()
+        lock = FolderLock(claimed.folder)
+        try:
+            if await _alone(claimed, lock, stop, waiting):
+                await _serve_alone(make, stop, waiting)
+        finally:
+            lock.release()
+
+
+async def _alone(claimed: Claim, lock: FolderLock, stop: asyncio.Event, waiting: contextlib.ExitStack) -> bool:
+    """Whether the process has the folder for itself; False when it is to end before."""
+    if lock.take():
+        return True
+    at = claimed.listening
+    reason = f"another process has {claimed.folder}"
+    told = {"ready": False, "stack_id": at.stack_id, "code": NotReady.STATE_IN_USE, "reason": reason, "final": False, "details": {}}
+    probes = ProbeServer(at.host, at.probe_port, readiness=lambda: told, registry=CollectorRegistry())
+    waiting.callback(probes.close)
+    probes.start()
+    _log.warning("%s: waiting until it ends", reason)
+    while not lock.take():
+        if await _stopped(stop, _TRY_SECONDS):
+            return False
+    _log.info("%s is free now", claimed.folder)
+    return True
+
+
+async def _serve_alone(make: Callable[[], ForwardedService], stop: asyncio.Event, waiting: contextlib.ExitStack) -> None:
+    """Serve until it is to stop.
+
+    Args:
+        make: the service.
+        stop: when it is to stop.
+        waiting: what answered probes until now; it is closed once the service can answer itself.
+    """
     service = make()
     at = service.listening
     server = ForwardServer(service.take, left_out=service.left_out)
-    probes = ProbeServer(at.host, at.probe_port, readiness=service.readiness, registry=service.registry, pages=service.pages())
+    probes: ProbeServer | None = None
     try:
         if service.tends_first:
             await service.tend()
         await server.start(at.host, at.forward_port)
+        waiting.close()
+        probes = ProbeServer(at.host, at.probe_port, readiness=service.readiness, registry=service.registry, pages=service.pages())
         probes.start()
         if not service.tends_first:
             await service.tend()
@@ -173,7 +227,8 @@ async def _serve(make: Callable[[], ForwardedService]) -> None:
             await service.tend()
     finally:
         await server.close()
-        probes.close()
+        if probes is not None:
+            probes.close()
         service.close()
 
 

@@ -21,7 +21,7 @@ from mlsandbox_serving.drift_sidecar.settings import NATIVE, Settings, Source
 from mlsandbox_serving.drift_sidecar.telling import Telling
 from mlsandbox_serving.drift_sidecar.watches import Seen, Watches
 from mlsandbox_serving.forward.messages import Event
-from mlsandbox_serving.forwarded import ForwardedService, run
+from mlsandbox_serving.forwarded import Claim, ForwardedService, run
 from mlsandbox_serving.metrics import counter
 from mlsandbox_serving.performance import Performance
 from mlsandbox_serving.probes import Page
@@ -189,7 +189,12 @@ class Drift(ForwardedService):
 
 def main(environ: Mapping[str, str]) -> int:
     """Run until SIGTERM; the exit code."""
-    return run("the drift service", lambda: Drift(Settings.read(environ)))
+    return run("the drift service", lambda: Drift(Settings.read(environ)), lambda: _claim(Settings.read(environ)))
+
+
+def _claim(settings: Settings) -> Claim:
+    """Where its state is, which two services would spoil for each other."""
+    return Claim(settings.listening, settings.folder)
 
 
 def _json(value: object) -> bytes:
