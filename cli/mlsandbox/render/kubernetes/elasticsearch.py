@@ -60,8 +60,13 @@ def elasticsearch_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
 
 
 def with_image(facts: ExportFacts) -> ExportFacts:
-    """The facts with its image: what was named, else the official one in the version that the sandbox has."""
-    return replace(facts, images={NAME: str(tomllib.loads(asset("compose/images.toml"))[NAME]["image"]), **facts.images})
+    """The facts with its image: what was named, else the official one."""
+    return replace(facts, images={NAME: official_image(), **facts.images})
+
+
+def official_image() -> str:
+    """That of the version which the sandbox has, by its tag: digests of it differ between registries that mirror it."""
+    return str(tomllib.loads(asset("compose/images.toml"))[NAME]["image"])
 
 
 def _stateful_set(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:

@@ -65,7 +65,10 @@ def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         configs=configs(spec, facts, workload),
         changes=sink_changes(spec, NAME),
         todo=(
-            f"Pods need the secret {SECRET}: {create}; FILE holds https://name:password@host:9200, signs of URLs as %40 and the like.",
+            (
+                f"Pods need the secret {SECRET}, but where the component elasticsearch is in the overlay: `{create}`; "
+                "FILE holds https://name:password@host:9200, signs of URLs as %40 and the like."
+            ),
             "Its user has to be allowed to manage the policies, templates and indices named sandbox-*, and to write to these.",
             f"With a certificate of an authority of your own, the secret {SECRET} needs that too: --from-file=ca.crt=FILE.",
             (
@@ -73,7 +76,7 @@ def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
                 f"Elasticsearch has another, and narrow both policies ({NAME}, {SETUP}) to where it is, by a patch in the overlay that "
                 f"adds /spec/egress/{ANYBODY}/to with the value [{{ipBlock: {{cidr: …}}}}]."
             ),
-            f"After a change of the secret: kubectl --namespace {facts.namespace} rollout restart statefulset/{NAME}",
+            f"After a change of the secret: `kubectl --namespace {facts.namespace} rollout restart statefulset/{NAME}`",
         ),
     )
 

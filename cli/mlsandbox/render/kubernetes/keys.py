@@ -40,7 +40,7 @@ def api_keys_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         patches=tuple(_patch(spec, facts, model, names[model.name]) for model in open_),
         examples=(_sealed(spec, facts),),
         todo=(
-            f"Make a key for each of your clients: sandbox keys add team-a; then the secret of them: {_create(API_KEYS.name, facts)}.",
+            f"Make a key for each of your clients: `sandbox keys add team-a`; then the secret of them: `{_create(API_KEYS.name, facts)}`.",
             (
                 "Other overlays need the secret in their own namespaces. Pods take changed keys without a restart, "
                 "about a minute after the secret was changed."

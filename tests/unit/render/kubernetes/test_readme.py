@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import yaml
 
 from mlsandbox.render.kubernetes.bundle import Export
+from mlsandbox.render.kubernetes.elasticsearch import official_image
 from mlsandbox.render.kubernetes.facts import ExportFacts, Measured
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.kubernetes.readme import readme_file
 from support.bundles import EXPORT, FACTS
-from support.exported import exported
+from support.exported import SERVICES, exported, image
+
+WITH_LOG = tuple(f"{name}={image(name)}" for name in ("churn", "fraud", *SERVICES))
 
 
 def test_todo() -> None:
@@ -93,6 +97,45 @@ def test_another_image() -> None:
         assert "images:" not in files[path]
         assert "nother image: " in files[path]
         assert "--image" in files[path]
+
+
+def test_commands_can_be_copied() -> None:
+    """A command must be whole, in a line of its own or between backticks, with the namespace; where it is called must be said."""
+    export, facts = exported("three-models", whole=True)
+    text = readme_file(export, facts).text
+    spans = [*re.findall(r"`([^`\n]+)`", text), *(line[4:] for line in text.splitlines() if line.startswith("    "))]
+
+    assert f"{facts.command} --format plain --overlay dev" in spans
+    assert "kubectl --namespace credit port-forward service/drift 7317:7317" in spans
+    assert "http://127.0.0.1:7317/report.html" in text
+    assert "sandbox keys add team-a" in spans
+    assert [each for each in spans if each.startswith("kubectl --namespace") and each.endswith((".", ";"))] == []
+    for name in ("hash-key", "api-keys"):
+        assert f"kubectl --namespace credit create secret generic {name} --from-file={name}=.sandbox/secrets/{name}" in spans
+    assert "for dev it is `credit-dev`, for staging it is `credit-staging`" in text
+    assert "project's folder" in text
+
+
+def test_secret_of_the_store() -> None:
+    """Where an overlay brings its own Elasticsearch, no secret of another one is needed, and that must be said beside the secret."""
+    needed, _ = _parts(*exported("two-models", images=WITH_LOG))
+
+    assert "secret elasticsearch, but where the component elasticsearch is in the overlay: `kubectl" in needed
+
+
+def test_images_without_a_digest() -> None:
+    """The one image that no digest names must be listed and called an exception; one that was named in its place must be no exception."""
+    tagged = readme_file(*exported("two-models", images=WITH_LOG)).text.partition("## Images")[2].partition("\n## ")[0]
+    named = readme_file(*exported("two-models", images=(*WITH_LOG, f"elasticsearch={image('store')}"))).text
+    named = named.partition("## Images")[2].partition("\n## ")[0]
+    alone = readme_file(*exported("two-models")).text.partition("## Images")[2].partition("\n## ")[0]
+
+    assert f"| `elasticsearch` | `{official_image()}` |" in tagged
+    assert "but for that of the component `elasticsearch`" in tagged
+    assert f"| `elasticsearch` | `{image('store')}` |" in named
+    assert official_image() not in named
+    assert "but for" not in named
+    assert "elasticsearch" not in alone
 
 
 def test_requests() -> None:
