@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mlsandbox.render.kubernetes.bundle import Bundle, Config, ConfigChange, Export, Manifest, Overlay, Patch, Removal
+from mlsandbox.render.kubernetes.bundle import Bundle, Config, ConfigChange, Export, Manifest, Missing, Overlay, Patch, Removal
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.tree import RenderedFile
@@ -107,5 +107,5 @@ EXPORT = Export(
         overlay("patched", "logged", patches=(BOUNDS,), changes=(ConfigChange("churn-config", {"A": "9", "TEXT": "other"}),)),
         replace(overlay("full", "scaled", "logged", "after"), namespace="bank"),
     ),
-    {"gone": "its image is not known: name it"},
+    {"gone": Missing("its image is not known", "name it")},
 )

@@ -64,7 +64,7 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
         seen = past or _watched(endpoints[service], seconds)
         found[name] = _rounded(max(seen.memory_bytes, held.get(service, 0)), seen.cpus)
     if folder is not None:
-        write_beside(folder, FILE, measured_text(found))
+        write_beside(folder, FILE, measured_text(found), kind="k8s")
     report.done(f"Measured {', '.join(models)}", "", time.monotonic() - began)
     return found
 

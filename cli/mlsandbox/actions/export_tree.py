@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,10 +105,10 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
         raise ExportFolderTaken(
             f"{folder} holds an export of another kind",
             why=f"It was written by: sandbox export {there}",
-            fix=f"choose another folder: sandbox export {kind} {folder}-{kind}",
+            fix=_elsewhere(kind, folder, kind),
             details={"folder": str(folder), "files": sorted(before)},
         )
-    _refuse_strangers(folder, [*(file.path for file in files), RECORD, *before])
+    _refuse_strangers(kind, folder, [*(file.path for file in files), RECORD, *before])
     found = {path: _digest_at(folder / path) for path in {*before, *(file.path for file in files)}}
     strangers = [
         file.path
@@ -115,7 +116,7 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
         if file.path not in before and found[file.path] not in {None, digest_of(file.data)} and not _is_marked(folder / file.path)
     ]
     if strangers:
-        raise _taken(folder, strangers)
+        raise _taken(kind, folder, strangers)
     away = _left_away(folder, before, writing)
     write: list[RenderedFile] = []
     same, kept, edited = list[str](), list[str](), list[str]()
@@ -153,9 +154,9 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     )
 
 
-def write_beside(folder: Path, name: str, text: str) -> None:
-    """Put a file into the folder that later exports read, and that no export replaces."""
-    _refuse_strangers(folder, [name])
+def write_beside(folder: Path, name: str, text: str, *, kind: str) -> None:
+    """Put a file into the folder that later exports of this kind read, and that no export replaces."""
+    _refuse_strangers(kind, folder, [name])
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / name, text, durable=False)
 
@@ -213,10 +214,10 @@ def _is_marked(path: Path) -> bool:
         return _MARK in file.readline(300)
 
 
-def _refuse_strangers(folder: Path, paths: Collection[str]) -> None:
+def _refuse_strangers(kind: str, folder: Path, paths: Collection[str]) -> None:
     """What is no plain file where files are to be, and no folder where folders are to be."""
     if folder.exists() and not folder.is_dir():
-        raise _taken(folder.parent, [folder.name])
+        raise _taken(kind, folder, [])
     for path in sorted(paths):
         place = folder
         parts = path.split("/")
@@ -226,21 +227,26 @@ def _refuse_strangers(folder: Path, paths: Collection[str]) -> None:
                 raise FolderLinked(
                     f"{place} is a symbolic link",
                     why="An export would write where it leads, which may be anywhere.",
-                    fix=f"remove the link, or choose another folder: sandbox export k8s {folder}-new",
+                    fix=f"remove the link, or {_elsewhere(kind, folder)}",
                     details={"path": str(place)},
                 )
         if place.is_dir() or any(parent.is_file() for parent in place.parents if parent.is_relative_to(folder)):
-            raise _taken(folder, [path])
+            raise _taken(kind, folder, [path])
 
 
-def _taken(folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
+def _taken(kind: str, folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
+    """These files are in the way; without any, the folder is no folder."""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return ExportFolderTaken(
-        f"{folder / paths[0]}{more} would be replaced, and no export has written it",
-        why="\n".join(paths),
-        fix=f"choose another folder: sandbox export k8s {folder}-new   or move the files away",
+        f"{folder.joinpath(*paths[:1])}{more} would be replaced, and no export has written it",
+        why="\n".join(paths or [folder.name]),
+        fix=f"{_elsewhere(kind, folder)}   or move the files away",
         details={"folder": str(folder), "files": list(paths)},
     )
+
+
+def _elsewhere(kind: str, folder: Path, word: str = "new") -> str:
+    return f"choose another folder: sandbox export {kind} {shlex.quote(f'{folder}-{word}')}"
 
 
 def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]], frozenset[str]]:
@@ -251,7 +257,7 @@ def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]], frozens
     try:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         kind = str(record["kind"])
-        refuse_later(folder / RECORD, record, _SCHEMA, f"or choose another folder: sandbox export {kind} {folder}-new")
+        refuse_later(folder / RECORD, record, _SCHEMA, f"or {_elsewhere(kind, folder)}")
         known = {path: tuple(map(str, digests)) for path, digests in record["files"].items() if digests and _is_inside(path)}
         return kind, known, frozenset(map(str, record.get("writing", ())))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):

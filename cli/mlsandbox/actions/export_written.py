@@ -10,6 +10,7 @@ from typing import Final
 
 from mlsandbox.actions.export_tree import OVERLAYS, TreePlan
 from mlsandbox.actions.outcomes import PlannedStep, Report
+from mlsandbox.render.kubernetes.bundle import Missing
 
 KUSTOMIZE: Final = "kustomize"
 PLAIN: Final = "plain"
@@ -52,12 +53,14 @@ class ExportResult:
     """By overlay."""
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The components that each one has."""
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Missing] = field(default_factory=dict)
     """Components that cannot be had yet, and what they need."""
     images: Mapping[str, str] = field(default_factory=dict)
     command: str | None = None
     """What writes the same again."""
     written: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    """Those of them that are, or were, not there at all."""
     removed: tuple[str, ...] = ()
     unchanged: int = 0
     """How many files were as they should be."""
@@ -89,6 +92,7 @@ def carried_out(
         report: told of changes by hand that are lost, before they are.
         apply: does it; None: `plan.apply`.
     """
+    absent = tuple(file.path for file in plan.write if not (plan.folder / file.path).exists())
     if not (delivery.check or delivery.dry_run):
         for path in plan.edited:
             report.warn(f"{path} was changed by hand, and is {'removed' if path in plan.remove else 'written anew'}{_where(plan)}")
@@ -98,6 +102,7 @@ def carried_out(
     return replace(
         result,
         written=tuple(file.path for file in plan.write),
+        absent=absent,
         removed=plan.remove,
         unchanged=len(plan.same),
         kept=plan.kept,

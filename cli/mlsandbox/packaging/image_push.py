@@ -61,7 +61,7 @@ def push_error(name: str, said: str) -> ImagePushFailed:
     elif _UNREACHED.search(said):
         why, fix = (
             f"the Docker engine does not reach {registry}",
-            "correct the name after --to-registry; a proxy is a setting of the engine",
+            "sandbox export k8s --to-registry HOST/FOLDER   with its right name; a proxy is a setting of the engine",
         )
     else:
         why, fix = f"{registry} refused it", f"try it by hand: docker push {name}   or log in first: docker login {registry}"

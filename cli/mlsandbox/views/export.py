@@ -17,11 +17,17 @@ _TODO_SHOWN: Final = 5
 """More than that is not read where it scrolls by; the README and -o json have all."""
 
 
-def export_text(result: ExportResult, paint: Paint) -> str:
-    """What was written, what of it is used where, and what is left to do; of a check or a dry run what would be written."""
+def export_text(result: ExportResult, paint: Paint, *, quiet: bool = False) -> str:
+    """What was written, what of it is used where, and what is left to do; of a check or a dry run what would be written.
+
+    Args:
+        result: what there is to say.
+        paint: for a terminal.
+        quiet: leave out what comes after the result: what is left to do, and what is next.
+    """
     folder = _shown(result.folder)
     if result.check:
-        return _checked(result, folder)
+        return "\n".join(_checked(result, folder, quiet=quiet))
     if result.plan:
         rows = [f"  {step.action:<9} {step.subject}: {step.why}" for step in result.plan]
         return "\n".join([f"Dry run of {result.project}: nothing was changed. sandbox export would", *rows])
@@ -29,11 +35,13 @@ def export_text(result: ExportResult, paint: Paint) -> str:
     lines += _kept(result)
     about = [(name, _namespaced(result, name, parts)) for name, parts in result.overlays.items()]
     about += [(f"image {key}", _short(image)) for key, image in result.images.items()]
-    about += [(f"no {name}", why) for name, why in result.missing.items()]
+    about += [(f"no {name}", f"{each.reason}: {each.fix}") for name, each in result.missing.items()]
     if about:
         width = max(len(name) for name, _ in about)
         lines += ["", *(f"  {name:<{width}}  {text}" for name, text in about)]
-    if result.todo:
+    if quiet:
+        return "\n".join(lines)
+    if result.todo and result.differs:  # who exports the same again has read it
         shown = result.todo if len(result.todo) <= _TODO_SHOWN + 1 else result.todo[:_TODO_SHOWN]
         lines += ["", f"  {'Still to do, or to check' if result.kubernetes else 'To know'}", *(f"    - {text}" for text in shown)]
         lines += [f"    … and {len(result.todo) - len(shown)} more in {folder}README.md"] if len(shown) < len(result.todo) else []
@@ -42,9 +50,8 @@ def export_text(result: ExportResult, paint: Paint) -> str:
 
 def _headline(result: ExportResult, folder: str) -> str:
     if not result.differs:
-        return f"{folder} is as it was: {result.unchanged} files, nothing to do"
-    count = len(result.written)
-    parts = [f"{count} file{'s' if count != 1 else ''} ({_by_folder(result.written)})"] if count else []
+        return f"{folder} is as it was: {_files(result.unchanged)}, nothing to do"
+    parts = [f"{_files(len(result.written))} ({_by_folder(result.written)})"] if result.written else []
     parts += [f"{len(result.removed)} removed"] if result.removed else []
     parts += [f"{result.unchanged} unchanged"] if result.unchanged else []
     return f"Wrote {folder}: {', '.join(parts) or 'nothing but its record'}"
@@ -63,11 +70,19 @@ def _namespaced(result: ExportResult, name: str, components: tuple[str, ...]) ->
     return f"namespace {result.namespaces[name]} · {', '.join(components) or 'no components'}"
 
 
-def _checked(result: ExportResult, folder: str) -> str:
+def _checked(result: ExportResult, folder: str, *, quiet: bool) -> list[str]:
     if not result.differs:
-        return f"{folder} is what would be written ({result.unchanged} files)"
-    rows = [*(f"  differs   {path}" for path in result.written), *(f"  too many  {path}" for path in result.removed)]
-    return "\n".join([f"{folder} is not what would be written", *(rows or ["  differs   its record"]), f"  Next  {result.command}"])
+        return [f"{folder} is what would be written ({_files(result.unchanged)})"]
+    following = [] if quiet else [f"  Next  {result.command}"]
+    if not (result.unchanged or result.kept or result.removed) and len(result.absent) == len(result.written):
+        return [f"{folder} {'holds no export' if result.folder.exists() else 'is not there'}", *following]
+    rows = [f"  {'missing' if path in result.absent else 'differs':<9} {path}" for path in result.written]
+    rows += [f"  too many  {path}" for path in result.removed]
+    return [f"{folder} is not what would be written", *(rows or ["  differs   its record"]), *following]
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"
 
 
 def _dry(result: ExportResult, folder: str) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlsandbox.actions.export_written import ExportResult
 from mlsandbox.output import Paint
+from mlsandbox.render.kubernetes.bundle import Missing
 from mlsandbox.views.export import export_text
 
 PLAIN = Paint(on=False)
@@ -18,7 +19,7 @@ RESULT = ExportResult(
     kubernetes="1.33",
     namespaces={"dev": "churn-dev", "production": "churn"},
     overlays={"dev": ("drift", "logging"), "production": ()},
-    missing={"challenger": "its image is not known"},
+    missing={"challenger": Missing("its image is not known", "sandbox export k8s --image churn/challenger=REF")},
     images={"churn": f"registry.example.com/churn@sha256:{'4d3f' * 16}", "drift": "drift:1"},
     command="sandbox export k8s --image=churn=REF",
     written=("README.md", "base/a.yaml", "base/b.yaml"),
@@ -38,7 +39,7 @@ def test_a_tree_that_was_written() -> None:
         "  production     namespace churn · no components\n"
         "  image churn    registry.example.com/churn@sha256:4d3f4d3f4d3f…\n"
         "  image drift    drift:1  (a tag, which can be moved)\n"
-        "  no challenger  its image is not known\n"
+        "  no challenger  its image is not known: sandbox export k8s --image churn/challenger=REF\n"
         "\n"
         "  Still to do, or to check\n"
         "    - Fill in the secret.\n"
@@ -54,6 +55,7 @@ def test_an_export_that_changes_nothing() -> None:
     text = export_text(replace(RESULT, written=(), differs=False, unchanged=5, kept=("overlays/dev/kustomization.yaml",)), PLAIN)
 
     assert text.startswith("  /shop/k8s/ is as it was: 5 files, nothing to do")
+    assert "Still to do" not in text
     assert "  kept, since it was changed by hand: overlays/dev/kustomization.yaml\n" in text
 
 
@@ -65,18 +67,37 @@ def test_a_long_list_is_cut() -> None:
 
 
 def test_a_check() -> None:
-    """A check must name every file that differs, or say that none does."""
-    differs = export_text(replace(RESULT, check=True, removed=("base/c.yaml",)), PLAIN)
-    same = export_text(replace(RESULT, check=True, differs=False, written=(), unchanged=5), PLAIN)
+    """A check must name every file that differs, that is missing or that is too much, or say that none does."""
+    checked = replace(RESULT, check=True, absent=("base/a.yaml",))
+    differs = export_text(replace(checked, removed=("base/c.yaml",)), PLAIN)
+    same = export_text(replace(checked, differs=False, written=(), unchanged=1), PLAIN)
 
     assert differs.splitlines()[1:] == [
         "  differs   README.md",
-        "  differs   base/a.yaml",
+        "  missing   base/a.yaml",
         "  differs   base/b.yaml",
         "  too many  base/c.yaml",
         "  Next  sandbox export k8s --image=churn=REF",
     ]
-    assert same == "/shop/k8s/ is what would be written (5 files)"
+    assert same == "/shop/k8s/ is what would be written (1 file)"
+
+
+def test_a_check_of_nothing(tmp_path: Path) -> None:
+    """Of a folder that is not there, or that holds nothing of an export, a check must not name each file."""
+    checked = replace(RESULT, check=True, absent=RESULT.written, unchanged=0)
+
+    assert export_text(checked, PLAIN).splitlines() == ["/shop/k8s/ is not there", "  Next  sandbox export k8s --image=churn=REF"]
+    assert export_text(replace(checked, folder=tmp_path), PLAIN).splitlines()[0] == f"{tmp_path}/ holds no export"
+
+
+def test_quiet_is_the_result_alone() -> None:
+    """With -q an export must say what it did, and neither what is left to do nor what is next."""
+    for result in (RESULT, replace(RESULT, check=True)):
+        text = export_text(result, PLAIN, quiet=True)
+
+        assert "Next" not in text
+        assert "Still to do" not in text
+        assert "/shop/k8s/" in text
 
 
 def test_a_dry_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -195,6 +196,27 @@ def test_a_folder_has_one_kind(tmp_path: Path) -> None:
         plan_tree(tmp_path, files("one", "compose.yaml"), kind="compose")
 
     assert "sandbox export k8s" in error.value.why
+
+
+@pytest.mark.parametrize("kind", ["k8s", "compose", "grafana", "prometheus"])
+def test_the_way_out_is_an_export_of_the_same_kind(tmp_path: Path, kind: str) -> None:
+    """Whatever is in the way, the command that is named must be of the kind that was asked for, and one shell word must be the folder."""
+    root = tmp_path / "my exports"
+    (root / "taken/base/a.yaml").mkdir(parents=True)
+    (root / "linked").mkdir()
+    (root / "linked/base").symlink_to(tmp_path)
+    (root / "file").write_text("")
+    (root / "strange/base").mkdir(parents=True)
+    (root / "strange/base/a.yaml").write_text("kind: Other\n")
+    plan_tree(root / "other", files(), kind="other").apply()
+    for name in ("taken", "linked", "file", "strange", "other"):
+        with pytest.raises((ExportFolderTaken, FolderLinked)) as error:
+            plan_tree(root / name, files(), kind=kind)
+        words = shlex.split(error.value.fix.partition("choose another folder: ")[2].partition("   or ")[0])
+
+        assert words[:3] == ["sandbox", "export", kind], error.value.fix
+        assert len(words) == 4
+        assert words[3].startswith(f"{root / name}-")
 
 
 def test_two_ways_beside_each_other(tmp_path: Path) -> None:

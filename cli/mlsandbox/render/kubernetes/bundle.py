@@ -87,6 +87,15 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Why a component cannot be had yet."""
+
+    reason: str
+    fix: str
+    """What makes it possible."""
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """All of it."""
 
@@ -94,5 +103,5 @@ class Export:
     components: tuple[Bundle, ...]
     """Those that can be had; in the order in which they are applied."""
     overlays: tuple[Overlay, ...]
-    missing: Mapping[str, str]
+    missing: Mapping[str, Missing]
     """Components that cannot be had yet, and what they need."""

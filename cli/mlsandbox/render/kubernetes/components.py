@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mlsandbox.render.kubernetes.bundle import Bundle
+from mlsandbox.render.kubernetes.bundle import Bundle, Missing
 from mlsandbox.render.kubernetes.challenger import challenger_bundle, challenger_images
 from mlsandbox.render.kubernetes.delivery import model_oci_bundle, model_pvc_bundle, package_images, pvc_obstacle
 from mlsandbox.render.kubernetes.drift import drift_bundle, drift_images
@@ -33,7 +33,7 @@ class Component:
     """The oldest Kubernetes that it works with."""
     instead_of: tuple[str, ...] = ()
     """Components that do the same in another way: one overlay has only one of them."""
-    obstacle: Callable[[StackSpec, ExportFacts], str] = lambda _spec, _facts: ""
+    obstacle: Callable[[StackSpec, ExportFacts], Missing | None] = lambda _spec, _facts: None
     """What else keeps it from being had, "why: what helps"; empty when nothing does."""
 
 

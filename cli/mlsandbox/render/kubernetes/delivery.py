@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Patch
+from mlsandbox.render.containers import PACKAGE as BENTO
+from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Missing, Patch
 from mlsandbox.render.kubernetes.delivery_examples import clone_example, static_examples
 from mlsandbox.render.kubernetes.facts import IMAGE_VOLUMES, PACKAGE, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.model import server_objects
 from mlsandbox.render.kubernetes.names import further_name, image_key, image_version, labels, models, object_names
-from mlsandbox.render.kubernetes.resolver import PACKAGE as BENTO
 from mlsandbox.render.kubernetes.stateful import digested_job
 from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, network_policy
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
@@ -94,14 +94,15 @@ def model_oci_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     )
 
 
-def pvc_obstacle(spec: StackSpec, facts: ExportFacts) -> str:
-    """Why a volume cannot have the packages of these images; empty when it can."""
+def pvc_obstacle(spec: StackSpec, facts: ExportFacts) -> Missing | None:
+    """Why a volume cannot have the packages of these images; None when it can."""
     tagged = [key for key in map(image_key, models(spec)) if "@" not in facts.images[key]]
     if not tagged:
-        return ""
-    return (
+        return None
+    return Missing(
         f"a folder of the volume is named after an image's digest, and that of {', '.join(tagged)} has a tag, which may be moved "
-        f"while the folder stays: name it by its digest, sandbox export k8s --image {tagged[0]}=REF@sha256:…"
+        "while the folder stays",
+        f"sandbox export k8s --image {tagged[0]}=REF@sha256:…",
     )
 
 

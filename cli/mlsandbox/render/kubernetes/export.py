@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlsandbox.errors import ComponentMissing, ImageMissing, UsageError
-from mlsandbox.render.kubernetes.bundle import Bundle, Export
+from mlsandbox.render.kubernetes.bundle import Bundle, Export, Missing
 from mlsandbox.render.kubernetes.components import COMPONENTS, Component
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.model import base_bundle
@@ -30,7 +30,7 @@ def build_export(spec: StackSpec, facts: ExportFacts, components: Sequence[Compo
             fix=_name_image(unknown[0]),
             details={"keys": unknown},
         )
-    missing: dict[str, str] = {each.name: reason for each in components if (reason := _missing(each, spec, facts))}
+    missing = {each.name: found for each in components if (found := _missing(each, spec, facts)) is not None}
     _refuse_unknown(facts, components)
     base = base_bundle(spec, facts)
     built = _built(spec, facts, components, missing)
@@ -40,7 +40,7 @@ def build_export(spec: StackSpec, facts: ExportFacts, components: Sequence[Compo
     return Export(base, built, overlays(base, built, chosen, facts), missing)
 
 
-def _built(spec: StackSpec, facts: ExportFacts, components: Sequence[Component], missing: dict[str, str]) -> tuple[Bundle, ...]:
+def _built(spec: StackSpec, facts: ExportFacts, components: Sequence[Component], missing: dict[str, Missing]) -> tuple[Bundle, ...]:
     """Those that can be had; one that needs what cannot be had joins the missing."""
     found = []
     for each in components:
@@ -54,14 +54,15 @@ def _built(spec: StackSpec, facts: ExportFacts, components: Sequence[Component],
     return tuple(found)
 
 
-def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> str:
-    """What the component needs and what is not there; empty when it can be had."""
+def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> Missing | None:
+    """What the component needs and what is not there; None when it can be had."""
     keys = component.images(spec, facts)
     if keys and not any(key in facts.images for key in keys):
-        return f"its image is not known: {_name_image(keys[0])}"
+        return Missing("its image is not known", _name_image(keys[0]))
     if facts.release < component.release:
         oldest = ".".join(map(str, component.release))
-        return f"it needs Kubernetes {oldest}, and manifests are made for {facts.label}: sandbox export k8s --k8s-version {oldest}"
+        reason = f"it needs Kubernetes {oldest}, and manifests are made for {facts.label}"
+        return Missing(reason, f"sandbox export k8s --k8s-version {oldest}")
     return component.obstacle(spec, facts)
 
 
@@ -79,19 +80,21 @@ def _refuse_unknown(facts: ExportFacts, components: Sequence[Component]) -> None
                 raise ComponentMissing(
                     f"{option} {name}: there is no such component",
                     why=f"There are: {', '.join(names)}",
-                    fix=f"choose one of these: sandbox export k8s {option} {names[0]}",
+                    fix=f"sandbox export k8s {option} {names[0]}   or another one of these",
                     details={"component": name},
                 )
     both = [name for name in facts.chosen if name in facts.left_out]
     if both:
-        raise UsageError(f"{both[0]} is to be there and to be left out", fix=f"leave it out of --with, or of --without: {both[0]}")
+        raise UsageError(
+            f"{both[0]} is to be there and to be left out",
+            fix=f"sandbox export k8s --with {both[0]}   or else: sandbox export k8s --without {both[0]}",
+        )
 
 
-def _refuse_missing(facts: ExportFacts, missing: Mapping[str, str]) -> None:
+def _refuse_missing(facts: ExportFacts, missing: Mapping[str, Missing]) -> None:
     for name in facts.chosen:
-        if name in missing:
-            reason, _, fix = missing[name].partition(": ")
-            raise ComponentMissing(f"the component {name} cannot be had", why=reason, fix=fix, details={"component": name})
+        if (found := missing.get(name)) is not None:
+            raise ComponentMissing(f"the component {name} cannot be had", why=found.reason, fix=found.fix, details={"component": name})
 
 
 def _chosen(facts: ExportFacts, built: Sequence[Bundle]) -> frozenset[str]:
@@ -109,7 +112,7 @@ def _chosen(facts: ExportFacts, built: Sequence[Bundle]) -> frozenset[str]:
             if needed in facts.left_out:
                 raise UsageError(
                     f"the component {name} needs {needed}, which is left out",
-                    fix=f"leave {needed} out of --without, or {name} out of --with",
+                    fix=f"sandbox export k8s --with {needed},{name}   or without both: sandbox export k8s --without {needed},{name}",
                 )
             open_.append(needed)
     return frozenset(found)
@@ -121,5 +124,5 @@ def _refuse_rivals(components: Sequence[Component], chosen: frozenset[str]) -> N
         if each.name in chosen and rivals:
             raise UsageError(
                 f"the components {rivals[0]} and {each.name} do the same in two ways",
-                fix=f"leave one of them out of --with: {rivals[0]}, or {each.name}",
+                fix=f"sandbox export k8s --with {each.name}   or else: sandbox export k8s --with {rivals[0]}",
             )

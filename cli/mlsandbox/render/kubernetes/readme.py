@@ -45,7 +45,8 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
         "Images": _images(export, facts),
         "Requests and limits": _resources(export, facts),
         "Change it": _CHANGES,
-        "What is not in it": _OMITTED + "".join(f"- Not yet `{name}`: {each.reason}: {each.fix}\n" for name, each in export.missing.items()),
+        "What is not in it": _OMITTED
+        + "".join(f"- Not yet `{name}`: {each.reason}: {each.fix}\n" for name, each in export.missing.items()),
     }
     text = f"<!-- {written_by()} -->\n\n# {project} on Kubernetes\n\n"
     text += f"{_summary(facts)}\n" + "".join(f"\n## {title}\n\n{body}" for title, body in sections.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,9 +55,9 @@ def test_model_alone() -> None:
     assert components(export) == {"dev": (), "staging": (), "production": ()}
     assert [each.name for each in export.components] == ["keys", "ingress", "volume"]
     assert set(export.missing) == {"drift", "logging", "elasticsearch", "artefact"}
-    assert "--image fluentd=REF@sha256:…" in export.missing["logging"]
-    assert "--to-registry" in export.missing["logging"]
-    assert "1.35" in export.missing["artefact"]
+    assert "--image fluentd=REF@sha256:…" in export.missing["logging"].fix
+    assert "--to-registry" in export.missing["logging"].fix
+    assert "1.35" in export.missing["artefact"].reason
 
 
 def test_usual_components() -> None:
@@ -102,12 +103,28 @@ def test_impossible(chosen: tuple[str, ...], left_out: tuple[str, ...], words: l
         made(chosen=chosen, left_out=left_out)
 
     assert [word for word in words if word not in str(refused.value)] == []
+    assert refused.value.fix.startswith("sandbox export k8s --")
+
+
+def test_what_is_missing_says_why_and_what_to_do() -> None:
+    """Of each component that cannot be had the reason must be a reason alone, and the fix a command."""
+    export, facts = exported("one-model", images=("churn=registry.example.com:5000/churn:v3",), allow_tags=True, release="1.29")
+
+    assert {"drift", "challenger", "model-oci", "model-pvc"} <= set(export.missing)
+    for each in export.missing.values():
+        assert "sandbox" not in each.reason
+        assert each.fix.startswith("sandbox export k8s --")
+    with pytest.raises(ComponentMissing) as refused:
+        build_export(inputs("one-model")[0], replace(facts, chosen=("model-pvc",)))
+    assert (refused.value.why, refused.value.fix) == (export.missing["model-pvc"].reason, export.missing["model-pvc"].fix)
 
 
 def test_rivals() -> None:
     """Two components that do the same must not be in one overlay."""
-    with pytest.raises(UsageError, match="volume and artefact"):
+    with pytest.raises(UsageError, match="volume and artefact") as refused:
         made(release="1.35", chosen=("volume", "artefact"))
+
+    assert refused.value.fix.startswith("sandbox export k8s --with artefact")
 
 
 def test_image_of_model_missing() -> None:
