@@ -15,10 +15,10 @@ from mlsandbox.render.kubernetes.bundle import ConfigChange, Export, Manifest, O
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from mlsandbox.render.kubernetes.overlays import Bounds, bounds_patches, scaled_by
-from mlsandbox.render.kubernetes.plain import plain_objects, pod_spec
+from mlsandbox.render.kubernetes.plain import plain_objects
 from mlsandbox.render.tree import write_tree
 from support import bundles
-from support.exported import WHOLE, exported, image
+from support.exported import WHOLE, exported
 
 CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "one model": ("one-model", {}),
@@ -72,23 +72,22 @@ def test_everything_there_is(tmp_path: Path) -> None:
 
 
 def test_overlay_changed_by_hand(tmp_path: Path) -> None:
-    """What an overlay shows in comments must do what it says once it is uncommented: components, variables, bounds, images."""
+    """What an overlay shows in comments must do what it says once it is uncommented: components, variables, bounds."""
     export, facts = exported("one-model", namespace="bank")
     write_tree(tmp_path, kustomize_files(export, facts))
     path = tmp_path / "overlays/production/kustomization.yaml"
-    other = image("another").rpartition("@")[2]
     text = path.read_text()
     chosen = ("servicemonitor", "keda", "api-keys", "ingress")
     for name in chosen:
         text = text.replace(f"  # - ../../components/{name}  #", f"  - ../../components/{name}  #")
     text = text.replace("# components:", "components:")
-    text = _uncommented(text, "configMapGenerator", "images")
-    text = text.replace("SANDBOX_LOG_INPUTS=1", "SANDBOX_LOG_INPUTS=0").replace("sha256:…", other)
+    text = _uncommented(text, "configMapGenerator")
+    text = text.replace("SANDBOX_LOG_INPUTS=1", "SANDBOX_LOG_INPUTS=0")
     path.write_text(f"{text}\n{_bounds()}")
 
     found = kustomized(tmp_path, "overlays/production")
 
-    assert found == _by_hand(export, facts, chosen, other)
+    assert found == _by_hand(export, facts, chosen)
 
 
 def _with_needed(export: Export, component: str) -> tuple[str, ...]:
@@ -120,14 +119,9 @@ def _bounds() -> str:
     return yaml.safe_dump({"patches": [{"target": {"kind": "ScaledObject", "name": "churn"}, "patch": yaml.safe_dump(operations)}]})
 
 
-def _by_hand(export: Export, facts: ExportFacts, chosen: tuple[str, ...], digest: str) -> list[Manifest]:
+def _by_hand(export: Export, facts: ExportFacts, chosen: tuple[str, ...]) -> list[Manifest]:
     parts = [each for each in export.components if each.name in chosen]
     patches = bounds_patches(scaled_by(export.base, parts), Bounds(3, 20))
     changes = (ConfigChange("churn-config", {"SANDBOX_LOG_INPUTS": "0"}),)
     overlay = Overlay("own", facts.namespace, tuple(each.name for each in parts), changes, patches)
-    objects = plain_objects(replace(export, overlays=(overlay,)), "own")
-    for each in objects:
-        pod = pod_spec(each)
-        for container in (*pod.get("containers", ()), *pod.get("initContainers", ())):
-            container["image"] = f"{container['image'].partition('@')[0]}@{digest}"
-    return objects
+    return plain_objects(replace(export, overlays=(overlay,)), "own")
