@@ -134,6 +134,9 @@ def test_what_does_not_go_together(clone: Sandbox) -> None:
         ("compose", "--with", "keda"): "--with",
         ("grafana", "--k8s-version", "1.30"): "--k8s-version",
         ("prometheus", "--stdout"): "--stdout",
+        ("prometheus", "--image", IMAGE): "--image",
+        ("grafana", "--image", f"drift={IMAGE}"): "--image",
+        ("grafana", "--version", "v3"): "--version",
     }
     for words, named in table.items():
         refused = clone.run("export", *words)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs
+from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
 from mlsandbox.actions.export_tree import RECORD, plan_tree
 from mlsandbox.actions.export_written import KUSTOMIZE, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
 from mlsandbox.actions.measured_file import read_measured
@@ -85,9 +85,10 @@ def _completed(project: Project, options: ExportOptions, delivery: Delivery, rep
         return options
     from mlsandbox.actions.export_images import push_images  # noqa: PLC0415 - brings packaging and Docker along
 
+    given = dict(named(project, "--image", options.images, image_keys(project)))
     alibi = LICENCE in options.accepted_licences
     pushed = push_images(project, delivery.registry, report, alibi=alibi)
-    return replace(options, images=(*(f"{key}={image}" for key, image in pushed.items()), *options.images))
+    return replace(options, images=tuple(f"{key}={image}" for key, image in {**pushed, **given}.items()))
 
 
 def _planned(project: Project, options: ExportOptions, delivery: Delivery, registry: str) -> ExportResult:

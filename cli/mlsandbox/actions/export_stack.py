@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
-from mlsandbox.actions.project_stack import model_of_settings, stack_of_models
 from mlsandbox.actions.export_checks import (
     checked_class,
     checked_domain,
@@ -22,8 +21,10 @@ from mlsandbox.actions.export_checks import (
     checked_release,
     checked_url,
 )
+from mlsandbox.actions.project_stack import model_of_settings, stack_of_models
 from mlsandbox.errors import ImageMissing, ImageUnpinned, UsageError
 from mlsandbox.project import Project
+from mlsandbox.render.kubernetes.elasticsearch import official_image
 from mlsandbox.render.kubernetes.facts import (
     CHALLENGER,
     DEFAULT_DOMAIN,
@@ -197,7 +198,8 @@ def _images(project: Project, options: ExportOptions) -> Mapping[str, str]:
             raise ImageUnpinned(
                 f"the image of {key} has no digest: {image}",
                 why="A tag can be moved: which image a pod gets would be decided each time that one starts.",
-                fix=f"sandbox export k8s --image {key}={image.partition('@')[0]}@sha256:…   or take tags as they are: --allow-tags",
+                fix=f"sandbox export k8s --image {key}={image.partition('@')[0]}@sha256:…   or take tags as they are: --allow-tags"
+                + (f"   or leave it out, which takes {official_image()} for development" if key == ELASTICSEARCH else ""),
                 details={"key": key, "image": image},
             )
         found[key] = checked_image(key, image)
@@ -220,12 +222,18 @@ def _versions(project: Project, images: Mapping[str, str], given: Iterable[str])
     for key, version in named(project, "--version", given, keys):
         if not _VERSION.fullmatch(version):
             raise UsageError(f"{version!r} is no version of a model", fix="write it as in: sandbox export k8s --version v3")
+        refuse_other_version(key, images.get(key, ""), version)
         found[key] = version
     return {key: found[key] for key in keys if key in found}
 
 
 def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """The key and the value of each text; one without a key is of the only model."""
+    """The key and the value of each text; one without a key is of the only model.
+
+    Raises:
+        UsageError: a text has no such key or no value, or two say different things of one key.
+    """
+    before: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
@@ -243,7 +251,28 @@ def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[st
             )
         if not value or re.search(r"\s", value):
             raise UsageError(f"{option} {text} says nothing of {key}", fix="see: sandbox export --help")
+        if before.setdefault(key, value) != value:
+            raise UsageError(
+                f"{option} says two things of {key}",
+                why=f"{before[key]}\n{value}",
+                fix=f"leave one of them out, as in: {option} {key}={value}",
+            )
         yield key, value
+
+
+def refuse_other_version(key: str, image: str, version: str) -> None:
+    """Refuse a version that is not the one in an image's own tag.
+
+    Raises:
+        UsageError: it is another one.
+    """
+    tag = version_in(image)
+    if tag and version != tag:
+        raise UsageError(
+            f"the image of {key} is of {tag} by its tag, and of {version} by --version",
+            why=image,
+            fix="leave --version out, which is for images whose tag does not say it, or name the image of that version",
+        )
 
 
 def version_in(image: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from mlsandbox.actions.export_stack import ExportOptions
 from mlsandbox.actions.export_written import FORMS, KUSTOMIZE, OVERLAY, PLAIN, Delivery, ExportResult, folder_in_words
+from mlsandbox.cli.interrupts import too_late
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import Exit, UsageError
 from mlsandbox.output import Format
@@ -97,8 +98,9 @@ def _ejected(session: Session, project: Project, asked: ExportOptions, words: Wo
 
 
 def _shown(session: Session, result: ExportResult) -> Exit:
+    too_late()
     session.close()
-    session.output.result("Export", result, text_of(result, session.output.out))
+    session.output.result("Export", result, text_of(result, session.output.out, quiet=session.output.quiet))
     return Exit.BAD_FINDING if result.check and result.differs else Exit.OK
 
 

@@ -31,6 +31,11 @@ def as_normal_end() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def too_late() -> None:
+    """From here on all is done and only has to be said: Ctrl-C ends nothing that a result would not say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _on_interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGINT, _on_second)
     write_now(f"{_new_line()}Stopping… (Ctrl-C again to force)")
