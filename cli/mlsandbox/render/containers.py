@@ -30,6 +30,7 @@ from mlsandbox.stack.spec import (
 from mlsandbox_serving.contract import Env
 
 CONFIG: Final = "/etc/sandbox"
+"""Also how files of the top-level folders write it: they are the same here."""
 SECRETS: Final = "/run/secrets"
 PACKAGE: Final = "/home/bentoml/bento"
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside of a container; what is reached from outside is published, on loopback
@@ -97,16 +98,26 @@ def container_environment(spec: StackSpec, service: ServiceSpec, places: Contain
 class ContainerResolver:
     """Turns the references of one service into texts."""
 
-    def __init__(self, spec: StackSpec, service: ServiceSpec) -> None:
+    def __init__(self, spec: StackSpec, service: ServiceSpec, *, hosts: Mapping[str, str] | None = None, secrets: str = SECRETS) -> None:
+        """Resolve for one service.
+
+        Args:
+            spec: its stack.
+            service: of the stack.
+            hosts: where services are reached, by name; without it each one at its name.
+            secrets: the folder of secrets.
+        """
         self._spec = spec
         self._service = service
+        self._hosts = hosts
+        self._secrets = secrets
 
     def text(self, value: Value) -> str:
         match value:
             case str():
                 return value
             case Address(service, port):
-                return f"{service}:{self._spec.service(service).port(port).number}"
+                return f"{service if self._hosts is None else self._hosts[service]}:{self._spec.service(service).port(port).number}"
             case ListenHost():
                 return _EVERYWHERE
             case ListenPort(port):
@@ -121,7 +132,7 @@ class ContainerResolver:
             case DataFolder(mount=mount):
                 return mount
             case SecretFile(name):
-                return f"{SECRETS}/{name}"
+                return f"{self._secrets}/{name}"
             case ConfigPath(relative):
                 return _below(CONFIG, relative)
             case PackagePath(relative):

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from mlsandbox.assets import asset
 from mlsandbox.render.config import WRITTEN
-from mlsandbox.render.containers import ALWAYS, PACKAGED
+from mlsandbox.render.containers import ALWAYS, CONFIG, PACKAGED
 from mlsandbox.render.kubernetes.bundle import Config
-from mlsandbox.render.kubernetes.resolver import CONFIG, PodResolver
+from mlsandbox.render.kubernetes.resolver import PodResolver
 from mlsandbox.stack.spec import Asset, PackagedFile, ProgramEnvironment, ProjectFile, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from mlsandbox.render.containers import CONFIG
 from mlsandbox.render.kubernetes.bundle import Manifest
-from mlsandbox.render.kubernetes.resolver import CONFIG, SECRETS
+from mlsandbox.render.kubernetes.resolver import SECRETS
 from mlsandbox.render.kubernetes.resources import MIB, quantity
 from mlsandbox.render.kubernetes.variables import file_key, files_name
 from mlsandbox.stack.spec import DataFolder, SecretFile, ServiceSpec
