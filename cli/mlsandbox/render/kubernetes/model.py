@@ -190,9 +190,9 @@ def _todo(spec: StackSpec, facts: ExportFacts) -> tuple[str, ...]:
             "Prometheus or who asks is elsewhere, add that to ingress of each model's NetworkPolicy, by a patch in an overlay."
         ),
         (
-            "They let pods ask for names at port 53 of kube-dns in kube-system, and at 169.254.20.10 (NodeLocal DNSCache). OpenShift has "
-            "its DNS in the namespace openshift-dns at port 5353, and GKE with Cloud DNS at 169.254.169.254: add these to egress there, or "
-            "no pod finds another."
+            "Network policies let pods ask for names at port 53 of kube-dns in kube-system and of 169.254.20.10 (NodeLocal DNSCache). "
+            "OpenShift has its DNS in the namespace openshift-dns at port 5353, GKE with Cloud DNS at 169.254.169.254: add these to egress "
+            "there, or no pod finds another."
         ),
         *(
             f"Pods need the secret {each}: kubectl --namespace {facts.namespace} create secret generic {each}"
