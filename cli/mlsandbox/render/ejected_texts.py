@@ -53,9 +53,7 @@ def beside(written: Written, ejected: Ejected, readme: str, *, ignored: Sequence
 def compose_readme(spec: StackSpec, ejected: Ejected, *, api: Variable, asks_for_keys: bool) -> str:
     """README.md of the whole stack."""
     key = " \\\n  -H \"authorization: Bearer $(sed -n 's/.*: *//p;q' secrets/api-keys)\"" if asks_for_keys else ""
-    images = "".join(f"      {name}\n" for name in ejected.built)
     url = f"http://{bracketed(reached_at(spec.host))}:{api.default}"
-    lack = _lacking(images) if ejected.built else ""
     return f"""\
 # {spec.project}: its stack, for Docker Compose alone
 
@@ -63,7 +61,7 @@ Everything that `sandbox up --engine docker` runs for this project, without `san
 
 ## Run it
 
-{_secrets_section(ejected.secrets)}```
+{_images_section(ejected.built)}{_secrets_section(ejected.secrets, "Then make")}```
 docker compose up -d --wait
 ```
 
@@ -78,12 +76,12 @@ The page at {url}/ shows the columns, with an example. `docker compose down` sto
 
 ## You still need to
 
-{lack}- choose other ports where the stack of `sandbox up` runs too, or end that one first: `cp .env.example .env` and change them there.
+- choose other ports where the stack of `sandbox up` runs too, or end that one first: `cp .env.example .env` and change them there.
 - {_reach(asks_for_keys=asks_for_keys)}
 - keep what `docker compose config` says out of tickets when you add variables of your own: it shows all of them.
 
 It is a stack of its own: other containers, networks and volumes than those of `sandbox up`, and neither touches the other's. Only images
-may be the same: `sandbox down --volumes` removes those that were built here.
+may be the same: `sandbox down --volumes` removes those that were built on its machine.
 
 ## Change it
 
@@ -109,7 +107,7 @@ The dashboards and the provisioning that the stack's own Grafana has, file by fi
 
 ## Run it
 
-{_secrets_section(("grafana-admin",))}```
+{_secrets_section(("grafana-admin",), "First make")}```
 docker compose up -d --wait
 ```
 
@@ -202,17 +200,6 @@ Written by `{written.command}`, and anew by the next one.
 """
 
 
-def _lacking(images: str) -> str:
-    return f"""\
-- have these images on the machine that runs it; they were built here by `sandbox up --engine docker` (or `sandbox pull --engine docker`)
-  and no registry has them:
-
-{images}
-  Take them along: `docker save IMAGE... | ssh HOST docker load`. Or push them to a registry and export with their names there:
-  `sandbox export compose --image KEY=REF`.
-"""
-
-
 def _reach(*, asks_for_keys: bool) -> str:
     if asks_for_keys:
         return "put something that speaks TLS before the API when other machines are to reach it: keys are sent as they are."
@@ -226,10 +213,31 @@ def _again(ejected: Ejected) -> str:
     return ejected.files[0].text.partition(": ")[2].partition("\n")[0]
 
 
-def _secrets_section(names: Sequence[str]) -> str:
+def _images_section(names: Sequence[str]) -> str:
+    """How images come about that are made of the project."""
     if not names:
         return ""
-    return f"Make the secrets first, once ([secrets/](secrets/README.md)):\n\n```\n{_making(names)}```\n\n"
+    images = "".join(f"    {name}\n" for name in names)
+    return f"""\
+First have the images that no registry has. In the project's folder, this makes those that are not here yet, and starts nothing:
+
+```
+sandbox pull --engine docker
+```
+
+They are
+
+{images}
+For another machine take them along: `docker save IMAGE... | ssh HOST docker load`. Or push them to a registry and export with their
+names there: `sandbox export compose --image KEY=REF`.
+
+"""
+
+
+def _secrets_section(names: Sequence[str], begin: str) -> str:
+    if not names:
+        return "In this folder:\n\n"
+    return f"{begin} the secrets, once, in this folder ([secrets/](secrets/README.md)), and run it:\n\n```\n{_making(names)}```\n\n"
 
 
 def _secrets_readme(names: Sequence[str]) -> str:

@@ -152,6 +152,17 @@ def test_host_may_be_chosen_with_keys() -> None:
     assert "openssl rand -hex 32" in files["secrets/README.md"]
 
 
+def test_running_it_in_order() -> None:
+    """README.md must say how images that no registry has are made, before secrets, before it is run, and not that they were made."""
+    text = _files("compose", _project("two-models"))["README.md"]
+    run = text.partition("## Run it")[2].partition("\n## ")[0]
+    places = [run.find(each) for each in ("\nsandbox pull --engine docker\n", "mlsandbox/", "openssl rand", "docker compose up -d --wait")]
+
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "were built here" not in text
+
+
 def test_secrets_are_made_by_commands() -> None:
     """No file may hold a secret: each must have a command that makes it, and be kept out of git."""
     files = _files("compose", _project("two-models"))
