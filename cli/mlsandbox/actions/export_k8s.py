@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from mlsandbox.actions.export_dangling import dangling, refuse_dangling
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
 from mlsandbox.actions.export_tree import RECORD, plan_tree
 from mlsandbox.actions.export_written import KUSTOMIZE, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
@@ -20,6 +21,7 @@ from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.tree import RenderedFile
+from mlsandbox_serving.contract import ProfileFile
 
 K8S: Final = "k8s"
 """The kind of the export, and its usual folder."""
@@ -39,6 +41,7 @@ def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, rep
     Raises:
         ImageMissing, ImageUnpinned, UsageError: what was asked for cannot be exported.
         ExportFolderTaken, FolderLinked: the folder holds files of somebody else.
+        ComponentMissing: it cannot be had, or an overlay that is kept names it.
         NotRunning: nothing runs that could be measured.
         ImagePushFailed, …: see `push_images`.
     """
@@ -47,8 +50,12 @@ def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, rep
         return _planned(project, options, delivery, delivery.registry)
     export, facts = rendered(project, _completed(project, options, delivery, report), delivery)
     plan = plan_tree(delivery.folder, _files(export, facts, delivery), kind=K8S, covers=_covers(delivery))
+    broken = () if delivery.form == PLAIN else dangling(plan)
+    if not delivery.check:
+        refuse_dangling(broken, export.missing)
+    _note_baselines(project, report)
     result = carried_out(_described(project, export, facts, delivery), plan, delivery, report)
-    return replace(result, elapsed=time.monotonic() - began)
+    return replace(result, dangling=broken, differs=result.differs or bool(broken), elapsed=time.monotonic() - began)
 
 
 def export_text(project: Project, options: ExportOptions, delivery: Delivery, report: Report) -> str:
@@ -58,6 +65,7 @@ def export_text(project: Project, options: ExportOptions, delivery: Delivery, re
         as `export_k8s`.
     """
     looking = replace(delivery, dry_run=True)
+    _note_baselines(project, report)
     export, facts = rendered(project, _completed(project, options, looking, report), delivery)
     return plain_text(export, delivery.overlay, facts)
 
@@ -73,6 +81,18 @@ def rendered(project: Project, options: ExportOptions, delivery: Delivery) -> tu
             f"there is no overlay {delivery.overlay}", why=f"There are: {', '.join(names)}", fix=f"as in: --overlay {names[0]}"
         )
     return export, facts
+
+
+def _note_baselines(project: Project, report: Report) -> None:
+    """A cluster compares live rows with the profile in the model's image."""
+    from mlsandbox.packaging.baseline import baseline_folder  # noqa: PLC0415 - brings packaging along
+
+    kept = [name for name in project.models if (baseline_folder(project, name) / ProfileFile.BASELINE).is_file()]
+    if kept:
+        report.note(
+            f"the baseline of {', '.join(kept)} (sandbox drift baseline) stays in this project: in a cluster, live rows are compared with "
+            "the reference that is in the model's image"
+        )
 
 
 def _completed(project: Project, options: ExportOptions, delivery: Delivery, report: Report) -> ExportOptions:

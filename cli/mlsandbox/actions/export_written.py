@@ -38,6 +38,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Dangling:
+    """A line of an overlay that names what is not there, so that Kustomize makes nothing of that overlay."""
+
+    file: str
+    line: int
+    """Counted from 1."""
+    named: str
+    """In the folder of the export: "components/challenger"."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} names {self.named}"
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What was written, or would be."""
 
@@ -68,6 +82,8 @@ class ExportResult:
     """Files of overlays that were changed by hand, and stay as they are."""
     edited: tuple[str, ...] = ()
     """Other files that were changed by hand, and are written anew or removed."""
+    dangling: tuple[Dangling, ...] = ()
+    """Of a check: lines of overlays that name what would not be there."""
     todo: tuple[str, ...] = ()
     """What its user still has to do."""
     plan: tuple[PlannedStep, ...] = ()

@@ -78,6 +78,7 @@ def _checked(result: ExportResult, folder: str, *, quiet: bool) -> list[str]:
         return [f"{folder} {'holds no export' if result.folder.exists() else 'is not there'}", *following]
     rows = [f"  {'missing' if path in result.absent else 'differs':<9} {path}" for path in result.written]
     rows += [f"  too many  {path}" for path in result.removed]
+    rows += [f"  broken    {each}, which would not be there" for each in result.dangling]
     return [f"{folder} is not what would be written", *(rows or ["  differs   its record"]), *following]
 
 
