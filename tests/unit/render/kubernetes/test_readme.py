@@ -14,7 +14,7 @@ from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.kubernetes.readme import readme_file
 from support.bundles import EXPORT, FACTS
-from support.exported import SERVICES, exported, image
+from support.exported import SERVICES, WHOLE, exported, image
 
 WITH_LOG = tuple(f"{name}={image(name)}" for name in ("churn", "fraud", *SERVICES))
 
@@ -33,12 +33,22 @@ def test_todo() -> None:
 
 def test_real_todo() -> None:
     """Secrets that pods refer to must come with the command that makes them of a file, never with a value."""
-    export, facts = exported("three-models", whole=True)
+    export, facts = exported("three-models", whole=True, chosen=tuple(name for name in WHOLE if name != "external-secrets"))
     needed, _ = _parts(export, facts)
 
     for name, key in (("hash-key", "hash-key"), ("api-keys", "api-keys"), ("elasticsearch", "url")):
         assert f"kubectl --namespace credit create secret generic {name} --from-file={key}=" in needed
     assert "--from-literal" not in needed
+
+
+def test_secrets_are_made_once() -> None:
+    """Where external-secrets makes them nobody may be told to: the operator takes over no Secret of another owner."""
+    needed, _ = _parts(*exported("three-models", whole=True))
+
+    assert "create secret generic" not in needed
+    assert "--from-file" not in needed
+    for name in ("hash-key", "elasticsearch"):
+        assert re.search(rf"Pods need the secret {name}\b.*: external-secrets makes it\.", needed)
 
 
 def test_what_is_where() -> None:
@@ -101,7 +111,8 @@ def test_another_image() -> None:
 
 def test_commands_can_be_copied() -> None:
     """A command must be whole, in a line of its own or between backticks, with the namespace; where it is called must be said."""
-    export, facts = exported("three-models", whole=True)
+    chosen = tuple(name for name in WHOLE if name != "external-secrets")  # which makes secrets in place of commands
+    export, facts = exported("three-models", whole=True, chosen=chosen)
     text = readme_file(export, facts).text
     spans = [*re.findall(r"`([^`\n]+)`", text), *(line[4:] for line in text.splitlines() if line.startswith("    "))]
 
