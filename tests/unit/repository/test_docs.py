@@ -44,6 +44,15 @@ def test_named_files_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_packages_have_owners() -> None:
+    """Each package of the host tool must be named, itself or by a file in it, in the table that says who owns what."""
+    owners = (read("docs/architecture.md") or "").partition("## Who owns what")[2].partition("\n## ")[0]
+    folders = [name.removesuffix("__init__.py") for name in tracked("cli/mlsandbox/*/__init__.py")]
+
+    assert "cli/mlsandbox/render/kubernetes/" in folders
+    assert [name for name in folders if f"`{name}" not in owners] == []
+
+
 def test_decisions_are_indexed() -> None:
     """Each decision must be in the index, numbered without a gap, with its context and consequences."""
     index = read("docs/adr/README.md") or ""
