@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from mlsandbox.actions.export_dangling import dangling, refuse_dangling
+from mlsandbox.actions.export_kept import Kept, read_kept
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
-from mlsandbox.actions.export_tree import RECORD, plan_tree
-from mlsandbox.actions.export_written import KUSTOMIZE, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
+from mlsandbox.actions.export_tree import OVERLAYS, RECORD, TreePlan, plan_tree
+from mlsandbox.actions.export_written import K8S, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
 from mlsandbox.actions.measured_file import read_measured
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.errors import UsageError
@@ -23,8 +24,6 @@ from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox_serving.contract import ProfileFile
 
-K8S: Final = "k8s"
-"""The kind of the export, and its usual folder."""
 _PLAIN_FOLDER: Final = "plain/"
 """Plain lists lie beside a tree without being in its way."""
 
@@ -54,7 +53,7 @@ def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, rep
     if not delivery.check:
         refuse_dangling(broken, export.missing)
     _note_baselines(project, report)
-    result = carried_out(_described(project, export, facts, delivery), plan, delivery, report)
+    result = carried_out(_described(project, export, facts, delivery, plan), plan, delivery, report)
     return replace(result, dangling=broken, differs=result.differs or bool(broken), elapsed=time.monotonic() - began)
 
 
@@ -134,10 +133,12 @@ def _covers(delivery: Delivery) -> Callable[[str], bool]:
     return lambda path: not path.startswith(_PLAIN_FOLDER) and path != RECORD
 
 
-def _described(project: Project, export: Export, facts: ExportFacts, delivery: Delivery) -> ExportResult:
+def _described(project: Project, export: Export, facts: ExportFacts, delivery: Delivery, plan: TreePlan) -> ExportResult:
     """The same for every way to write it."""
-    shown = [each for each in export.overlays if delivery.form == KUSTOMIZE or each.name == delivery.overlay]
-    used = {name for overlay in shown for name in overlay.components}
+    kept = read_kept(delivery.folder, plan.kept)
+    there = {each.name: Kept(each.namespace, each.components) for each in export.overlays if _is_shown(each.name, delivery, plan)}
+    shown = {name: found for name, overlay in there.items() if (found := kept.get(name, overlay)) is not None}
+    used = {name for overlay in shown.values() for name in overlay.components}
     bundles = (export.base, *(each for each in export.components if each.name in used))
     return ExportResult(
         project=project.name,
@@ -145,10 +146,17 @@ def _described(project: Project, export: Export, facts: ExportFacts, delivery: D
         what=K8S,
         form=delivery.form,
         kubernetes=facts.label,
-        namespaces={each.name: each.namespace for each in shown},
-        overlays={each.name: each.components for each in shown},
+        namespaces={name: each.namespace or facts.namespace for name, each in shown.items()},
+        overlays={name: each.components for name, each in shown.items()},
+        yours=tuple(name for name in shown if name in kept),
+        unreadable=tuple(name for name in there if name not in shown),
         missing=export.missing,
         images=facts.images,
         command=facts.command,
         todo=tuple(dict.fromkeys(text for bundle in bundles for text in bundle.todo)),
     )
+
+
+def _is_shown(overlay: str, delivery: Delivery, plan: TreePlan) -> bool:
+    """Whether an overlay is there once it is written."""
+    return overlay == delivery.overlay if delivery.form == PLAIN else f"{OVERLAYS}{overlay}" not in plan.left_away

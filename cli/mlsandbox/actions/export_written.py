@@ -11,11 +11,14 @@ from typing import Final
 from mlsandbox.actions.export_tree import OVERLAYS, TreePlan
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.render.kubernetes.bundle import Missing
+from mlsandbox.render.kubernetes.overlays import PRODUCTION
 
+K8S: Final = "k8s"
+"""The kind of the export for Kubernetes, and its usual folder."""
 KUSTOMIZE: Final = "kustomize"
 PLAIN: Final = "plain"
 FORMS: Final = (KUSTOMIZE, PLAIN)
-OVERLAY: Final = "production"
+OVERLAY: Final = PRODUCTION
 """Of a plain list for which none is named."""
 
 
@@ -67,6 +70,10 @@ class ExportResult:
     """By overlay."""
     overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The components that each one has."""
+    yours: tuple[str, ...] = ()
+    """Those of them that were changed by hand: namespace and components are what their files say."""
+    unreadable: tuple[str, ...] = ()
+    """Overlays that were changed by hand, of which the files cannot be read."""
     missing: Mapping[str, Missing] = field(default_factory=dict)
     """Components that cannot be had yet, and what they need."""
     images: Mapping[str, str] = field(default_factory=dict)

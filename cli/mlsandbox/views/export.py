@@ -34,6 +34,7 @@ def export_text(result: ExportResult, paint: Paint, *, quiet: bool = False) -> s
     lines = _dry(result, folder) if result.dry_run else [f"  {paint.strong(_headline(result, folder))} · {span(result.elapsed)}"]
     lines += _kept(result)
     about = [(name, _namespaced(result, name, parts)) for name, parts in result.overlays.items()]
+    about += [(name, "yours: not readable") for name in result.unreadable]
     about += [(f"image {key}", _short(image)) for key, image in result.images.items()]
     about += [(f"no {name}", f"{each.reason}: {each.fix}") for name, each in result.missing.items()]
     if about:
@@ -67,7 +68,8 @@ def _kept(result: ExportResult) -> list[str]:
 
 
 def _namespaced(result: ExportResult, name: str, components: tuple[str, ...]) -> str:
-    return f"namespace {result.namespaces[name]} · {', '.join(components) or 'no components'}"
+    yours = "yours: " if name in result.yours else ""
+    return f"{yours}namespace {result.namespaces[name]} · {', '.join(components) or 'no components'}"
 
 
 def _checked(result: ExportResult, folder: str, *, quiet: bool) -> list[str]:
