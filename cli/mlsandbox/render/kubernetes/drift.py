@@ -16,8 +16,9 @@ from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.model import SERVER, sink_rules
 from mlsandbox.render.kubernetes.names import image_key, models, object_names, port_name, selector, shipper_of
 from mlsandbox.render.kubernetes.network import MONITORING, own_pods, own_pods_of, pods_in, reached_by, reaches_dns
-from mlsandbox.render.kubernetes.stateful import GIB, claim_spec
-from mlsandbox.render.kubernetes.variables import config_name, sink_entries
+from mlsandbox.render.kubernetes.resources import GIB, quantity
+from mlsandbox.render.kubernetes.stateful import claim_spec, dead_node
+from mlsandbox.render.kubernetes.variables import config_name, sink_entries, sinks_name
 from mlsandbox.render.kubernetes.workload import (
     Workload,
     configs,
@@ -30,7 +31,7 @@ from mlsandbox.render.kubernetes.workload import (
 )
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI, FOLDER, NAME
 from mlsandbox.stack.spec import ProjectFile, Resources, ServiceEnvironment, ServiceSpec, StackSpec
-from mlsandbox_serving.contract import DRIFT_FORWARD, DriftEngine, Env, Port
+from mlsandbox_serving.contract import DRIFT_FORWARD, DriftEngine, Env, Port, Route
 
 LICENCE: Final = {"mlsandbox.org/accepted-license": "alibi-detect=BSL-1.1"}
 PROFILES: Final = "/var/lib/sandbox/profiles"
@@ -38,8 +39,10 @@ _VOLUME: Final = "profiles"
 _PROFILE_BYTES: Final = GIB // 4
 """A profile with the rows of its reference has at most 4,000,000 values and their descriptions."""
 _HAND_OUT_BYTES: Final = 128 * 1024**2
+_CLAIM_BYTES: Final = 10 * GIB
+"""Of its volume, whatever a setting says: a claim can grow and never shrink, so that a smaller setting could not be applied."""
 _STATE_BYTES: Final = 4 * GIB
-"""Of its volume, besides the spool of its own events: predictions and labels have 1 GiB at most, about as much while they are
+"""Of it, besides the spool of its own events: predictions and labels have 1 GiB at most, about as much while they are
 rewritten, and are kept when they are found damaged; the rest is for the journal, the state of each engine, and copies of profiles."""
 _ALIBI_ENV: Final = frozenset({Env.DRIFT_DETECTORS, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"})
 
@@ -82,14 +85,15 @@ def drift_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
 
 
 def sink_changes(spec: StackSpec, sink: str) -> tuple[ConfigChange, ...]:
-    """What a sink's component changes of the models' variables."""
+    """What a sink's component changes of the models' variables, and of the drift service's, whether or not this is there."""
     names = object_names(spec)
     found = []
     for model in models(spec):
         entries = sink_entries(spec, shipper_of(spec, model))
         own = {name: entry for name, entry in entries.items() if entry.partition("=")[0].partition("~")[0] == sink}
         found.append(ConfigChange(config_name(names[model.name]), own))
-    return tuple(found)
+    of_drift = {name: entry for name, entry in sink_entries(spec, spec.service(NAME)).items() if entry.partition("=")[0] == sink}
+    return (*found, *((ConfigChange(sinks_name(NAME), of_drift),) if of_drift else ()))
 
 
 def _service(spec: StackSpec, facts: ExportFacts) -> ServiceSpec:
@@ -121,12 +125,14 @@ def _hand_out(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, mount: Ma
 
 
 def _deployment(spec: StackSpec, facts: ExportFacts, workload: Workload, *, alibi: bool) -> Manifest:
-    """One pod, and never two with one volume."""
+    """One pod; a second one, while the first is not gone, waits for the lock of their volume's folder."""
     template = pod_template(spec, facts, workload)
     notes: dict[str, str] = {**template["metadata"].get("annotations", {}), **(LICENCE if alibi else {})}
     if notes:
         template["metadata"]["annotations"] = notes
-    _read_sinks_of_models(spec, template["spec"]["containers"][0], workload)
+    (described,) = template["spec"]["containers"]
+    _read_sinks(spec, described, workload)
+    _start_alive(described)
     return manifest(
         "Deployment",
         workload.name,
@@ -143,9 +149,16 @@ def _deployment(spec: StackSpec, facts: ExportFacts, workload: Workload, *, alib
     )
 
 
-def _read_sinks_of_models(spec: StackSpec, described: dict[str, Any], workload: Workload) -> None:
-    """Its own events go where the first model's go, by the same variable: a component of a sink knows the models alone."""
-    theirs = config_name(object_names(spec)[models(spec)[0].name])
+def _start_alive(described: dict[str, Any]) -> None:
+    """It may wait as long as another pod has its volume, ready for nothing: that is no reason to start it anew."""
+    described["startupProbe"] = {**described["startupProbe"], "httpGet": described["livenessProbe"]["httpGet"]}
+
+
+def _read_sinks(spec: StackSpec, described: dict[str, Any], workload: Workload) -> None:
+    """Where its own events go is in a ConfigMap of the base, which a component of a sink can change, and which has nothing else in it:
+    the pod is made anew, and away for that time, whenever it changes.
+    """
+    theirs = sinks_name(NAME)
     for variable in described["env"]:
         reference = variable.get("valueFrom", {}).get("configMapKeyRef")
         if reference is not None and reference["key"] in sink_entries(spec, workload.service):
@@ -158,14 +171,19 @@ def _without_sinks(spec: StackSpec, workload: Workload, made: tuple[Config, ...]
 
 
 def _claim(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
-    size = _STATE_BYTES + int(str(workload.service.env[Env.SPOOL_BYTES]))
     return manifest(
         "PersistentVolumeClaim",
         NAME,
         namespace=facts.namespace,
         labels=object_labels(spec, facts, workload),
-        spec=claim_spec(-(-size // GIB) * GIB),
+        spec=claim_spec(_claim_bytes(workload.service)),
     )
+
+
+def _claim_bytes(service: ServiceSpec) -> int:
+    """Larger where the spool of its own events does not fit."""
+    needed = _STATE_BYTES + int(str(service.env[Env.SPOOL_BYTES]))
+    return max(_CLAIM_BYTES, -(-needed // GIB) * GIB)
 
 
 def _policy(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Manifest:
@@ -197,7 +215,18 @@ def _todo(spec: StackSpec, facts: ExportFacts, *, alibi: bool) -> tuple[str, ...
         found.append(
             f"Of the challenger of {', '.join(challengers)} the drift service has no reference: it learns one from its first rows."
         )
+    size = _claim_bytes(spec.service(NAME))
+    if size > _CLAIM_BYTES:
+        found.append(
+            f"Its claim asks for {quantity(size)}, and not for {quantity(_CLAIM_BYTES)}, as spool_size does not fit otherwise. A claim"
+            " cannot shrink: with a smaller spool_size later, patch the claim in the overlay to keep that size."
+        )
+    found.append(dead_node(NAME))
     if alibi:
         found.append("alibi-detect is under the Business Source License 1.1: check that it allows what you use this for.")
-    found.append("To look at its report: kubectl port-forward service/drift, and /report.html at the port named drift.")
+    port = spec.service(NAME).port(Port.DRIFT).number
+    found.append(
+        f"To look at its report: `kubectl --namespace {facts.namespace} port-forward service/{object_names(spec)[NAME]} {port}:{port}`, "
+        f"then http://127.0.0.1:{port}{Route.REPORT_PAGE}."
+    )
     return tuple(found)

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from mlsandbox.assets import asset
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Manifest, Patch, Removal
-from mlsandbox.render.kubernetes.facts import ExportFacts
-from mlsandbox.render.kubernetes.fluentd import ANYBODY, LOGGING, VOLUME, fluentd_workload, setup_workload
+from mlsandbox.render.kubernetes.facts import EXTERNAL_SECRETS, ExportFacts
+from mlsandbox.render.kubernetes.fluentd import ANYBODY, LOGGING, SECRET, VOLUME, fluentd_workload, setup_workload
 from mlsandbox.render.kubernetes.names import port_name
 from mlsandbox.render.kubernetes.network import own_pods, own_pods_of, reached_by, reaches
-from mlsandbox.render.kubernetes.stateful import GIB, job, stateful_set
+from mlsandbox.render.kubernetes.resources import GIB
+from mlsandbox.render.kubernetes.stateful import job, stateful_set
 from mlsandbox.render.kubernetes.variables import config_name
 from mlsandbox.render.kubernetes.volumes import volume_name
 from mlsandbox.render.kubernetes.workload import Workload, configs, network_policy, pod_template, service_account, service_object
@@ -35,6 +36,7 @@ _NO_DIGEST: Final = {"checkov.io/skip2": "CKV_K8S_43=the official image by its e
 def elasticsearch_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     """The component."""
     pinned = with_image(facts)
+    external = facts.has(EXTERNAL_SECRETS) and LOGGING not in facts.left_out
     workload = Workload(NAME, NAME, NAME, spec.service(NAME), claims={FOLDER.name: ""})
     before, after = setup_workload(spec), Workload(SETUP, SETUP, "setup", spec.service(SETUP))
     return Bundle(
@@ -50,12 +52,15 @@ def elasticsearch_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         configs=configs(spec, pinned, workload),
         changes=(ConfigChange(config_name(fluentd.NAME), {Env.ELASTICSEARCH_URL: URL, Env.ELASTICSEARCH_URL_FILE: ""}),),
         patches=(_without_secret(spec, facts), *(_reaches_it_alone(spec, name) for name in (fluentd.NAME, SETUP))),
-        removals=(Removal("Job", job(spec, facts, before)["metadata"]["name"]),),
+        removals=(
+            Removal("Job", job(spec, facts, before)["metadata"]["name"]),
+            *((Removal("ExternalSecret", SECRET),) if external else ()),  # which nobody reads any more
+        ),
         todo=(
             "Its one node has one volume and no password: it is for development.",
             "Its image comes under the Elastic License 2.0, which whoever runs it accepts.",
         ),
-        after=(LOGGING,),
+        after=(LOGGING, *((EXTERNAL_SECRETS,) if external else ())),
     )
 
 

@@ -18,6 +18,8 @@ DEFAULT_WEIGHT: Final = 10
 DEFAULT_PROMETHEUS_RELEASE: Final = "kube-prometheus-stack"
 DEFAULT_PROMETHEUS_URL: Final = "http://prometheus-operated.monitoring.svc:9090"
 CHALLENGER: Final = "challenger"
+EXTERNAL_SECRETS: Final = "external-secrets"
+"""The component that makes the secrets: nobody else may, where it is chosen."""
 PACKAGE: Final = "package"
 
 
@@ -64,6 +66,10 @@ class ExportFacts:
     """Share of requests that challengers answer, in percent."""
     command: str = "sandbox export k8s"
     """What writes the same again."""
+
+    def has(self, component: str) -> bool:
+        """Whether every overlay was asked to have it."""
+        return component in self.chosen and component not in self.left_out
 
     @property
     def label(self) -> str:

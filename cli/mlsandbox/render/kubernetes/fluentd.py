@@ -6,16 +6,18 @@ manifest has any of it, nor a variable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.drift import sink_changes
-from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
+from mlsandbox.render.kubernetes.facts import CHALLENGER, EXTERNAL_SECRETS, ExportFacts
 from mlsandbox.render.kubernetes.model import SERVER
 from mlsandbox.render.kubernetes.names import image_key, port_name
 from mlsandbox.render.kubernetes.network import MONITORING, own_pods, own_pods_of, pods_in, reached_by, reaches_anybody, reaches_dns
-from mlsandbox.render.kubernetes.stateful import GIB, job, stateful_set
+from mlsandbox.render.kubernetes.resources import GIB
+from mlsandbox.render.kubernetes.stateful import dead_node, job, stateful_set
 from mlsandbox.render.kubernetes.workload import Workload, configs, network_policy, service_account, service_object
 from mlsandbox.stack.components import drift
 from mlsandbox.stack.components.elasticsearch import PORT as ELASTICSEARCH_PORT
@@ -27,6 +29,7 @@ from mlsandbox_serving.contract import Env, Port
 LOGGING: Final = "logging"
 SECRET: Final = "elasticsearch"  # noqa: S105 - its name
 KEY: Final = "url"
+CA: Final = "ca.crt"
 VOLUME: Final = "elasticsearch-url"
 _FOLDER: Final = "/run/secrets/elasticsearch"
 _READABLE: Final = 0o440
@@ -49,7 +52,6 @@ def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     """The component."""
     workload = fluentd_workload(spec)
     set_up = setup_workload(spec)
-    create = f"kubectl --namespace {facts.namespace} create secret generic {SECRET} --from-file={KEY}=FILE"
     return Bundle(
         LOGGING,
         "Fluentd, which takes events and writes them to Elasticsearch; the address of that is a Secret. A Job sets up its indices.",
@@ -65,20 +67,28 @@ def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         configs=configs(spec, facts, workload),
         changes=sink_changes(spec, NAME),
         todo=(
-            (
-                f"Pods need the secret {SECRET}, but where the component elasticsearch is in the overlay: `{create}`; "
-                "FILE holds https://name:password@host:9200, signs of URLs as %40 and the like."
-            ),
+            *_of_secret(facts),
             "Its user has to be allowed to manage the policies, templates and indices named sandbox-*, and to write to these.",
-            f"With a certificate of an authority of your own, the secret {SECRET} needs that too: --from-file=ca.crt=FILE.",
             (
                 f"Network policies let Fluentd and the Job reach the ports {ELASTICSEARCH_PORT} and {_HTTPS} of anybody: change them when "
                 f"Elasticsearch has another, and narrow both policies ({NAME}, {SETUP}) to where it is, by a patch in the overlay that "
                 f"adds /spec/egress/{ANYBODY}/to with the value [{{ipBlock: {{cidr: …}}}}]."
             ),
+            dead_node(f"{BUFFERS}-{NAME}-0"),
             f"After a change of the secret: `kubectl --namespace {facts.namespace} rollout restart statefulset/{NAME}`",
         ),
     )
+
+
+def _of_secret(facts: ExportFacts) -> Iterator[str]:
+    """How it comes into being, where nothing else is chosen that makes it."""
+    needed = f"Pods need the secret {SECRET}, but where the component elasticsearch is in the overlay"
+    if facts.has(EXTERNAL_SECRETS):
+        yield f"{needed}: {EXTERNAL_SECRETS} makes it."
+        return
+    create = f"kubectl --namespace {facts.namespace} create secret generic {SECRET} --from-file={KEY}=FILE"
+    yield f"{needed}: `{create}`; FILE holds https://name:password@host:9200, signs of URLs as %40 and the like."
+    yield f"With a certificate of an authority of your own, the secret {SECRET} needs that too: --from-file={CA}=FILE."
 
 
 def fluentd_workload(spec: StackSpec) -> Workload:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Manifest, Patch
-from mlsandbox.render.kubernetes.facts import ExportFacts
-from mlsandbox.render.kubernetes.fluentd import KEY, LOGGING, SECRET, logging_images
+from mlsandbox.render.kubernetes.facts import EXTERNAL_SECRETS, ExportFacts
+from mlsandbox.render.kubernetes.fluentd import CA, KEY, LOGGING, SECRET, logging_images
 from mlsandbox.render.kubernetes.manifest import KINDS, manifest
 from mlsandbox.render.kubernetes.manifest_text import comment, header, manifest_text
 from mlsandbox.render.kubernetes.model import server_objects
@@ -21,10 +21,11 @@ from mlsandbox.stack.spec import ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
 
 COMPONENT: Final = "api-keys"
-EXTERNAL: Final = "external-secrets"
+EXTERNAL: Final = EXTERNAL_SECRETS
 STORE: Final = "sandbox"
 """Name of the SecretStore that ExternalSecrets refer to."""
 _PATH: Final = f"{SECRETS}/{API_KEYS.name}"
+_SEAL: Final = "A secret that is kept with the manifests has to be sealed: examples/sealedsecret.yaml says how; or use external-secrets."
 _REFRESH: Final = "1h"
 _POD: Final = "/spec/template/spec"
 
@@ -33,6 +34,7 @@ def api_keys_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     """Every model asks for a key."""
     names = object_names(spec)
     open_ = [model for model in models(spec) if Env.API_KEYS_FILE not in model.env]
+    external = facts.has(EXTERNAL)
     return Bundle(
         COMPONENT,
         "Every model asks for an API key; probes and metrics, which tell nothing of data, do not.",
@@ -40,20 +42,27 @@ def api_keys_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         patches=tuple(_patch(spec, facts, model, names[model.name]) for model in open_),
         examples=(_sealed(spec, facts),),
         todo=(
-            f"Make a key for each of your clients: `sandbox keys add team-a`; then the secret of them: `{_create(API_KEYS.name, facts)}`.",
+            (
+                f"Make a key for each of your clients: `sandbox keys add team-a`; then put .sandbox/secrets/{API_KEYS.name} into the store "
+                f"that {EXTERNAL} reads."
+                if external
+                else f"Make a key for each of your clients: `sandbox keys add team-a`; then the secret of them: "
+                f"`{_create(API_KEYS.name, facts)}`."
+            ),
             (
                 "Other overlays need the secret in their own namespaces. Pods take changed keys without a restart, "
                 "about a minute after the secret was changed."
             ),
-            "A secret that is kept with the manifests has to be sealed: examples/sealedsecret.yaml says how; or use external-secrets.",
+            *(() if external else (_SEAL,)),
         ),
     )
 
 
 def external_secrets_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
     """Secrets come from where the company keeps them, by the External Secrets Operator."""
-    wanted = dict(_wanted(spec, facts))
-    objects = tuple(_external(spec, facts, name, key) for name, key in wanted.items())
+    wanted = tuple(_wanted(spec, facts))
+    objects = tuple(_external(spec, facts, name) for name in wanted)
+    files = [_entry(spec, name) for name in wanted if name != SECRET]
     return Bundle(
         EXTERNAL,
         "Secrets come from a store of secrets, by the External Secrets Operator.",
@@ -62,11 +71,18 @@ def external_secrets_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         todo=(
             (
                 f"The External Secrets Operator has to be in the cluster, and a SecretStore {STORE} in the namespace: "
-                f"examples/secretstore.yaml; a ClusterSecretStore needs a patch of secretStoreRef in the overlay."
+                f"examples/secretstore.yaml, whose service account {STORE} is yours to make; a ClusterSecretStore needs a patch of "
+                "secretStoreRef in the overlay."
             ),
             (
-                f"The store needs these entries, each with the whole content of the file as its value: "
-                f"{', '.join(_entry(spec, name) for name in wanted)}."
+                "The store needs these entries, each with the whole content of the file .sandbox/secrets/NAME as its value: "
+                f"{', '.join(files)}."
+            ),
+            *(
+                f"The store needs an entry {_entry(spec, name)} with a property {KEY}, https://name:password@host:9200 with signs of URLs "
+                f"as %40 and the like, and for an authority of your own a property {CA}, its certificate: each property becomes a file."
+                for name in wanted
+                if name == SECRET
             ),
         ),
     )
@@ -139,7 +155,7 @@ def _sealed(spec: StackSpec, facts: ExportFacts) -> RenderedFile:
             "metadata": {"name": name, "namespace": facts.namespace, "labels": labels(name, COMPONENT, project=spec.project)},
             "spec": {
                 "encryptedData": {name: "WHAT kubeseal MAKES OF IT"},
-                "template": {"metadata": {"name": name, "namespace": facts.namespace}},
+                "template": {"metadata": {"name": name}},
             },
         }
     )
@@ -149,22 +165,23 @@ def _sealed(spec: StackSpec, facts: ExportFacts) -> RenderedFile:
         "This file is made by:",
         f"  {_create(name, facts)} --dry-run=client --output yaml |",
         "    kubeseal --format yaml > sealedsecret.yaml",
-        "It goes into an overlay, below resources.",
+        "It goes into an overlay, below resources. What is sealed is sealed for one namespace: there is one per overlay's namespace.",
         "",
     )
     return RenderedFile("sealedsecret.yaml", header() + told + text)
 
 
-def _wanted(spec: StackSpec, facts: ExportFacts) -> Iterator[tuple[str, str]]:
-    """Names of Secrets, with the key of each."""
-    for name in sorted({API_KEYS.name, *(each for model in models(spec) for each in secret_names(model))}):
-        yield name, name
+def _wanted(spec: StackSpec, facts: ExportFacts) -> Iterator[str]:
+    """Names of Secrets."""
+    yield from sorted({API_KEYS.name, *(each for model in models(spec) for each in secret_names(model))})
     if all(key in facts.images for key in logging_images(spec, facts)) and LOGGING not in facts.left_out:
-        yield SECRET, KEY
+        yield SECRET
 
 
-def _external(spec: StackSpec, facts: ExportFacts, name: str, key: str) -> Manifest:
-    """external-secrets.io/v1, ExternalSecret."""
+def _external(spec: StackSpec, facts: ExportFacts, name: str) -> Manifest:
+    """external-secrets.io/v1, ExternalSecret: of one value, or of all properties of an entry that may have several."""
+    key = _entry(spec, name)
+    source = {"dataFrom": [{"extract": {"key": key}}]} if name == SECRET else {"data": [{"secretKey": name, "remoteRef": {"key": key}}]}
     return manifest(
         "ExternalSecret",
         name,
@@ -174,7 +191,7 @@ def _external(spec: StackSpec, facts: ExportFacts, name: str, key: str) -> Manif
             "refreshInterval": _REFRESH,
             "secretStoreRef": {"kind": "SecretStore", "name": STORE},
             "target": {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"},
-            "data": [{"secretKey": key, "remoteRef": {"key": _entry(spec, name)}}],
+            **source,
         },
     )
 
@@ -201,7 +218,8 @@ def _store(facts: ExportFacts) -> RenderedFile:
     }
     told = comment(
         "",
-        "Where secrets come from: here from HashiCorp Vault, with the identity of a service account that it knows.",
+        f"Where secrets come from: here from HashiCorp Vault, with the identity of the service account {STORE}, which Vault has to know,",
+        f"and which no export makes: kubectl --namespace {facts.namespace} create serviceaccount {STORE}",
         "Providers of others have their own fields: see the documentation of the External Secrets Operator, Provider.",
         "It goes into an overlay, below resources.",
         "",

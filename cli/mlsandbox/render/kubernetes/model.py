@@ -6,14 +6,17 @@ started again), so it starts before the server and ends after it, and nothing th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Config, Manifest
-from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.facts import EXTERNAL_SECRETS, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.names import MANAGER, models, object_names, port_name, selector, shipper_of
 from mlsandbox.render.kubernetes.network import MONITORING, default_deny, own_pods, pods_in, reached_by, reaches, reaches_dns
+from mlsandbox.render.kubernetes.resources import GIB, bytes_of, quantity
+from mlsandbox.render.kubernetes.variables import sink_entries, sinks_name
 from mlsandbox.render.kubernetes.volumes import secret_names
 from mlsandbox.render.kubernetes.workload import (
     NO_CPU_LIMITS,
@@ -27,7 +30,7 @@ from mlsandbox.render.kubernetes.workload import (
     service_account,
     service_object,
 )
-from mlsandbox.stack.spec import Address, Joined, ServiceSpec, StackSpec
+from mlsandbox.stack.spec import Address, Joined, ModelEnvironment, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
 
 BASE: Final = "base"
@@ -38,8 +41,13 @@ MOST: Final = 10
 """Pods of a model, when no overlay says otherwise."""
 CPU_PERCENT: Final = 70
 """Of what the server asked for; above it there are more pods."""
+_MUCH_STORAGE: Final = 10 * GIB
+"""Of a node's disk; a pod that may fill as much is warned of."""
 _READY_SECONDS: Final = 10
 """A new pod has to be well for so long before an old one goes."""
+_PROGRESS_SECONDS: Final = 1500
+"""In which a new pod has to be ready, or the rollout is said to have failed: shipper and server may take 300 each to start, and the
+check of a volume (`model-pvc`) waits for its Job for 600; the rest is for images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ def base_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
             default_deny(facts.namespace, spec.project, shared),
             *(each for part in parts for each in part.objects),
         ),
-        configs=tuple(each for part in parts for each in part.configs),
+        configs=(*(each for part in parts for each in part.configs), *_sinks_of_others(spec)),
         todo=_todo(spec, facts),
     )
 
@@ -127,6 +135,14 @@ def sink_rules(spec: StackSpec, service: ServiceSpec) -> list[dict[str, Any]]:
     return [reaches([own_pods(names[each.service])], [spec.service(each.service).port(each.port).number]) for each in addresses]
 
 
+def _sinks_of_others(spec: StackSpec) -> Iterator[Config]:
+    """Sinks of services besides models, apart from all that models have: a component of a sink finds them whether or not they are there."""
+    for service in spec.services:
+        entries = {} if isinstance(service.environment, ModelEnvironment) else sink_entries(spec, service)
+        if entries:
+            yield Config(sinks_name(service.name), dict.fromkeys(entries, ""))
+
+
 def _namespace(facts: ExportFacts, shared: dict[str, str]) -> Manifest:
     """Pods that could do more than they need are refused in it (Pod Security Standards, "restricted")."""
     security = {
@@ -148,6 +164,7 @@ def _deployment(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Mani
         spec={
             "revisionHistoryLimit": 5,
             "minReadySeconds": _READY_SECONDS,
+            "progressDeadlineSeconds": _PROGRESS_SECONDS,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": selector(workload.name, workload.component)},
             "template": pod_template(spec, facts, workload),
@@ -180,6 +197,27 @@ def _autoscaler(spec: StackSpec, facts: ExportFacts, workload: Workload) -> Mani
     )
 
 
+def _of_storage(spec: StackSpec, facts: ExportFacts) -> Iterator[str]:
+    """What the pods of models ask their nodes for, which are all alike but for their scratch folders."""
+    pods = [pod_template(spec, facts, server_workload(spec, model, name=object_names(spec)[model.name]))["spec"] for model in models(spec)]
+    requested, limit = (max(_storage(pod, each) for pod in pods) for each in ("requests", "limits"))
+    yield (
+        f"Each pod of a model asks for {quantity(requested)} of its node's ephemeral storage, and may fill {quantity(limit)}: mostly with "
+        "events, while what takes them is away ([log] spool_size)."
+    )
+    if limit >= _MUCH_STORAGE:
+        yield (
+            f"{quantity(limit)} is more than many nodes have for all of their pods: when a node's disk gets full, the kubelet ends pods, "
+            "and events that nobody has taken are lost with them. A smaller spool_size drops the oldest events instead."
+        )
+
+
+def _storage(pod: Manifest, kind: str) -> int:
+    """Bytes that its containers have together; those that end before the others start have less."""
+    running = [*pod["containers"], *(each for each in pod["initContainers"] if each.get("restartPolicy") == "Always")]
+    return sum(bytes_of(each["resources"][kind]["ephemeral-storage"]) for each in running)
+
+
 def _todo(spec: StackSpec, facts: ExportFacts) -> tuple[str, ...]:
     secrets = sorted({each for model in models(spec) for each in secret_names(model)})
     return (
@@ -194,9 +232,12 @@ def _todo(spec: StackSpec, facts: ExportFacts) -> tuple[str, ...]:
             "OpenShift has its DNS in the namespace openshift-dns at port 5353, GKE with Cloud DNS at 169.254.169.254: add these to egress "
             "there, or no pod finds another."
         ),
+        *_of_storage(spec, facts),
         *(
-            f"Pods need the secret {each}: kubectl --namespace {facts.namespace} create secret generic {each}"
-            f" --from-file={each}=.sandbox/secrets/{each}"
+            f"Pods need the secret {each}: {EXTERNAL_SECRETS} makes it."
+            if facts.has(EXTERNAL_SECRETS)
+            else f"Pods need the secret {each}: `kubectl --namespace {facts.namespace} create secret generic {each}"
+            f" --from-file={each}=.sandbox/secrets/{each}`"
             for each in secrets
         ),
     )

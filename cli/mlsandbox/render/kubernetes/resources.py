@@ -11,6 +11,7 @@ from mlsandbox.stack.spec import ServiceSpec
 from mlsandbox_serving.contract import Env, Port
 
 MIB: Final = 1024**2
+GIB: Final = 1024 * MIB
 _MODEL_CPU: Final = (0.25, 1.0)
 """Cores of one worker of a model: those that it asks for, and its limit."""
 _CPU: Final = (0.1, 1.0)
@@ -24,6 +25,12 @@ _HEADROOM: Final = 1.25
 _LEAST_CPU: Final = 0.01
 _LOGS: Final = 128 * MIB
 """What a container writes to its output counts as its storage until the kubelet has taken it away."""
+_STORAGE_SHARE: Final = 4
+_MOST_STORAGE_REQUESTED: Final = 2 * GIB
+"""A quarter of the limit is asked for, and no more than this: spools are nearly empty but while what takes their events is away, and
+nodes with all of it for each pod would stand empty, or not be there. A node whose disk gets full ends those pods first that have more than
+they asked for.
+"""
 
 
 def resources(service: ServiceSpec, facts: ExportFacts, folders: int = 0) -> dict[str, Any]:
@@ -36,13 +43,14 @@ def resources(service: ServiceSpec, facts: ExportFacts, folders: int = 0) -> dic
     """
     requested, limit = _memory(service, facts)
     cpu_requested, cpu_limit = _cpus(service, facts)
-    storage = quantity(folders + _LOGS)
+    storage = folders + _LOGS
+    stored = min(storage // _STORAGE_SHARE, _MOST_STORAGE_REQUESTED)
     return {
-        "requests": {"cpu": cores(cpu_requested), "memory": quantity(requested), "ephemeral-storage": storage},
+        "requests": {"cpu": cores(cpu_requested), "memory": quantity(requested), "ephemeral-storage": quantity(stored)},
         "limits": {
             **({"cpu": cores(cpu_limit)} if facts.cpu_limits else {}),
             "memory": quantity(limit),
-            "ephemeral-storage": storage,
+            "ephemeral-storage": quantity(storage),
         },
     }
 
@@ -51,6 +59,11 @@ def quantity(number: int) -> str:
     """A number of bytes, rounded up to whole MiB."""
     mebibytes = math.ceil(number / MIB)
     return f"{mebibytes // 1024}Gi" if mebibytes % 1024 == 0 else f"{mebibytes}Mi"
+
+
+def bytes_of(text: str) -> int:
+    """The number that `quantity` wrote."""
+    return int(text[:-2]) * {"Gi": GIB, "Mi": MIB}[text[-2:]]
 
 
 def cores(number: float) -> str:

@@ -16,10 +16,17 @@ from mlsandbox.render.kubernetes.variables import config_data
 from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, Workload, object_labels, pod_template
 from mlsandbox.stack.spec import StackSpec
 
-GIB: Final = 1024**3
 _TRIES: Final = 10
 """With the pauses between them about half an hour."""
 _DIGITS: Final = 8
+
+
+def dead_node(volume: str) -> str:
+    """What its user has to do for a volume, here by its claim, of a node that is gone without a word."""
+    return (
+        f"When a node dies, the volume of the claim {volume} stays with it, and the pod that needs it waits: once that node is off for "
+        "certain, `kubectl taint nodes NODE node.kubernetes.io/out-of-service=nodeshutdown:NoExecute` sets it free."
+    )
 
 
 def claim_spec(size: int) -> dict[str, Any]:

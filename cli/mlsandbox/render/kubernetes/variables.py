@@ -13,7 +13,8 @@ from mlsandbox.render.kubernetes.resolver import PodResolver
 from mlsandbox.stack.spec import Asset, PackagedFile, ProgramEnvironment, ProjectFile, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
 
-_SINK: Final = "SANDBOX_SINK_"
+SINK: Final = "SANDBOX_SINK_"
+"""How variables begin that hold one sink."""
 _HERE: Final = {Env.LOCAL_NAMES: "0"}
 """A service is asked by the names of its Service, which are many."""
 _HOME: Final = {"HOME": "/tmp"}  # noqa: S108 - the container's own; the user of a pod has no home in an image
@@ -29,6 +30,11 @@ def files_name(name: str) -> str:
     return f"{name}-files"
 
 
+def sinks_name(name: str) -> str:
+    """The ConfigMap with the sinks of a service that is in no pod of a model."""
+    return f"{name}-sinks"
+
+
 def sink_entries(spec: StackSpec, service: ServiceSpec) -> Mapping[str, str]:
     """What a service's SINKS are made of, each in a variable of its own that is empty until the component of that sink is there:
     "SANDBOX_SINK_FLUENTD" -> "fluentd=fluentd:24224".
@@ -36,7 +42,7 @@ def sink_entries(spec: StackSpec, service: ServiceSpec) -> Mapping[str, str]:
     if Env.SINKS not in service.env:
         return {}
     entries = PodResolver(spec, service).text(service.env[Env.SINKS]).split(",")
-    return {f"{_SINK}{entry.partition('=')[0].partition('~')[0].upper().replace('-', '_')}": entry for entry in entries}
+    return {f"{SINK}{entry.partition('=')[0].partition('~')[0].upper().replace('-', '_')}": entry for entry in entries}
 
 
 def config_data(spec: StackSpec, services: Sequence[ServiceSpec]) -> dict[str, str]:
@@ -52,9 +58,7 @@ def config_data(spec: StackSpec, services: Sequence[ServiceSpec]) -> dict[str, s
 def container_env(spec: StackSpec, service: ServiceSpec, name: str, shared: Mapping[str, str]) -> list[dict[str, Any]]:
     """The variables that one container has besides those of the ConfigMap."""
     resolver = PodResolver(spec, service)
-    env: list[dict[str, Any]] = [
-        {"name": each, "value": value} for each, value in sorted(_texts(service).items()) if each not in shared
-    ]
+    env: list[dict[str, Any]] = [{"name": each, "value": value} for each, value in sorted(_texts(service).items()) if each not in shared]
     env += [
         {"name": each, "value": resolver.text(value)}
         for each, value in sorted(service.env.items())

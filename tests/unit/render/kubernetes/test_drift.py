@@ -10,8 +10,10 @@ import pytest
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.drift import PROFILES, drift_bundle, drift_images
+from mlsandbox.render.kubernetes.export import build_export
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.plain import plain_objects
+from mlsandbox.render.kubernetes.resources import GIB, bytes_of
 from mlsandbox.stack.spec import ProjectFile, ServiceEnvironment, StackSpec
 from mlsandbox_serving.contract import Env
 from mlsandbox_serving.drift_sidecar.settings import Source, parse_profiles
@@ -87,8 +89,50 @@ def test_one_pod_with_a_volume_of_its_own() -> None:
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
     assert {"name": "drift", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}} in pod(deployment)["volumes"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
-    size = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 1024**3
-    assert size >= int(str(spec.service("drift").env[Env.SPOOL_BYTES])) + 4 * 1024**3
+    assert _size(claim) >= int(str(spec.service("drift").env[Env.SPOOL_BYTES])) + 4 * GIB
+
+
+@pytest.mark.parametrize(("spooled", "size", "told"), [(10**6, 10, False), (6 * GIB, 10, False), (6 * GIB + 1, 11, True)])
+def test_the_claim_never_shrinks(spooled: int, size: int, *, told: bool) -> None:
+    """A claim cannot shrink: no setting may make it smaller than it was with another one; where it must be larger that must be said."""
+    spec, facts, _ = bundle()
+    service = spec.service("drift")
+    changed = replace(service, env={**service.env, Env.SPOOL_BYTES: str(spooled)})
+    made = drift_bundle(replace(spec, services=tuple(changed if each is service else each for each in spec.services)), facts)
+
+    assert _size(the(made, "PersistentVolumeClaim")) == size * GIB
+    assert any("cannot shrink" in each for each in made.todo) is told
+
+
+def test_settings_of_a_model_leave_it_alone() -> None:
+    """It is away while its pod is made anew: nothing that is set for a model may do that, and its sinks still follow the component."""
+    spec, facts, _ = bundle()
+    changed = tuple(
+        replace(each, env={**each.env, Env.MAX_ROWS: "7", Env.WORKERS: "3"}) if each.component == "api" else each for each in spec.services
+    )
+    facts = replace(facts, chosen=("drift", "logging"))
+    (before,), (after,) = (
+        [
+            each
+            for each in of_kind(plain_objects(build_export(replace(spec, services=services), facts), "production"), "Deployment")
+            if each["metadata"]["name"] == "drift"
+        ]
+        for services in (spec.services, changed)
+    )
+    assert before == after
+
+
+def test_it_may_wait_for_its_volume() -> None:
+    """A pod that waits until another one has left their folder must not be started anew for that: it lives, and is not ready."""
+    _, _, made = bundle()
+    service = containers(the(made, "Deployment"))[-1]
+
+    assert service["startupProbe"]["httpGet"] == service["livenessProbe"]["httpGet"] != service["readinessProbe"]["httpGet"]
+    assert any("node.kubernetes.io/out-of-service" in each for each in made.todo)
+
+
+def _size(claim: Manifest) -> int:
+    return bytes_of(claim["spec"]["resources"]["requests"]["storage"])
 
 
 @pytest.mark.parametrize("logged", [True, False])

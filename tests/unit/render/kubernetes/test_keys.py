@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,8 @@ def test_the_sealed_secret_is_an_example_that_is_not_applied() -> None:
     text = files["components/api-keys/examples/sealedsecret.yaml"].text
     assert "kubeseal" in text
     assert yaml.safe_load(text)["metadata"] == {**yaml.safe_load(text)["metadata"], "name": "api-keys", "namespace": facts.namespace}
+    assert yaml.safe_load(text)["spec"]["template"]["metadata"] == {"name": "api-keys"}, "no overlay would change a namespace there"
+    assert "one per overlay's namespace" in text
     assert "sealedsecret" not in files["components/api-keys/kustomization.yaml"].text
     assert not of_kind(plain_objects(export, "production"), "Secret", "SealedSecret")
 
@@ -83,14 +86,35 @@ def test_the_sealed_secret_is_an_example_that_is_not_applied() -> None:
 def test_external_secrets_are_those_that_pods_refer_to() -> None:
     export, _ = exported("three-models", whole=True, chosen=("api-keys", "external-secrets"))
     found = plain_objects(export, "production")
-    made = {
-        each["spec"]["target"]["name"]: {entry["secretKey"] for entry in each["spec"]["data"]} for each in of_kind(found, "ExternalSecret")
-    }
-    assert made == {"api-keys": {"api-keys"}, "hash-key": {"hash-key"}, "elasticsearch": {"url"}}
+    external = {each["spec"]["target"]["name"]: each["spec"] for each in of_kind(found, "ExternalSecret")}
+    made = {name: {entry["secretKey"] for entry in each["data"]} for name, each in external.items() if name != "elasticsearch"}
+    assert made == {"api-keys": {"api-keys"}, "hash-key": {"hash-key"}}
     for each in servers(found):
         for volume in pod(each)["volumes"]:
             for source in volume.get("projected", {}).get("sources", []):
                 assert {item["key"] for item in source["secret"]["items"]} <= made[source["secret"]["name"]]
+
+
+def test_the_secret_of_elasticsearch_has_whatever_its_entry_has() -> None:
+    """With a certificate or without: a key that is asked for and not there would keep the whole secret from being made."""
+    export, facts = exported("three-models", whole=True, chosen=("external-secrets",))
+    (each,) = (
+        each for each in of_kind(plain_objects(export, "production"), "ExternalSecret") if each["metadata"]["name"] == "elasticsearch"
+    )
+    assert each["spec"]["dataFrom"] == [{"extract": {"key": "credit/elasticsearch"}}]
+    assert "data" not in each["spec"]
+    told = " ".join(external_secrets_bundle(inputs("three-models", whole=True)[0], facts).todo)
+    assert re.search(r"credit/elasticsearch with a property url,.* a property ca\.crt", told)
+
+
+def test_nothing_asks_for_the_secret_of_an_elasticsearch_that_is_there() -> None:
+    """Where the development store is in the overlay, its secret is read by nobody: the operator must not look for it in vain."""
+    export, _ = exported("three-models", whole=True, chosen=("external-secrets",))
+    names = {
+        overlay: {each["metadata"]["name"] for each in of_kind(plain_objects(export, overlay), "ExternalSecret")}
+        for overlay in ("dev", "production")
+    }
+    assert names == {"dev": {"api-keys", "hash-key"}, "production": {"api-keys", "hash-key", "elasticsearch"}}
 
 
 def test_external_secrets_name_a_store_that_the_example_is() -> None:
@@ -99,6 +123,7 @@ def test_external_secrets_name_a_store_that_the_example_is() -> None:
     (example,) = bundle.examples
     store = yaml.safe_load(example.text)
     assert store["kind"] == "SecretStore"
+    assert "create serviceaccount sandbox" in example.text, "no export makes the one that it refers to"
     for each in bundle.objects:
         assert each["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": store["metadata"]["name"]}
         (entry,) = each["spec"]["data"]

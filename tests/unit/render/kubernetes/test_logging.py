@@ -85,7 +85,7 @@ def test_the_address_is_a_file_of_a_secret() -> None:
 
 def test_the_secret_is_told_of() -> None:
     """Which secret is needed, and how it is made, must be said."""
-    todo = " ".join(logging_bundle(*stack()).todo)
+    todo = " ".join(logging_bundle(*stack(chosen=())).todo)
 
     assert "create secret generic elasticsearch --from-file=url=FILE" in todo
     assert "ca.crt" in todo

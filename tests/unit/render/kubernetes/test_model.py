@@ -12,13 +12,12 @@ from mlsandbox.render.kubernetes.facts import Measured
 from mlsandbox.render.kubernetes.model import base_bundle
 from mlsandbox.render.kubernetes.names import models, shipper_of
 from mlsandbox.render.kubernetes.plain import plain_objects
+from mlsandbox.render.kubernetes.resources import GIB, bytes_of, quantity
 from mlsandbox.render.kubernetes.variables import sink_entries
 from mlsandbox.stack.spec import Probe, Resources, ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
 from support.exported import exported, image, inputs
-from support.manifests import matches, named, of_kind, pod_labels, workloads
-
-GIB = 1024**3
+from support.manifests import containers, matches, named, of_kind, pod_labels, workloads
 
 
 def based(case: str = "one-model", **facts: Any) -> Bundle:
@@ -191,7 +190,7 @@ def test_without_a_path_liveness_must_ask_the_port() -> None:
 def test_texts_must_be_in_the_config() -> None:
     """Texts are in the ConfigMap, where an overlay can change them; what refers to something is in the pod."""
     bundle = based()
-    (config,) = bundle.configs
+    config = bundle.configs[0]
     stated = variables(server(bundle))
 
     assert config.name == f"{only(bundle, 'Deployment')['metadata']['name']}-config"
@@ -318,7 +317,7 @@ class TestResources:
         assert "OMP_NUM_THREADS" not in bundle.configs[0].data
 
     def test_the_spool_must_fit(self) -> None:
-        """The spool counts as the pod's storage: a node without room for it is not chosen, and a full one evicts nobody."""
+        """The spool counts as the pod's storage: a full one evicts nobody by itself."""
         spec, facts = inputs("one-model")
         (model,) = models(spec)
         spooled = 5 * GIB
@@ -326,5 +325,40 @@ class TestResources:
         (volume,) = [each for each in pod(bundle)["volumes"] if each["name"] == "spool"]
 
         assert int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 1024**2 > spooled
-        for part in ("requests", "limits"):
-            assert int(server(bundle)["resources"][part]["ephemeral-storage"].removesuffix("Mi")) * 1024**2 > spooled
+        assert bytes_of(server(bundle)["resources"]["limits"]["ephemeral-storage"]) > spooled
+
+    @pytest.mark.parametrize(("spooled", "warned"), [(10**9, False), (9 * 10**9, False), (11 * 10**9, True), (900 * 10**9, True)])
+    def test_any_spool_must_find_a_node(self, spooled: int, *, warned: bool) -> None:
+        """What is asked for is a share, told in the list of things to do; a spool that nodes may not have is warned of."""
+        spec, facts = inputs("one-model")
+        services = tuple(
+            replace(each, env={**each.env, Env.SPOOL_BYTES: str(spooled)}) if Env.SPOOL_BYTES in each.env else each
+            for each in spec.services
+        )
+        bundle = base_bundle(replace(spec, services=services), facts)
+        asked, held = (
+            sum(bytes_of(each["resources"][kind]["ephemeral-storage"]) for each in (server(bundle), shipper(bundle)))
+            for kind in ("requests", "limits")
+        )
+
+        assert GIB // 4 < asked <= 4 * GIB
+        assert held > spooled
+        told = [each for each in bundle.todo if "ephemeral storage" in each]
+        assert len(told) == 1
+        assert f"asks for {quantity(asked)} of" in told[0]
+        assert f"may fill {quantity(held)}" in told[0]
+        assert any("more than many nodes have" in each for each in bundle.todo) is warned
+
+
+def test_a_rollout_must_have_the_time_that_pods_may_take() -> None:
+    """Before that is over, also with the check of a volume, nobody may say that a rollout has failed."""
+    export, _ = exported("three-models", whole=True)
+    for deployment in of_kind(plain_objects(export, "production"), "Deployment"):
+        waits = 0
+        for each in containers(deployment):
+            probe = each.get("startupProbe", {"periodSeconds": 0, "failureThreshold": 0})
+            waits += probe["periodSeconds"] * probe["failureThreshold"]
+            waits += sum(int(argument.removeprefix("--wait=")) for argument in each["args"] if argument.startswith("--wait="))
+        if pod_labels(deployment)["app.kubernetes.io/component"] in {"server", "challenger"}:
+            assert waits >= 600
+            assert deployment["spec"]["progressDeadlineSeconds"] > waits
