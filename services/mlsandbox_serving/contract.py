@@ -26,12 +26,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "Action",
     "Dataset",
+    "Deliver",
     "DriftEngine",
     "Env",
     "ErrorCode",
     "Field",
     "Finder",
     "Header",
+    "Index",
     "LogTable",
     "Metric",
     "MetricType",
@@ -243,6 +245,21 @@ class LogTable:
     BODY: Final = "body"
     """The whole record as a JSON object."""
     LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+
+class Index:
+    """Elasticsearch's: template, policy and the beginning of the names of indices; the day follows, "sandbox-events-2026.03.01"."""
+
+    EVENTS: Final = "sandbox-events"
+    DEAD_LETTER: Final = "sandbox-dead-letter"
+
+
+class Deliver:
+    """What brings a package onto a volume, in the container of a model's image: `python -m PROGRAM fill|verify BENTO TARGET`."""
+
+    PROGRAM: Final = "mlsandbox_serving.deliver"
+    TAMPERED: Final = 3
+    """Exit code: no other try will help."""
 
 
 class Finder:

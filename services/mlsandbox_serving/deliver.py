@@ -21,11 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from mlsandbox_serving.contract import Deliver
 from mlsandbox_serving.deliver_digests import changed_files, differing_files, expected_files, sha256
 
 _log = logging.getLogger(__name__)
-TAMPERED: Final = 3
-"""Exit code."""
 _PARTIAL: Final = ".partial"
 """Ends the name of the folder that is being filled."""
 _PART: Final = ".part-"
@@ -125,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
             _log.info("%s is there already, and is what was packaged", given.target)
     except Tampered as error:
         _log.error("%s", error)
-        return TAMPERED
+        return Deliver.TAMPERED
     except NotThere as error:
         _log.error("%s", error)
         return 1

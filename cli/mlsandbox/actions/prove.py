@@ -21,12 +21,13 @@ from mlsandbox.kubernetes_api import Cluster, Deadline, connect
 from mlsandbox.project import Project
 from mlsandbox.render.kubernetes.bundle import Export, Manifest
 from mlsandbox.render.kubernetes.facts import OLDEST, ExportFacts
+from mlsandbox.render.kubernetes.overlays import DEV
 from mlsandbox.render.kubernetes.plain import plain_objects
 
 __all__ = ["Finding", "ProveResult", "ProvedModel", "Step", "prove", "prove_export"]
 
 DEFAULT_SECONDS: Final = 600.0
-OVERLAY: Final = "dev"
+OVERLAY: Final = DEV
 """What is applied: the lightest."""
 _FOR_WAITING: Final = 0.8
 """Share of the time that is left in which all must be ready; the rest is for asking it."""

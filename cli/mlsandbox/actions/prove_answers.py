@@ -18,13 +18,15 @@ from mlsandbox.endpoint import request_of
 from mlsandbox.kubernetes_api import Cluster, Deadline, Reply
 from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.render.kubernetes.bundle import Manifest
+from mlsandbox.render.kubernetes.facts import CHALLENGER
+from mlsandbox.render.kubernetes.model import SERVER
+from mlsandbox.render.kubernetes.names import COMPONENT
+from mlsandbox.stack.components import elasticsearch
 from mlsandbox.stack.components.model import API_KEYS
-from mlsandbox_serving.contract import Field, Header, Origin, PackageFile, Route
+from mlsandbox_serving.contract import Field, Header, Index, Origin, PackageFile, Route
 
-_COMPONENT: Final = "app.kubernetes.io/component"
-_SERVERS: Final = frozenset({"server", "challenger"})
+_SERVERS: Final = frozenset({SERVER, CHALLENGER})
 _HTTP: Final = "http"
-_STORE: Final = "elasticsearch"
 _EVENT_SECONDS: Final = 120.0
 """From an answer until its event can be found: spool, Fluentd's buffer, Elasticsearch's refresh."""
 
@@ -40,7 +42,7 @@ def prove_answers(cluster: Cluster, objects: Sequence[Manifest], *, root: Path, 
         result: gets what was seen.
     """
     for service in objects:
-        if service["kind"] == "Service" and service["metadata"].get("labels", {}).get(_COMPONENT) in _SERVERS:
+        if service["kind"] == "Service" and service["metadata"].get("labels", {}).get(COMPONENT) in _SERVERS:
             _Asked(cluster, service, values, result).prove(root, objects)
 
 
@@ -110,13 +112,13 @@ class _Asked:
 
     def _event(self, model: str, request: str | None, objects: Sequence[Manifest]) -> int | None:
         """How many fields the event of a request has; None where no request was answered, or no Elasticsearch was applied."""
-        store = next((each for each in objects if each["kind"] == "Service" and each["metadata"]["name"] == _STORE), None)
+        store = next((each for each in objects if each["kind"] == "Service" and each["metadata"]["name"] == elasticsearch.NAME), None)
         if store is None or request is None:
             why = "no Elasticsearch was applied that would have them" if store is None else "no request was answered that could have one"
             self._result.left_out.append(f"events of {model}: {why}")
             return None
         query = {"query": {"term": {Field.REQUEST_ID: request}}, "size": 1}
-        where = f"{self._way(_STORE, store['spec']['ports'][0]['port'])}/sandbox-events-*/_search"
+        where = f"{self._way(elasticsearch.NAME, store['spec']['ports'][0]['port'])}/{Index.EVENTS}-*/_search"
         patience = Deadline(min(_EVENT_SECONDS, self._cluster.deadline.left * 0.9))
         last = "nothing was found"
         while not patience.over:

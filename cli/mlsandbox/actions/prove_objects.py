@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Export, Manifest, Overlay
-from mlsandbox.render.kubernetes.manifest import KINDS
+from mlsandbox.render.kubernetes.manifest import KINDS, WORKLOADS
 from mlsandbox.render.kubernetes.monitoring import FOUND_BY_GRAFANA
 from mlsandbox.render.kubernetes.plain import component_of, plain_objects
 from mlsandbox.stack.components.model import API_KEYS
 
-WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
 _APPLIED: Final = (
     *("ServiceAccount", "ConfigMap", "Secret", "PersistentVolumeClaim", "Service", "NetworkPolicy"),
     *("PodDisruptionBudget", "HorizontalPodAutoscaler", *WORKLOADS),

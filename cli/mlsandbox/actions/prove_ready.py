@@ -9,11 +9,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mlsandbox.actions.prove_dry_run import address, apply
-from mlsandbox.actions.prove_objects import WORKLOADS, needed_secrets, subject_of, way_in
+from mlsandbox.actions.prove_objects import needed_secrets, subject_of, way_in
 from mlsandbox.actions.prove_result import Finding, ProveResult, Step
 from mlsandbox.actions.prove_space import POLL_SECONDS
 from mlsandbox.kubernetes_api import Cluster, Deadline
 from mlsandbox.render.kubernetes.bundle import Manifest
+from mlsandbox.render.kubernetes.fluentd import KEY
+from mlsandbox.render.kubernetes.manifest import WORKLOADS
+from mlsandbox.stack.components import elasticsearch
 
 _TAIL: Final = 20
 _STEP_LINES: Final = 40
@@ -28,7 +31,7 @@ Values = dict[str, dict[str, str]]
 
 def apply_all(cluster: Cluster, objects: Sequence[Manifest], namespace: str, result: ProveResult) -> tuple[Values, list[Manifest]]:
     """Apply them for real, and before them what they need that nobody makes here; those that were taken are given back."""
-    values = {name: {key: _value(key, objects) for key in keys} for name, keys in needed_secrets(objects).items()}
+    values = {name: {key: _value(key) for key in keys} for name, keys in needed_secrets(objects).items()}
     made: list[Manifest] = [
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": pairs}
         for name, pairs in values.items()
@@ -160,9 +163,6 @@ def _events(cluster: Cluster, pod: str, namespace: str) -> list[str]:
     return [f"{each.get('reason', '')}: {each.get('message', '')}" for each in reply.body["items"][-_LAST:]]
 
 
-def _value(key: str, objects: Sequence[Manifest]) -> str:
-    """A throw-away value; an address is that of the Elasticsearch that is applied."""
-    if key != "url":
-        return secrets.token_hex(16)
-    store = next((each for each in objects if each["kind"] == "Service" and each["metadata"]["name"] == "elasticsearch"), None)
-    return f"http://elasticsearch:{store['spec']['ports'][0]['port']}" if store else "http://elasticsearch:9200"
+def _value(key: str) -> str:
+    """A throw-away value; an address is that of the Elasticsearch that is exported, whether it is applied or not."""
+    return elasticsearch.URL if key == KEY else secrets.token_hex(16)

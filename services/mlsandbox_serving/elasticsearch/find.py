@@ -8,14 +8,13 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mlsandbox_serving.contract import Field, Finder
+from mlsandbox_serving.contract import Field, Finder, Index
 from mlsandbox_serving.elasticsearch.address import stated
 from mlsandbox_serving.elasticsearch.client import AnswerTooLarge, Client, ElasticsearchError, Unreachable
 from mlsandbox_serving.elasticsearch.query import is_since, matching, newest_mark, page, stored_after
-from mlsandbox_serving.elasticsearch.templates import EVENTS
 from mlsandbox_serving.finding import Conditions, FindFailed, run_finder, within
 
-_SEARCH: Final = f"/{EVENTS}-*/_search"
+_SEARCH: Final = f"/{Index.EVENTS}-*/_search"
 _FIRST_PAGE: Final = 10
 _LARGEST_PAGE: Final = 500
 _PAGE_BYTES: Final = 16 * 1024**2
@@ -68,7 +67,8 @@ class _Following:
         self._client = client
         self._wanted = wanted
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._marks = {index: mark for index in client.request("GET", f"/{EVENTS}-*/_alias") if (mark := self._newest(index)) is not None}
+        there = client.request("GET", f"/{Index.EVENTS}-*/_alias")
+        self._marks = {index: mark for index in there if (mark := self._newest(index)) is not None}
         self._settling: deque[tuple[float, str, int]] = deque()
         self._next = time.monotonic()
         self._well = time.monotonic()

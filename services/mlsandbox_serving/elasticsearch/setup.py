@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mlsandbox_serving.contract import Env
+from mlsandbox_serving.contract import Env, Index
 from mlsandbox_serving.elasticsearch.address import stated
 from mlsandbox_serving.elasticsearch.client import Client, ElasticsearchError, Unreachable
-from mlsandbox_serving.elasticsearch.templates import DEAD_LETTER, EVENTS, dead_letter_template, event_template, policy
+from mlsandbox_serving.elasticsearch.templates import dead_letter_template, event_template, policy
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def set_up(
     """
     deadline = time.monotonic() + wait_seconds
     for path, body in (
-        (f"/_ilm/policy/{EVENTS}", policy(retention_seconds)),
-        (f"/_index_template/{EVENTS}", event_template()),
-        (f"/_index_template/{DEAD_LETTER}", dead_letter_template()),
+        (f"/_ilm/policy/{Index.EVENTS}", policy(retention_seconds)),
+        (f"/_index_template/{Index.EVENTS}", event_template()),
+        (f"/_index_template/{Index.DEAD_LETTER}", dead_letter_template()),
     ):
         while True:
             try:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mlsandbox_serving.contract import Field
+from mlsandbox_serving.contract import Field, Index
 
-EVENTS: Final = "sandbox-events"
-"""Template, policy, and the beginning of the indices' names; the day follows: sandbox-events-2026.03.01."""
-DEAD_LETTER: Final = "sandbox-dead-letter"
 PRIORITY: Final = 500
 """Above 100 and 200, which Elasticsearch's and Fleet's own templates have."""
 
@@ -91,12 +88,12 @@ def policy(retention_seconds: float) -> dict[str, Any]:
 
 def event_template() -> dict[str, Any]:
     """The index template of events."""
-    return _template(EVENTS, FIELDS)
+    return _template(Index.EVENTS, FIELDS)
 
 
 def dead_letter_template() -> dict[str, Any]:
     """The index template of what Elasticsearch refused: nothing in it can be refused again."""
-    return _template(DEAD_LETTER, _LETTER_FIELDS)
+    return _template(Index.DEAD_LETTER, _LETTER_FIELDS)
 
 
 def _template(name: str, fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -112,7 +109,7 @@ def _template(name: str, fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
                     "number_of_replicas": 0,  # one node
                     "refresh_interval": "1s",  # said explicitly, it holds for indices that nobody has searched for a while, too
                     # Its age counts from the day in its name, so that what arrives late is not kept longer.
-                    "lifecycle": {"name": EVENTS, "parse_origination_date": True},
+                    "lifecycle": {"name": Index.EVENTS, "parse_origination_date": True},
                 }
             },
             "mappings": {"dynamic": False, "properties": fields},

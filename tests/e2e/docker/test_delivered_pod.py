@@ -13,7 +13,7 @@ from mlsandbox.actions.export_stack import ExportOptions, export_inputs
 from mlsandbox.project import load_project
 from mlsandbox.render.kubernetes.export import build_export
 from mlsandbox.render.kubernetes.plain import plain_objects
-from mlsandbox_serving.deliver import TAMPERED
+from mlsandbox_serving.contract import Deliver
 from support.docker_stack import DockerSandbox, docker
 from support.manifests import Manifest
 from support.pods import Pod
@@ -94,5 +94,5 @@ def test_a_changed_volume_must_stop_the_pod_and_the_job(delivery: Delivery) -> N
 
     for pod, container in ((delivery.pod(), "verify"), (delivery.job(), "fill")):
         code, output = pod.finish(container)
-        assert code == TAMPERED, output
+        assert code == Deliver.TAMPERED, output
         assert "model.joblib is not what was packaged" in output

@@ -11,7 +11,7 @@ from mlsandbox.assets import asset
 from mlsandbox.stack.components import elasticsearch as component
 from mlsandbox.stack.components.base import StackInputs
 from mlsandbox.stack.spec import Condition, Reach
-from mlsandbox_serving.contract import Env, Field
+from mlsandbox_serving.contract import Env, Field, Index
 from mlsandbox_serving.elasticsearch import templates
 
 ECS = {
@@ -78,7 +78,7 @@ def test_one_node(template: dict[str, Any]) -> None:
     index = template["template"]["settings"]["index"]
 
     assert (index["number_of_shards"], index["number_of_replicas"], index["refresh_interval"]) == (1, 0, "1s")
-    assert index["lifecycle"]["name"] == templates.EVENTS
+    assert index["lifecycle"]["name"] == Index.EVENTS
     assert template["priority"] > 200
 
 

@@ -12,7 +12,7 @@ from mlsandbox.assets import asset, asset_path
 from mlsandbox.stack.components import fluentd as component
 from mlsandbox.stack.components.base import StackInputs
 from mlsandbox.stack.spec import Asset, DataFolder, ServiceSpec
-from mlsandbox_serving.contract import Env, Field, Port
+from mlsandbox_serving.contract import Env, Field, Index, Port
 from mlsandbox_serving.elasticsearch import templates
 from mlsandbox_serving.spool.segment import MAX_RECORD_BYTES
 from support.fluentd_conf import Section, read, seconds, size, variables
@@ -91,9 +91,9 @@ def test_indices(conf: Section) -> None:
     prefixes = {each.parameters["@id"]: each.parameters["logstash_prefix"] for each in outputs(conf)}
 
     assert prefixes == {
-        "elasticsearch": templates.EVENTS,
-        "dead_letter": templates.DEAD_LETTER,
-        "dead_letter_reason": templates.DEAD_LETTER,
+        "elasticsearch": Index.EVENTS,
+        "dead_letter": Index.DEAD_LETTER,
+        "dead_letter_reason": Index.DEAD_LETTER,
     }
     for each in outputs(conf):
         assert (each.parameters["logstash_format"], each.parameters["logstash_dateformat"]) == ("true", "%Y.%m.%d")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox_serving.deliver import TAMPERED, NotThere, Tampered, fill, main, verify
+from mlsandbox_serving.contract import Deliver
+from mlsandbox_serving.deliver import NotThere, Tampered, fill, main, verify
 from mlsandbox_serving.deliver_digests import changed_files, expected_files
 from support.bento_files import MODEL, lay_bento
 
@@ -185,8 +186,8 @@ def test_exit_codes_tell_what_another_try_can_help(bento: Path, target: Path, ca
     assert main(["fill", str(bento), str(target)]) == 0
     assert main(["verify", str(bento), str(target), "--wait", "5"]) == 0
     _write(target / "bento.yaml", "tampered")
-    assert main(["fill", str(bento), str(target)]) == TAMPERED
-    assert main(["verify", str(bento), str(target)]) == TAMPERED
+    assert main(["fill", str(bento), str(target)]) == Deliver.TAMPERED
+    assert main(["verify", str(bento), str(target)]) == Deliver.TAMPERED
     assert main(["fill", str(target / "nothing"), str(target)]) == 1
 
     told = [record.getMessage() for record in caplog.records]

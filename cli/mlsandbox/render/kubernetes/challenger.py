@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Config, Manifest, Patch
 from mlsandbox.render.kubernetes.exposure import (
@@ -27,12 +27,9 @@ from mlsandbox.render.kubernetes.keys import with_optional_keys
 from mlsandbox.render.kubernetes.model import server_objects
 from mlsandbox.render.kubernetes.names import further_name, models, object_names
 from mlsandbox.render.kubernetes.network import INGRESS_CONTROLLER
-from mlsandbox.render.kubernetes.variables import config_name
+from mlsandbox.render.kubernetes.variables import SINK, config_name
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
 from mlsandbox_serving.contract import Env
-
-_SINK: Final = "SANDBOX_SINK_"
-"""How variables for sinks begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ def _entry(variable: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
 
 def _without_sinks(config: Config) -> Config:
     """Sinks are the champion's: said here too they would be a second truth, which nothing changes."""
-    return Config(config.name, {key: value for key, value in config.data.items() if not key.startswith(_SINK)}, files=config.files)
+    return Config(config.name, {key: value for key, value in config.data.items() if not key.startswith(SINK)}, files=config.files)
 
 
 def _weights(facts: ExportFacts, pair: Pair) -> Patch:

@@ -13,26 +13,21 @@ from typing import Any, Final
 from mlsandbox.render.containers import PACKAGE as BENTO
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Missing, Patch
 from mlsandbox.render.kubernetes.delivery_examples import clone_example, static_examples
-from mlsandbox.render.kubernetes.facts import IMAGE_VOLUMES, PACKAGE, ExportFacts
+from mlsandbox.render.kubernetes.facts import PACKAGE, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.model import server_objects
 from mlsandbox.render.kubernetes.names import further_name, image_key, image_version, labels, models, object_names
 from mlsandbox.render.kubernetes.stateful import digested_job
 from mlsandbox.render.kubernetes.workload import NO_CPU_LIMITS, network_policy
 from mlsandbox.stack.spec import ServiceSpec, StackSpec
-from mlsandbox_serving.contract import Env
+from mlsandbox_serving.contract import Deliver, Env
 
 CLAIM: Final = "model-pvc"
 IMAGE: Final = "model-oci"
-RELEASE: Final = IMAGE_VOLUMES
-"""The oldest Kubernetes for IMAGE."""
 _SUFFIX: Final = "model"
 _VOLUME: Final = "model"
 _MOUNT: Final = "/var/lib/sandbox/model"
 """Where the whole volume lies in the containers that fill and verify it."""
-_PROGRAM: Final = "mlsandbox_serving.deliver"
-_TAMPERED: Final = 3
-"""Exit code of that program when no other try will help."""
 _SIZE: Final = "10Gi"
 _WAIT_SECONDS: Final = 600
 _FILL_SECONDS: Final = 3600
@@ -147,7 +142,7 @@ def _filled(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, claim: str)
             "activeDeadlineSeconds": _FILL_SECONDS,
             "podFailurePolicy": {
                 "rules": [
-                    {"action": "FailJob", "onExitCodes": {"containerName": "fill", "operator": "In", "values": [_TAMPERED]}},
+                    {"action": "FailJob", "onExitCodes": {"containerName": "fill", "operator": "In", "values": [Deliver.TAMPERED]}},
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
@@ -201,7 +196,7 @@ def _container(spec: StackSpec, facts: ExportFacts, model: ServiceSpec, command:
         "image": server["image"],
         "imagePullPolicy": server["imagePullPolicy"],
         "command": ["python"],
-        "args": ["-m", _PROGRAM, command, BENTO, f"{_MOUNT}/{_image_id(facts, model)}", *wait],
+        "args": ["-m", Deliver.PROGRAM, command, BENTO, f"{_MOUNT}/{_image_id(facts, model)}", *wait],
         "env": [{"name": "PYTHONDONTWRITEBYTECODE", "value": "1"}, {"name": "PYTHONPATH", "value": f"{BENTO}/src"}],
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": _STORAGE}, "limits": limits},
         "securityContext": server["securityContext"],

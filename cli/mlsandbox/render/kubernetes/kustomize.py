@@ -10,7 +10,7 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Export, Manifest
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize_entries import change_entry, config_entry, patch_entry, removal_entry
 from mlsandbox.render.kubernetes.kustomize_overlay import overlay_files
-from mlsandbox.render.kubernetes.manifest import KINDS
+from mlsandbox.render.kubernetes.manifest import KINDS, WORKLOADS
 from mlsandbox.render.kubernetes.manifest_text import comment, header, manifest_text
 from mlsandbox.render.kubernetes.plain import config_labels
 from mlsandbox.render.kubernetes.readme import readme_file
@@ -20,7 +20,6 @@ BASE: Final = "base"
 COMPONENTS: Final = "components"
 OVERLAYS: Final = "overlays"
 FILE: Final = "kustomization.yaml"
-_WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 
 
 def kustomize_files(export: Export, facts: ExportFacts) -> tuple[RenderedFile, ...]:
@@ -83,7 +82,7 @@ def _about(bundle: Bundle) -> str:
 
 def _folders(objects: Sequence[Manifest]) -> tuple[str, ...]:
     """Names of what runs, each of which has a folder of its own; longer ones first, for they may begin alike."""
-    return tuple(sorted({each["metadata"]["name"] for each in objects if each["kind"] in _WORKLOADS}, key=lambda name: (-len(name), name)))
+    return tuple(sorted({each["metadata"]["name"] for each in objects if each["kind"] in WORKLOADS}, key=lambda name: (-len(name), name)))
 
 
 def _object_paths(objects: Sequence[Manifest], folders: Sequence[str]) -> list[str]:

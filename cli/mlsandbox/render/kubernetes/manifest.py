@@ -43,6 +43,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "ExternalSecret": Kind("external-secrets.io/v1", "externalsecrets"),
     "SealedSecret": Kind("bitnami.com/v1alpha1", "sealedsecrets"),
 }
+WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
+"""Kinds that have a template of pods."""
 
 
 def manifest(

@@ -10,6 +10,8 @@ from mlsandbox_serving.contract import Env, Port
 
 MANAGER: Final = "mlsandbox"
 _PREFIX: Final = "app.kubernetes.io"
+COMPONENT: Final = f"{_PREFIX}/component"
+"""The label that says what pods are: those of all models are one."""
 _PORTS: Final = {Port.API: "http"}
 _TAKEN: Final = frozenset({"default", "default-deny"})
 """The service account that every namespace has, and the network policy of ours."""
@@ -78,7 +80,7 @@ def port_name(port: PortSpec) -> str:
 
 def selector(name: str, component: str) -> dict[str, str]:
     """The labels that never change, by which pods are found."""
-    return {f"{_PREFIX}/name": name, f"{_PREFIX}/instance": name, f"{_PREFIX}/component": component}
+    return {f"{_PREFIX}/name": name, f"{_PREFIX}/instance": name, COMPONENT: component}
 
 
 def labels(name: str, component: str, *, project: str, version: str = "") -> dict[str, str]:

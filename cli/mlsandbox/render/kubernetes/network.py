@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Manifest
 from mlsandbox.render.kubernetes.manifest import manifest
+from mlsandbox.render.kubernetes.names import COMPONENT
 
 MONITORING: Final = ("monitoring",)
 """Namespaces whose pods scrape metrics, as the charts of Prometheus' operator name them."""
@@ -19,7 +20,6 @@ DENY: Final = "default-deny"
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 _PROJECT: Final = "app.kubernetes.io/part-of"
 _NAME: Final = "app.kubernetes.io/name"
-_COMPONENT: Final = "app.kubernetes.io/component"
 _DNS: Final = 53
 _DNS_OF_THE_NODE: Final = "169.254.20.10/32"
 """NodeLocal DNSCache answers here, where a cluster has it."""
@@ -38,7 +38,7 @@ def own_pods(name: str = "") -> dict[str, Any]:
 
 def own_pods_of(component: str) -> dict[str, Any]:
     """Pods of the same namespace that are one component: "server" is all models."""
-    return {"podSelector": {"matchLabels": {_COMPONENT: component}}}
+    return {"podSelector": {"matchLabels": {COMPONENT: component}}}
 
 
 def pods_in(namespaces: Iterable[str]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from typing import Final
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest, Overlay, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.keda import namespace_patches
+from mlsandbox.stack.parts import ELASTICSEARCH
 
 DEV: Final = "dev"
 STAGING: Final = "staging"
 PRODUCTION: Final = "production"
 USUAL: Final = ("drift", "logging")
 """Components that overlays have without being asked, when they can be had."""
-DEV_STORE: Final = "elasticsearch"
+DEV_STORE: Final = ELASTICSEARCH
 """What stores events in dev, where no other Elasticsearch is at hand."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Export, Manifest, Overlay, Patch
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.json_patch import copied, patched
-from mlsandbox.render.kubernetes.manifest import KINDS
+from mlsandbox.render.kubernetes.manifest import KINDS, WORKLOADS
 from mlsandbox.render.kubernetes.manifest_text import comment, stream_text, written_by
 from mlsandbox.render.kubernetes.names import MANAGER
 
@@ -27,7 +27,6 @@ _ORDER: Final = (
     "PodDisruptionBudget",
 )
 """Kustomize's: these first, then the others by their names."""
-_TEMPLATED: Final = frozenset({"Deployment", "StatefulSet", "Job"})
 _LABELS: Final = ("app.kubernetes.io/part-of", "app.kubernetes.io/managed-by")
 _DIGITS: Final = str.maketrans("013ae", "ghkmt")
 """What Kustomize writes instead of digits that could spell a word."""
@@ -156,7 +155,7 @@ def _rename_configs(manifest: Manifest, names: Mapping[str, str]) -> None:
 def pod_spec(manifest: Manifest) -> Mapping[str, Any]:
     """What an object says of its pods; nothing of one that has none."""
     spec: Mapping[str, Any] = manifest.get("spec", {})
-    pod: Mapping[str, Any] = spec if manifest["kind"] == "Pod" else spec["template"]["spec"] if manifest["kind"] in _TEMPLATED else {}
+    pod: Mapping[str, Any] = spec if manifest["kind"] == "Pod" else spec["template"]["spec"] if manifest["kind"] in WORKLOADS else {}
     return pod
 
 

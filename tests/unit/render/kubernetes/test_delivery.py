@@ -15,7 +15,7 @@ from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.json_patch import patched
 from mlsandbox.render.kubernetes.plain import plain_objects
 from mlsandbox.stack.spec import StackSpec
-from mlsandbox_serving.deliver import TAMPERED
+from mlsandbox_serving.contract import Deliver
 from support.exported import exported, image, inputs
 from support.manifests import Manifest, containers, of_kind, pod, pod_labels
 
@@ -120,7 +120,7 @@ def test_a_job_that_found_changed_files_is_not_tried_again(on_volumes: Objects) 
     for name in MODELS:
         spec = job_of(name, on_volumes)["spec"]
         (rule,) = (each for each in spec["podFailurePolicy"]["rules"] if each["action"] == "FailJob")
-        assert rule["onExitCodes"] == {"containerName": "fill", "operator": "In", "values": [TAMPERED]}
+        assert rule["onExitCodes"] == {"containerName": "fill", "operator": "In", "values": [Deliver.TAMPERED]}
         assert spec["template"]["spec"]["restartPolicy"] == "Never", "podFailurePolicy asks for it"
 
 
