@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.engine_choice import DOCKER
@@ -27,6 +28,10 @@ from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, LOG_STORE, MODEL, SHIPPE
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
 from mlsandbox.state import load_state
 from mlsandbox_serving.contract import DriftEngine
+
+_PULL: Final = "sandbox pull --engine docker"
+_WITHOUT_ALIBI: Final = f"SANDBOX_DRIFT_ENGINES={DriftEngine.NATIVE} "
+"""Before it: what it makes then is the image of the drift service that the export names."""
 
 
 def compose_part(project: Project, options: EjectOptions) -> Part:
@@ -60,8 +65,10 @@ def compose_part(project: Project, options: EjectOptions) -> Part:
     header = written.header(f"The stack of {project.name}, for Docker Compose alone.")
     asks = project.stack.asks_for_keys
     ejected = eject_stack(spec, places, header=header, asks_for_keys=asks)
-    readme = compose_readme(spec, ejected, api=_api(ejected.variables), asks_for_keys=asks)
-    notes = _notes(project, alibi_left_out=alibi and not options.alibi_accepted)
+    left_out = alibi and not options.alibi_accepted
+    pull = f"{_WITHOUT_ALIBI if left_out else ''}{_PULL}"
+    readme = compose_readme(spec, ejected, api=_api(ejected.variables), asks_for_keys=asks, pull=pull)
+    notes = _notes(project, alibi_left_out=left_out)
     return Part("compose", (*ejected.files, *beside(written, ejected, readme)), notes, (FOLDER,))
 
 

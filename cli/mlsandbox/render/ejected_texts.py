@@ -50,8 +50,8 @@ def beside(written: Written, ejected: Ejected, readme: str, *, ignored: Sequence
     return tuple(files)
 
 
-def compose_readme(spec: StackSpec, ejected: Ejected, *, api: Variable, asks_for_keys: bool) -> str:
-    """README.md of the whole stack."""
+def compose_readme(spec: StackSpec, ejected: Ejected, *, api: Variable, asks_for_keys: bool, pull: str) -> str:
+    """README.md of the whole stack; `pull` is the command that makes its images."""
     key = " \\\n  -H \"authorization: Bearer $(sed -n 's/.*: *//p;q' secrets/api-keys)\"" if asks_for_keys else ""
     url = f"http://{bracketed(reached_at(spec.host))}:{api.default}"
     return f"""\
@@ -61,7 +61,7 @@ Everything that `sandbox up --engine docker` runs for this project, without `san
 
 ## Run it
 
-{_images_section(ejected.built)}{_secrets_section(ejected.secrets, "Then make")}```
+{_images_section(ejected.built, pull)}{_secrets_section(ejected.secrets, "Then make")}```
 docker compose up -d --wait
 ```
 
@@ -213,7 +213,7 @@ def _again(ejected: Ejected) -> str:
     return ejected.files[0].text.partition(": ")[2].partition("\n")[0]
 
 
-def _images_section(names: Sequence[str]) -> str:
+def _images_section(names: Sequence[str], pull: str) -> str:
     """How images come about that are made of the project."""
     if not names:
         return ""
@@ -222,7 +222,7 @@ def _images_section(names: Sequence[str]) -> str:
 First have the images that no registry has. In the project's folder, this makes those that are not here yet, and starts nothing:
 
 ```
-sandbox pull --engine docker
+{pull}
 ```
 
 They are

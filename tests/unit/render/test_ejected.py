@@ -156,11 +156,22 @@ def test_running_it_in_order() -> None:
     """README.md must say how images that no registry has are made, before secrets, before it is run, and not that they were made."""
     text = _files("compose", _project("two-models"))["README.md"]
     run = text.partition("## Run it")[2].partition("\n## ")[0]
-    places = [run.find(each) for each in ("\nsandbox pull --engine docker\n", "mlsandbox/", "openssl rand", "docker compose up -d --wait")]
+    places = [run.find(each) for each in ("sandbox pull --engine docker\n", "mlsandbox/", "openssl rand", "docker compose up -d --wait")]
 
     assert -1 not in places
     assert places == sorted(places)
     assert "were built here" not in text
+
+
+def test_the_images_that_are_made_are_those_that_are_named() -> None:
+    """Where alibi-detect is left out of the export it must be left out of the command that makes the images, else in neither."""
+    usual = _project("two-models")
+    named = {accepted: _files("compose", usual, _options(usual, alibi_accepted=accepted))["README.md"] for accepted in (False, True)}
+
+    assert "\nSANDBOX_DRIFT_ENGINES=native sandbox pull --engine docker\n" in named[False]
+    assert "mlsandbox/services/drift:" in named[False]
+    assert "\nsandbox pull --engine docker\n" in named[True]
+    assert "mlsandbox/services/drift-alibi:" in named[True]
 
 
 def test_secrets_are_made_by_commands() -> None:
