@@ -9,8 +9,9 @@ from typing import Final
 
 from mlsandbox.actions.export_dangling import dangling, refuse_dangling
 from mlsandbox.actions.export_kept import Kept, read_kept
+from mlsandbox.actions.export_place import refuse_file
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
-from mlsandbox.actions.export_tree import OVERLAYS, RECORD, TreePlan, plan_tree
+from mlsandbox.actions.export_tree import OVERLAYS, RECORD, TreePlan, plan_tree, standing
 from mlsandbox.actions.export_written import K8S, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
 from mlsandbox.actions.measured_file import read_measured
 from mlsandbox.actions.outcomes import PlannedStep, Report
@@ -45,6 +46,7 @@ def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, rep
         ImagePushFailed, …: see `push_images`.
     """
     began = time.monotonic()
+    refuse_file(K8S, delivery.folder)
     if delivery.registry is not None and delivery.dry_run:
         return _planned(project, options, delivery, delivery.registry)
     export, facts = rendered(project, _completed(project, options, delivery, report), delivery)
@@ -71,13 +73,16 @@ def export_text(project: Project, options: ExportOptions, delivery: Delivery, re
 
 def rendered(project: Project, options: ExportOptions, delivery: Delivery) -> tuple[Export, ExportFacts]:
     """The export, with what was measured before."""
+    refuse_file(K8S, delivery.folder)
     measured = options.measured or read_measured(delivery.folder)
     spec, facts = export_inputs(project, replace(options, measured=measured, folder=folder_in_words(project.root, delivery.folder, K8S)))
     export = build_export(spec, facts)
     names = [each.name for each in export.overlays]
     if delivery.overlay not in names:
         raise UsageError(
-            f"there is no overlay {delivery.overlay}", why=f"There are: {', '.join(names)}", fix=f"as in: --overlay {names[0]}"
+            f"there is no overlay {delivery.overlay}",
+            why=f"There are: {', '.join(names)}",
+            fix=f"sandbox export k8s --format plain --overlay {names[0]}",
         )
     return export, facts
 
@@ -121,16 +126,21 @@ def _planned(project: Project, options: ExportOptions, delivery: Delivery, regis
 
 
 def _files(export: Export, facts: ExportFacts, delivery: Delivery) -> tuple[RenderedFile, ...]:
-    if delivery.form == PLAIN:
-        return (RenderedFile(f"{_PLAIN_FOLDER}{delivery.overlay}.yaml", plain_text(export, delivery.overlay, facts)),)
-    return kustomize_files(export, facts)
+    """Those that are asked for, and the plain lists of before, so that none of them goes stale."""
+    before = standing(delivery.folder)
+    asked = {delivery.overlay} if delivery.form == PLAIN else set()
+    lists = [each.name for each in export.overlays if each.name in asked or _list_of(each.name) in before]
+    plain = [RenderedFile(_list_of(name), plain_text(export, name, facts)) for name in lists]
+    return (*(() if delivery.form == PLAIN else kustomize_files(export, facts)), *plain)
+
+
+def _list_of(overlay: str) -> str:
+    return f"{_PLAIN_FOLDER}{overlay}.yaml"
 
 
 def _covers(delivery: Delivery) -> Callable[[str], bool]:
-    """Whether a file is of this kind of export, and not of another one into the same folder."""
-    if delivery.form == PLAIN:
-        return lambda path: path == f"{_PLAIN_FOLDER}{delivery.overlay}.yaml"
-    return lambda path: not path.startswith(_PLAIN_FOLDER) and path != RECORD
+    """Whether a file is of this export: a plain one leaves the tree as it is, which has its own command."""
+    return lambda path: path != RECORD and (delivery.form != PLAIN or path.startswith(_PLAIN_FOLDER))
 
 
 def _described(project: Project, export: Export, facts: ExportFacts, delivery: Delivery, plan: TreePlan) -> ExportResult:

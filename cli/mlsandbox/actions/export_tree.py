@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mlsandbox.actions.export_place import make_folder, refuse_file
 from mlsandbox.atomic import remove_leftovers, write_atomic
 from mlsandbox.errors import ExportFolderTaken, FolderLinked, StateTooNew
 from mlsandbox.render.tree import RenderedFile
@@ -63,7 +64,7 @@ class TreePlan:
         """Do it, each file in one step. What was interrupted and is done again comes to the same."""
         if not self.differs:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         new = {file.path: (digest_of(file.data),) for file in self.write}
         self._remember({path: (*self.before.get(path, ()), *new.get(path, ())) for path in {*self.before, *new}}, writing=new)
         for file in self.write:
@@ -154,10 +155,15 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     )
 
 
+def standing(folder: Path) -> frozenset[str]:
+    """Paths of files that an export has written there, and that are there."""
+    return frozenset(path for path in _read_record(folder)[1] if (folder / path).is_file())
+
+
 def write_beside(folder: Path, name: str, text: str, *, kind: str) -> None:
     """Put a file into the folder that later exports of this kind read, and that no export replaces."""
     _refuse_strangers(kind, folder, [name])
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_atomic(folder / name, text, durable=False)
 
 
@@ -216,8 +222,7 @@ def _is_marked(path: Path) -> bool:
 
 def _refuse_strangers(kind: str, folder: Path, paths: Collection[str]) -> None:
     """What is no plain file where files are to be, and no folder where folders are to be."""
-    if folder.exists() and not folder.is_dir():
-        raise _taken(kind, folder, [])
+    refuse_file(kind, folder)
     for path in sorted(paths):
         place = folder
         parts = path.split("/")

@@ -64,3 +64,39 @@ def test_a_kept_overlay_is_shown_as_it_is(sandbox: Run, project: Path) -> None:
     assert not any("KEDA" in text for text in after["todo"])
     assert "dev yours: namespace mine · prometheusrule, ../own" in said
     assert "staging yours: not readable" in said
+
+
+def test_no_plain_list_goes_stale(sandbox: Run, project: Path) -> None:
+    """Plain lists that were written before must follow another image, whatever is exported, and a check must see those that do not."""
+    for overlay in ("dev", "production"):
+        sandbox("export", "k8s", "--image", IMAGE, "--format", "plain", "--overlay", overlay)
+    other = IMAGE.replace("a" * 64, "b" * 64)
+    checked = [sandbox("export", "k8s", "--image", other, "--check", *words) for words in (("--format", "plain"), ())]
+    written = sandbox("export", "k8s", "--image", other, "--format", "plain", "-o", "json").json["written"]
+    (project / "k8s/plain/dev.yaml").unlink()
+    again = sandbox("export", "k8s", "--image", IMAGE, "-o", "json").json["written"]
+
+    assert [each.code for each in checked] == [3, 3]
+    assert all("differs   plain/dev.yaml" in each.out for each in checked)
+    assert written == ["plain/dev.yaml", "plain/production.yaml"]
+    assert [path for path in again if path.startswith("plain/")] == ["plain/production.yaml"]
+
+
+@pytest.mark.parametrize("words", [(), ("--check",), ("--stdout",), ("--format", "plain")])
+def test_a_file_is_no_folder(sandbox: Run, project: Path, words: tuple[str, ...]) -> None:
+    """A DIR that is a file, or lies in one, must be called so."""
+    for folder in ("sandbox.toml", "sandbox.toml/k8s"):
+        refused = sandbox("export", "k8s", folder, "--image", IMAGE, *words)
+
+        assert refused.code == 2
+        assert f"{project}/sandbox.toml is a file" in refused.err
+        assert f"choose another folder: sandbox export k8s {project}/sandbox.toml-k8s" in refused.err
+        assert refused.err.count("hint") == 1
+
+
+def test_a_folder_that_cannot_be_made(sandbox: Run, project: Path) -> None:
+    """Where no folder can be made the hint must name the folder that is there, and nothing may look like a mistake of ours."""
+    refused = sandbox("export", "k8s", "/proc/none/k8s", "--image", IMAGE)
+
+    assert "error[ACCESS_DENIED]: /proc/none/k8s cannot be made" in refused.err
+    assert "ls -ld /proc\n" in refused.err
