@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +51,15 @@ class Server:
         metadata = {"name": name, "labels": labels, "annotations": annotations}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         self._ask("/api/v1/namespaces", json.dumps(body).encode())
+
+    def replace_namespace(self, name: str) -> None:
+        """Another one of the same name, made by somebody else."""
+        path = f"/api/v1/namespaces/{name}"
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="DELETE"), timeout=30).close()
+        with contextlib.suppress(urllib.error.HTTPError):
+            while True:  # it goes as it is looked at
+                self._get(path)
+        self.make_namespace(name, labels={}, annotations={})
 
     def _get(self, path: str) -> Any:
         return self._ask(path, None)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,22 +12,24 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mlsandbox.actions.outcomes import Report
+from mlsandbox.actions.prove_holder import is_gone, this_process
 from mlsandbox.actions.prove_result import Finding, ProveResult, Step
 from mlsandbox.errors import ClusterUnavailable
-from mlsandbox.kubernetes_api import Cluster, Deadline
-from mlsandbox.liveness import is_alive
+from mlsandbox.kubernetes_api import Cluster, Deadline, Reply
 from mlsandbox.render.kubernetes.names import MANAGER
 
 PREFIX: Final = "sandbox-prove-"
 LABEL: Final = "mlsandbox.org/prove"
 PROJECT: Final = "mlsandbox.org/project"
 HOLDER: Final = "mlsandbox.org/prove-holder"
-"""Host and process that prove in it."""
+"""The process that proves in it, in the words of `prove_holder`."""
 ENDS: Final = "mlsandbox.org/prove-ends"
 """Unix time at which no proof is at work in it any more."""
 POLL_SECONDS: Final = 0.5
 _NAMESPACES: Final = "/api/v1/namespaces"
 _CLEAN_UP_SECONDS: Final = 180.0
+_SKEW_SECONDS: Final = 60.0
+"""By which the clocks of two machines may differ."""
 _NO_CONTROLLER_SECONDS: Final = 10.0
 """A cluster without nodes may have nobody either who empties namespaces."""
 _OURS: Final = ("serviceaccounts", "configmaps", "secrets", "services", "pods", "persistentvolumeclaims")
@@ -62,26 +62,26 @@ def throw_away(
         "metadata": {
             "name": name,
             "labels": {"app.kubernetes.io/managed-by": MANAGER, LABEL: "true", **labels},
-            "annotations": {PROJECT: project, HOLDER: _holder(), ENDS: str(int(ends))},
+            "annotations": {PROJECT: project, HOLDER: this_process(), ENDS: str(int(ends))},
         },
     }
     report.step(f"Making the namespace {name}, which is removed at the end")
-    made = True  # also while nobody knows yet: the answer may be lost
+    made, uid = True, ""  # also while nobody knows yet: the answer may be lost
     try:
         reply = cluster.ask("POST", _NAMESPACES, body)
         made = reply.ok
-        cluster.granted(reply, f"creating the namespace {name}")
+        uid = cluster.granted(reply, f"creating the namespace {name}")["metadata"]["uid"]
         yield
     finally:
         if made:
-            _clean_up(cluster, name, report, result)
+            _clean_up(cluster, name, uid, report, result)
 
 
-def _clean_up(cluster: Cluster, name: str, report: Report, result: ProveResult) -> None:
+def _clean_up(cluster: Cluster, name: str, uid: str, report: Report, result: ProveResult) -> None:
     report.step(f"Removing the namespace {name}")
     cluster.deadline = Deadline(_CLEAN_UP_SECONDS)
     try:
-        gone = _remove(cluster, name, alone=not result.ready_nodes)
+        gone = _remove(cluster, name, uid or _uid_of_ours(cluster, name), alone=not result.ready_nodes)
     except ClusterUnavailable as error:
         gone, why = False, f": {error.why}"
     else:
@@ -94,18 +94,33 @@ def _clean_up(cluster: Cluster, name: str, report: Report, result: ProveResult) 
         result.findings.append(Finding(Step.CLEAN_UP, f"Namespace {name}", f"it is not gone after {_CLEAN_UP_SECONDS:g} s{why}", fix))
 
 
-def _remove(cluster: Cluster, name: str, *, alone: bool) -> bool:
+def _uid_of_ours(cluster: Cluster, name: str) -> str:
+    """Of the namespace that this process has made; empty when there is none."""
+    there = cluster.get(f"{_NAMESPACES}/{name}", absent=True)
+    ours = there is not None and there["metadata"].get("annotations", {}).get(HOLDER) == this_process()
+    return there["metadata"]["uid"] if ours else ""
+
+
+def _delete(cluster: Cluster, name: str, uid: str) -> Reply:
+    """Another namespace that has the same name by now is not meant."""
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    return cluster.ask("DELETE", f"{_NAMESPACES}/{name}", options)
+
+
+def _remove(cluster: Cluster, name: str, uid: str, *, alone: bool) -> bool:
     """Whether the namespace is gone. With `alone`, nobody may be there who empties it: then it is done here, once it is empty."""
     where = f"{_NAMESPACES}/{name}"
-    reply = cluster.ask("DELETE", where, {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"})
+    if not uid:
+        return True
+    reply = _delete(cluster, name, uid)
     if reply.status == HTTPStatus.NOT_FOUND:
         return True
-    if reply.status != HTTPStatus.CONFLICT:  # it is being removed already
+    if reply.status != HTTPStatus.CONFLICT:  # it is being removed already, or another one has its name
         cluster.granted(reply, f"removing the namespace {name}")
     patience = Deadline(_NO_CONTROLLER_SECONDS)
     while not cluster.deadline.over:
         there = cluster.get(where, absent=True)
-        if there is None:
+        if there is None or there["metadata"]["uid"] != uid:
             return True
         if alone and patience.over:
             alone = False
@@ -133,22 +148,18 @@ def _remove_left_over(cluster: Cluster, project: str, report: Report) -> None:
         if notes.get(PROJECT) != project or not name.startswith(PREFIX):
             continue
         if not _is_abandoned(notes):
-            report.note(f"the namespace {name} is that of another proof of this project, which may still be at work")
+            report.note(
+                f"the namespace {name} is that of another proof of this project, which may still be at work; "
+                f"when it is not: kubectl delete namespace {name}"
+            )
             continue
         report.note(f"removing the namespace {name}, which a proof left that was ended")
         with contextlib.suppress(ClusterUnavailable):
-            cluster.granted(cluster.ask("DELETE", f"{_NAMESPACES}/{name}"), f"removing the namespace {name}")
+            cluster.granted(_delete(cluster, name, each["metadata"]["uid"]), f"removing the namespace {name}")
 
 
 def _is_abandoned(notes: Mapping[str, str]) -> bool:
+    """Whether its proof was ended: its process is gone, or its time is over. Without either nobody knows."""
     ends = notes.get(ENDS, "")
-    if not ends.isdecimal() or int(ends) < time.time():
-        return True
-    host, _, pid = notes.get(HOLDER, "").rpartition("/")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
-    return not is_alive(int(pid))
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
+    is_over = ends.isdecimal() and int(ends) + _SKEW_SECONDS < time.time()
+    return is_over or is_gone(notes.get(HOLDER, ""))

@@ -16,8 +16,13 @@ import psutil
 import pytest
 
 from mlsandbox.actions.prove import Step
-from mlsandbox.actions.prove_space import ENDS, HOLDER, LABEL, PREFIX, PROJECT
+from mlsandbox.actions.prove_holder import this_process
+from mlsandbox.actions.prove_result import ProveResult
+from mlsandbox.actions.prove_space import ENDS, HOLDER, LABEL, PREFIX, PROJECT, new_name, throw_away
 from mlsandbox.errors import ClusterUnavailable, ProgramMissing
+from mlsandbox.kubernetes_api import Deadline, connect
+from mlsandbox.output import Output
+from mlsandbox.progress import PlainReport
 from mlsandbox.project import load_project
 from mlsandbox.render.kubernetes.bundle import Manifest
 from support.event_processes import free_port
@@ -271,6 +276,72 @@ def test_what_a_killed_proof_left_must_be_removed_and_nothing_else(place: Place,
 
         assert left_over(server) == {f"{PREFIX}00000002", f"{PREFIX}00000003", f"{PREFIX}00000004"}
         assert "mine" in server.namespaces()
+
+
+def test_what_a_process_left_that_is_gone(place: Place, pointed: Pointed, tmp_path: Path) -> None:
+    """The time of a proof need not be over when its very process is gone; a process elsewhere that has the same number is another one."""
+    later = str(int(time.time()) + 3600)
+    mine = this_process().split("/")
+    holders = {
+        "gone": "/".join((*mine[:3], "1")),
+        "alive": "/".join(mine),
+        "another-container": "/".join((mine[0], "1", "4194304", "1")),
+        "another-boot": "/".join(("00000000", mine[1], "4194304", "1")),
+        "unknown": "",
+    }
+    ends = {"clocks-differ": str(int(time.time()) - 30), "over": str(int(time.time()) - 90)}
+    with serving(tmp_path) as server:
+        pointed(server)
+        for name, holder in holders.items():
+            server.make_namespace(f"{PREFIX}{name}", labels={LABEL: "true"}, annotations={PROJECT: "toys", HOLDER: holder, ENDS: later})
+        for name, end in ends.items():
+            server.make_namespace(f"{PREFIX}{name}", labels={LABEL: "true"}, annotations={PROJECT: "toys", ENDS: end})
+        server.make_namespace(f"{PREFIX}nobody-knows", labels={LABEL: "true"}, annotations={PROJECT: "toys"})
+        place.proved_objects([])
+
+        there = {"alive", "another-container", "another-boot", "unknown", "clocks-differ", "nobody-knows"}
+        assert left_over(server) == {f"{PREFIX}{name}" for name in there}
+
+
+def test_another_namespace_of_the_same_name_must_stay(pointed: Pointed, tmp_path: Path) -> None:
+    """What somebody else has made under the name of a proof's namespace is not the proof's to remove."""
+    result = ProveResult(None, "", new_name(), ready_nodes=1)
+    with serving(tmp_path) as server:
+        pointed(server)
+        report = PlainReport(Output())
+        with (
+            connect(None, Deadline(60)) as cluster,
+            throw_away(cluster, result.namespace, {}, project="toys", report=report, result=result),
+        ):
+            server.replace_namespace(result.namespace)
+
+        assert result.findings == []
+        assert left_over(server) == {result.namespace}
+
+
+def test_a_namespace_whose_making_was_not_answered_must_go(pointed: Pointed, tmp_path: Path) -> None:
+    """When the answer to its making is lost, the namespace must go, too."""
+    result = ProveResult(None, "", new_name(), ready_nodes=1)
+    with serving(tmp_path) as server:
+        pointed(server)
+        report = PlainReport(Output())
+        with connect(None, Deadline(60)) as cluster:
+            ask = cluster.ask
+
+            def lost(method: str, path: str, *more: Any) -> Any:
+                reply = ask(method, path, *more)
+                if method == "POST":
+                    raise ClusterUnavailable("the cluster does not answer", fix="kubectl cluster-info")
+                return reply
+
+            cluster.ask = lost  # type: ignore[method-assign,assignment]
+            with (
+                pytest.raises(ClusterUnavailable),
+                throw_away(cluster, result.namespace, {}, project="toys", report=report, result=result),
+            ):
+                pass
+
+        assert left_over(server) == set()
 
 
 def test_an_api_server_alone_must_be_left_as_it_was(place: Place, pointed: Pointed, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,6 @@ from mlsandbox.actions.export_stack import ExportOptions, export_inputs
 from mlsandbox.errors import UsageError
 from mlsandbox.project import read_project
 from support.exported import image, inputs
-from support.repository import ROOT
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -141,7 +141,7 @@ def test_a_password_has_other_places() -> None:
 @pytest.mark.parametrize("name", ["default", "kube-system", "monitoring", "gateway"])
 def test_a_project_of_such_a_name(name: str) -> None:
     """A project that is called as a namespace of others must need a namespace of its own."""
-    project = read_project(ROOT, f'name = "{name}"\n[models.churn]\npath = "churn.joblib"\n', environ={})
+    project = read_project(Path("/nowhere"), f'name = "{name}"\n[models.churn]\npath = "churn.joblib"\n', environ={})
     options = ExportOptions(images=(image("churn"),))
     with pytest.raises(UsageError, match=f"the namespace {name} is not") as error:
         export_inputs(project, options)

@@ -92,7 +92,9 @@ class Handler(BaseHTTPRequestHandler):
             if self.command == "GET":
                 return 200, self.cluster.get(kind, namespace, name) if name else self._list(kind, namespace)
             if self.command == "DELETE":
-                return 200, self.cluster.delete(kind, namespace, name) if name else self.cluster.delete_all(kind, namespace)
+                return 200, self.cluster.delete(kind, namespace, name, self._only_uid()) if name else self.cluster.delete_all(
+                    kind, namespace
+                )
             return self._change(kind, namespace, name)
 
     def _list(self, kind: Kind, namespace: str) -> dict[str, Any]:
@@ -120,6 +122,11 @@ class Handler(BaseHTTPRequestHandler):
             status, headers, content = forward(url, self.command, dict(self.headers), self._body)
             return status, ({key: value for key, value in headers.items() if key.lower() in ("content-type", "x-request-id")}, content)
         raise Refused(404, "the server could not find the requested resource")
+
+    def _only_uid(self) -> str:
+        """Of DeleteOptions."""
+        options = yaml.safe_load(self._body) or {}
+        return str(options.get("preconditions", {}).get("uid", ""))
 
     def _sent(self) -> dict[str, Any]:
         manifest = yaml.safe_load(self._body)

@@ -88,11 +88,15 @@ class Cluster:
             found += [pod for key, each in there for pod in pods_of(each, self._looks.get(key, 0), self.settings)]
         return [each for each in found if labels.items() <= (each["metadata"].get("labels") or {}).items()]
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> Manifest:
-        """Remove an object; a namespace goes when it is empty."""
+    def delete(self, kind: Kind, namespace: str, name: str, only: str = "") -> Manifest:
+        """Remove an object, if it has that uid; a namespace goes when it is empty."""
         key = (kind.plural, namespace, name)
         if key not in self._objects:
             raise Refused(404, f'{kind.qualified} "{name}" not found')
+        uid = self._objects[key]["metadata"]["uid"]
+        if only and only != uid:
+            text = f"the UID in the precondition ({only}) does not match the UID in record ({uid})"
+            raise Refused(409, f'Operation cannot be fulfilled on {kind.qualified} "{name}": {text}')
         if kind.name != "Namespace":
             return self._objects.pop(key)
         self._objects[key]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
