@@ -128,6 +128,11 @@ def test_what_does_not_go_together(clone: Sandbox) -> None:
         ("k8s", "--image", IMAGE, "--stdout", "-o", "json"): "--stdout",
         ("k8s", "--image", IMAGE, "--format", "helm"): "helm",
         ("k8s", "--image", IMAGE, "--check", "--prove"): "--prove",
+        ("k8s", "--image", IMAGE, "--dry-run", "--prove"): "--dry-run",
+        ("k8s", "--image", IMAGE, "--prove", "--stdout"): "--stdout",
+        ("k8s", "--image", IMAGE, "--prove", "--format", "plain"): "--format",
+        ("k8s", "--image", IMAGE, "--prove", "--overlay", "dev"): "--overlay",
+        ("k8s", "elsewhere", "--image", IMAGE, "--prove"): "elsewhere",
         ("k8s", "--image", IMAGE, "--context", "kind"): "--prove",
         ("k8s", "--image", IMAGE, "--with", "istio"): "istio",
         ("k8s", "--to-registry", "team", "--check"): "--to-registry",
@@ -143,6 +148,7 @@ def test_what_does_not_go_together(clone: Sandbox) -> None:
 
         assert refused.code == 2, (words, refused)
         assert named in refused.err, (words, refused.err)
+        assert f"sandbox export {words[0]}" in refused.err, (words, refused.err)
     assert sorted(path.name for path in clone.root.iterdir()) == ["sandbox.toml"]
 
 

@@ -43,9 +43,9 @@ def eject(project: Project, what: str, options: ExportOptions, delivery: Deliver
     began = time.monotonic()
     _refuse_of_others(what, options)
     told = EjectOptions(
-        images=dict(named(project, "--image", options.images, ejected_image_keys(project))),
-        versions=dict(named(project, "--version", options.versions, tuple(project.models))),
-        alibi_accepted=accepted(options.accepted_licences),
+        images=dict(named(project, "--image", options.images, ejected_image_keys(project), what=what)),
+        versions=dict(named(project, "--version", options.versions, tuple(project.models), what=what)),
+        alibi_accepted=accepted(options.accepted_licences, what=what),
         folder=options.folder,
     )
     for name, version in told.versions.items():

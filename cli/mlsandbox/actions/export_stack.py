@@ -60,6 +60,7 @@ _SHARED: Final = (MODEL, SHIPPER)
 """Slots that every model has in a pod of its own, so that their numbers may be the same."""
 _PINNED: Final = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
+_VALUES: Final = {"--image": "REF", "--version": "v3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,8 @@ def _versions(project: Project, images: Mapping[str, str], given: Iterable[str])
     return {key: found[key] for key in keys if key in found}
 
 
-def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """The key and the value of each text; one without a key is of the only model.
+def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[str], *, what: str = "k8s") -> Iterable[tuple[str, str]]:
+    """The key and the value of each text; one without a key is of the only model. `what` is exported, as the fixes have it.
 
     Raises:
         UsageError: a text has no such key or no value, or two say different things of one key.
@@ -242,20 +243,22 @@ def named(project: Project, option: str, texts: Iterable[str], keys: Sequence[st
                 raise UsageError(
                     f"{option} {text} does not say of which model",
                     why=f"{project.name} has {len(project.models)}: {names}",
-                    fix=f"name it: sandbox export k8s {option} {next(iter(project.models))}={text}",
+                    fix=f"sandbox export {what} {option} {shlex.quote(f'{next(iter(project.models))}={text}')}",
                 )
             key, value = next(iter(project.models)), text
         if key not in keys:
             raise UsageError(
-                f"{option} {text}: there is no {key}", why=f"It is one of: {', '.join(keys)}", fix="see: sandbox export --help"
+                f"{option} {text}: there is no {key}",
+                why=f"It is one of: {', '.join(keys)}",
+                fix=f"sandbox export {what} {option} {keys[0]}={shlex.quote(value)}",
             )
         if not value or re.search(r"\s", value):
-            raise UsageError(f"{option} {text} says nothing of {key}", fix="see: sandbox export --help")
+            raise UsageError(f"{option} {text} says nothing of {key}", fix=f"sandbox export {what} {option} {key}={_VALUES[option]}")
         if before.setdefault(key, value) != value:
             raise UsageError(
                 f"{option} says two things of {key}",
                 why=f"{before[key]}\n{value}",
-                fix=f"leave one of them out, as in: {option} {key}={value}",
+                fix=f"sandbox export {what} {option} {shlex.quote(f'{key}={value}')}   without the other one",
             )
         yield key, value
 
@@ -294,10 +297,12 @@ def _release(text: str) -> tuple[int, int]:
     return release
 
 
-def accepted(names: Sequence[str]) -> bool:
+def accepted(names: Sequence[str], *, what: str = "k8s") -> bool:
     wrong = [name for name in names if name != LICENCE]
     if wrong:
-        raise UsageError(f"--accept-license {wrong[0]} is no licence that is asked for", fix=f"the only one is: --accept-license {LICENCE}")
+        raise UsageError(
+            f"--accept-license {wrong[0]} is no licence that is asked for", fix=f"sandbox export {what} --accept-license {LICENCE}"
+        )
     return bool(names)
 
 

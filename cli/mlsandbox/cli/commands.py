@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,7 +32,7 @@ class Command:
         module = import_module(f"mlsandbox.cli.{self.module or self.name}")
         function: Callable[..., int | None] = module.command
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        text = "\n\n".join(part for part in (self.summary, (function.__doc__ or "").strip()) if part)
+        text = "\n\n".join(part for part in (self.summary, inspect.cleandoc(function.__doc__ or "")) if part)
         bound = bind(function, formats=getattr(module, "FORMATS", DOCUMENTS))
         app.command(self.name, cls=PlainCommand, help=text, context_settings=HELP_NAMES)(bound)
         command = cast("PlainCommand", typer.main.get_command(app))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from mlsandbox.actions.export_stack import ExportOptions
 from mlsandbox.cli import export_options as option
-from mlsandbox.cli.export_words import Words, exported
+from mlsandbox.cli.export_shown import exported
+from mlsandbox.cli.export_words import What, Words
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import Exit
 
@@ -19,15 +19,6 @@ $ sandbox export k8s --to-registry registry.example.com/team
 $ sandbox export k8s --image REF --with servicemonitor,prometheusrule --check
 $ sandbox export compose"""
 _USUAL = ExportOptions()
-
-
-class What(StrEnum):
-    """What is exported."""
-
-    K8S = "k8s"
-    COMPOSE = "compose"
-    GRAFANA = "grafana"
-    PROMETHEUS = "prometheus"
 
 
 def command(
@@ -59,7 +50,10 @@ def command(
     prove: option.Prove = False,
     context: option.Context = None,
 ) -> Exit:
-    """All but compose, grafana and prometheus is of k8s. sandbox.toml and names of images are enough: nothing needs to run or be built."""
+    """sandbox.toml and names of images are enough: nothing needs to run or be built.
+
+    k8s takes all options; compose takes --image, --version, --accept-license and --check, grafana and prometheus --image and --check.
+    """
     asked = ExportOptions(
         images=tuple(image or ()),
         versions=tuple(version or ()),

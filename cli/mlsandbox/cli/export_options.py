@@ -39,7 +39,9 @@ License = Annotated[
     list[str] | None,
     _option("--accept-license", panel=IMAGES, metavar="NAME", doc="alibi-detect=BSL-1.1: have the second drift engine too."),
 ]
-With = Annotated[list[str] | None, _option("--with", panel=OUTPUT, metavar="LIST", doc="Components that every overlay has: keda,httproute.")]
+With = Annotated[
+    list[str] | None, _option("--with", panel=OUTPUT, metavar="LIST", doc="Components that every overlay has: keda,httproute.")
+]
 Without = Annotated[list[str] | None, _option("--without", panel=OUTPUT, metavar="LIST", doc="Components that none has: drift,logging.")]
 Form = Annotated[str | None, _text("--format", OUTPUT, "kustomize (a tree) or plain (one file).", "FORMAT")]
 Overlay = Annotated[str | None, _text("--overlay", OUTPUT, "plain: dev, staging or production (also without it).")]

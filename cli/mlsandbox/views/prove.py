@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlsandbox.actions.prove import Finding, ProvedModel, ProveResult
+from mlsandbox.actions.prove_result import Finding, ProvedModel, ProveResult
 from mlsandbox.output import Paint
 
 _INDENT = "      "
