@@ -75,12 +75,12 @@ def external_secrets_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
                 "secretStoreRef in the overlay."
             ),
             (
-                "The store needs these entries, each with the whole content of the file .sandbox/secrets/NAME as its value: "
-                f"{', '.join(files)}."
+                "Each entry of the store is an object whose properties become files. These need one property, named like the secret, with "
+                f"the content of the file .sandbox/secrets/NAME: {', '.join(files)}."
             ),
             *(
-                f"The store needs an entry {_entry(spec, name)} with a property {KEY}, https://name:password@host:9200 with signs of URLs "
-                f"as %40 and the like, and for an authority of your own a property {CA}, its certificate: each property becomes a file."
+                f"The entry {_entry(spec, name)} needs a property {KEY}, https://name:password@host:9200 with signs of URLs as %40 and the "
+                f"like, and for an authority of your own a property {CA}, its certificate."
                 for name in wanted
                 if name == SECRET
             ),
@@ -179,9 +179,7 @@ def _wanted(spec: StackSpec, facts: ExportFacts) -> Iterator[str]:
 
 
 def _external(spec: StackSpec, facts: ExportFacts, name: str) -> Manifest:
-    """external-secrets.io/v1, ExternalSecret: of one value, or of all properties of an entry that may have several."""
-    key = _entry(spec, name)
-    source = {"dataFrom": [{"extract": {"key": key}}]} if name == SECRET else {"data": [{"secretKey": name, "remoteRef": {"key": key}}]}
+    """external-secrets.io/v1, ExternalSecret: whatever properties its entry has, which all stores know and some have nothing but."""
     return manifest(
         "ExternalSecret",
         name,
@@ -191,7 +189,7 @@ def _external(spec: StackSpec, facts: ExportFacts, name: str) -> Manifest:
             "refreshInterval": _REFRESH,
             "secretStoreRef": {"kind": "SecretStore", "name": STORE},
             "target": {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"},
-            **source,
+            "dataFrom": [{"extract": {"key": _entry(spec, name)}}],
         },
     )
 

@@ -86,13 +86,13 @@ def test_the_sealed_secret_is_an_example_that_is_not_applied() -> None:
 def test_external_secrets_are_those_that_pods_refer_to() -> None:
     export, _ = exported("three-models", whole=True, chosen=("api-keys", "external-secrets"))
     found = plain_objects(export, "production")
-    external = {each["spec"]["target"]["name"]: each["spec"] for each in of_kind(found, "ExternalSecret")}
-    made = {name: {entry["secretKey"] for entry in each["data"]} for name, each in external.items() if name != "elasticsearch"}
-    assert made == {"api-keys": {"api-keys"}, "hash-key": {"hash-key"}}
+    made = {each["spec"]["target"]["name"]: each["spec"]["dataFrom"] for each in of_kind(found, "ExternalSecret")}
+    assert made == {name: [{"extract": {"key": f"credit/{name}"}}] for name in ("api-keys", "hash-key", "elasticsearch")}
     for each in servers(found):
         for volume in pod(each)["volumes"]:
             for source in volume.get("projected", {}).get("sources", []):
-                assert {item["key"] for item in source["secret"]["items"]} <= made[source["secret"]["name"]]
+                assert {item["key"] for item in source["secret"]["items"]} == {source["secret"]["name"]}, "the property that is told of"
+                assert source["secret"]["name"] in made
 
 
 def test_the_secret_of_elasticsearch_has_whatever_its_entry_has() -> None:
@@ -104,7 +104,7 @@ def test_the_secret_of_elasticsearch_has_whatever_its_entry_has() -> None:
     assert each["spec"]["dataFrom"] == [{"extract": {"key": "credit/elasticsearch"}}]
     assert "data" not in each["spec"]
     told = " ".join(external_secrets_bundle(inputs("three-models", whole=True)[0], facts).todo)
-    assert re.search(r"credit/elasticsearch with a property url,.* a property ca\.crt", told)
+    assert re.search(r"credit/elasticsearch needs a property url,.* a property ca\.crt", told)
 
 
 def test_nothing_asks_for_the_secret_of_an_elasticsearch_that_is_there() -> None:
@@ -126,8 +126,8 @@ def test_external_secrets_name_a_store_that_the_example_is() -> None:
     assert "create serviceaccount sandbox" in example.text, "no export makes the one that it refers to"
     for each in bundle.objects:
         assert each["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": store["metadata"]["name"]}
-        (entry,) = each["spec"]["data"]
-        assert entry["remoteRef"]["key"] in " ".join(bundle.todo)
+        (entry,) = each["spec"]["dataFrom"]
+        assert entry["extract"]["key"] in " ".join(bundle.todo)
 
 
 def test_without_an_elasticsearch_none_is_asked_for() -> None:
