@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -77,6 +78,59 @@ def test_hand_edits_survive_and_check_says_what_differs(clone: Sandbox) -> None:
     assert "overlays/dev/kustomization.yaml" in again.out
     assert overlay.read_text().endswith("# mine\n")
     assert "mine" not in base.read_text()
+
+
+def test_what_a_kept_overlay_names_is_not_taken_away(clone: Sandbox) -> None:
+    """A component that a changed overlay names must not go: a check must name it and end with 3, an export with 2."""
+    challenger = f"--image=employment/challenger={IMAGE}"
+    export(clone, challenger).ok()
+    overlay = clone.root / "k8s/overlays/staging/kustomization.yaml"
+    text, count = re.subn(r"(?m)^# components:$", "components:", overlay.read_text())
+    overlay.write_text(re.sub(r"(?m)^  # (- \.\./\.\./components/challenger)\b", r"  \1", text))
+    number = (
+        overlay.read_text()
+        .splitlines()
+        .index(next(line for line in overlay.read_text().splitlines() if line.startswith("  - ../../components/challenger")))
+        + 1
+    )
+    before = tree(clone.root / "k8s")
+    kept = export(clone, challenger, "--check").ok()
+    checked = export(clone, "--check")
+    refused, dry = export(clone), export(clone, "--dry-run")
+
+    assert count == 1
+    assert "is what would be written" in kept.out
+    assert checked.code == 3
+    assert f"overlays/staging/kustomization.yaml:{number} names components/challenger" in checked.out
+    for each in (refused, dry):
+        assert each.code == 2
+        assert f"overlays/staging/kustomization.yaml:{number}" in each.err
+        assert "--image employment/challenger=REF" in each.err
+        assert f"take line {number} out" in each.err
+    assert tree(clone.root / "k8s") == before
+
+
+def test_a_password_is_never_written_nor_said(clone: Sandbox) -> None:
+    """A password in an address must end it with 2, and be nowhere: neither in the folder nor in what is printed."""
+    refused = export(clone, "--prometheus-url", "http://user:s3cret@prometheus:9090", "--with", "keda")
+
+    assert refused.code == 2
+    assert "TriggerAuthentication" in refused.err
+    assert "s3cret" not in refused.out + refused.err
+    assert not (clone.root / "k8s").exists()
+
+
+def test_a_baseline_of_the_project_is_not_in_a_cluster(clone: Sandbox) -> None:
+    """Whoever has a baseline must be told that a cluster does not have it, in the folder's case and in that of a text."""
+    without = export(clone).ok()
+    baseline = clone.root / "employment/baseline/baseline.json"
+    baseline.parent.mkdir(parents=True)
+    baseline.write_text("{}")
+    told, printed = export(clone).ok(), clone.run("export", "k8s", "--image", IMAGE, "--stdout").ok()
+
+    assert "baseline" not in without.err
+    for each in (told, printed):
+        assert "the baseline of employment (sandbox drift baseline) stays in this project" in each.err
 
 
 def test_a_dry_run_and_a_print_write_nothing(clone: Sandbox) -> None:

@@ -40,7 +40,8 @@ License = Annotated[
     _option("--accept-license", panel=IMAGES, metavar="NAME", doc="alibi-detect=BSL-1.1: have the second drift engine too."),
 ]
 With = Annotated[
-    list[str] | None, _option("--with", panel=OUTPUT, metavar="LIST", doc="Components that every overlay has: keda,httproute.")
+    list[str] | None,
+    _option("--with", panel=OUTPUT, metavar="LIST", doc="Components that every overlay has: keda,httproute; all: sandbox help components."),
 ]
 Without = Annotated[list[str] | None, _option("--without", panel=OUTPUT, metavar="LIST", doc="Components that none has: drift,logging.")]
 Form = Annotated[str | None, _text("--format", OUTPUT, "kustomize (a tree) or plain (one file).", "FORMAT")]

@@ -24,7 +24,7 @@ def command(
     *,
     topic: Annotated[str | None, typer.Argument(help="A command, a topic, an error code or an alert.", autocompletion=_names)] = None,
 ) -> None:
-    """Topics: exit-codes, config, environment, every error code and every alert."""
+    """Topics: exit-codes, config, environment, components, every error code and every alert."""
     page = _page(topic)
     session.output.result("Help", {"topic": topic, "text": page}, page)
 
@@ -46,4 +46,4 @@ def _page(topic: str | None) -> str:
             f"there is no help on {topic!r}{suggestion}", why=f"Topics: {known}, every command, error code and alert.", fix="sandbox help"
         )
     text = "" if found is None else str(found.get_help(found.make_context(topic, [], parent=context, resilient_parsing=True)))
-    return "\n\n".join(part for part in (text, pages[wanted] if wanted else "") if part)
+    return "\n\n".join(part for part in (text, pages[wanted]() if wanted else "") if part)

@@ -1,9 +1,10 @@
-"""The pages of `sandbox help TOPIC`: exit codes, configuration, environment variables, and one per alert and error code."""
+"""The pages of `sandbox help TOPIC`: exit codes, configuration, environment variables, components, and one per alert and error code."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from mlsandbox.errors import Exit, SandboxError
@@ -33,16 +34,17 @@ Terminal:       NO_COLOR, FORCE_COLOR, TERM=dumb, CI (no animation)
 Network:        those of pip and uv; nothing reaches the network but the making of an environment"""
 
 
-def topics() -> dict[str, str]:
-    """Every topic and its page."""
+def topics() -> dict[str, Callable[[], str]]:
+    """Every topic, and what makes its page."""
     from mlsandbox.runbook import sections  # noqa: PLC0415 - only for help
 
     return {
-        "exit-codes": exit_codes(),
-        "config": config(),
-        "environment": ENVIRONMENT,
-        **{name: f"{name}\n\n{text}" for name, text in sections().items()},
-        **dict(_error_pages()),
+        "exit-codes": exit_codes,
+        "config": config,
+        "environment": lambda: ENVIRONMENT,
+        "components": components,
+        **{name: partial("{}\n\n{}".format, name, text) for name, text in sections().items()},
+        **{error.code: partial(_error_page, error) for error in error_types()},
     }
 
 
@@ -67,6 +69,13 @@ def config() -> str:
     return "\n".join(lines)
 
 
+def components() -> str:
+    """What an export to Kubernetes can have besides the models."""
+    from mlsandbox.cli.component_page import component_page  # noqa: PLC0415 - brings the renderer along
+
+    return component_page()
+
+
 def error_types() -> tuple[type[SandboxError], ...]:
     """All errors a user can meet, by code."""
     return tuple(sorted(_subclasses(SandboxError), key=lambda error: error.code))
@@ -78,6 +87,5 @@ def _subclasses(of: type[SandboxError]) -> Iterator[type[SandboxError]]:
         yield from _subclasses(each)
 
 
-def _error_pages() -> Iterator[tuple[str, str]]:
-    for error in error_types():
-        yield error.code, f"{error.code} (exit code {int(error.exit)})\n\n{inspect.cleandoc(error.__doc__ or '')}"
+def _error_page(error: type[SandboxError]) -> str:
+    return f"{error.code} (exit code {int(error.exit)})\n\n{inspect.cleandoc(error.__doc__ or '')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mlsandbox.actions.export_written import ExportResult
+from mlsandbox.actions.export_written import Dangling, ExportResult
 from mlsandbox.output import Paint
 from mlsandbox.render.kubernetes.bundle import Missing
 from mlsandbox.views.export import export_text
@@ -98,6 +98,17 @@ def test_quiet_is_the_result_alone() -> None:
         assert "Next" not in text
         assert "Still to do" not in text
         assert "/shop/k8s/" in text
+
+
+def test_a_check_of_an_overlay_that_names_what_is_gone() -> None:
+    """A check must name the line of an overlay that would lead nowhere."""
+    broken = (Dangling("overlays/dev/kustomization.yaml", 7, "components/challenger"),)
+    text = export_text(replace(RESULT, check=True, written=(), dangling=broken), PLAIN)
+
+    assert text.splitlines()[1:] == [
+        "  broken    overlays/dev/kustomization.yaml:7 names components/challenger, which would not be there",
+        "  Next  sandbox export k8s --image=churn=REF",
+    ]
 
 
 def test_a_dry_run() -> None:
