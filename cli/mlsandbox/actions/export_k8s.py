@@ -21,6 +21,7 @@ from mlsandbox.render.kubernetes.bundle import Export
 from mlsandbox.render.kubernetes.export import build_export
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
+from mlsandbox.render.kubernetes.overlays import DEV_STORE, USUAL
 from mlsandbox.render.kubernetes.plain import plain_text
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox_serving.contract import ProfileFile
@@ -160,7 +161,7 @@ def _described(project: Project, export: Export, facts: ExportFacts, delivery: D
         overlays={name: each.components for name, each in shown.items()},
         yours=tuple(name for name in shown if name in kept),
         unreadable=tuple(name for name in there if name not in shown),
-        missing=export.missing,
+        missing={name: each for name, each in export.missing.items() if name in (*USUAL, DEV_STORE) and name not in facts.left_out},
         images=facts.images,
         command=facts.command,
         todo=tuple(dict.fromkeys(text for bundle in bundles for text in bundle.todo)),

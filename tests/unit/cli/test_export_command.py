@@ -100,3 +100,12 @@ def test_a_folder_that_cannot_be_made(sandbox: Run, project: Path) -> None:
 
     assert "error[ACCESS_DENIED]: /proc/none/k8s cannot be made" in refused.err
     assert "ls -ld /proc\n" in refused.err
+
+
+def test_only_what_overlays_would_have_is_missed(sandbox: Run, project: Path) -> None:
+    """Components that no overlay has unless it is asked for must not be told as missing, nor those that were left out."""
+    missing = sandbox("export", "k8s", "--image", IMAGE, "-o", "json").json["missing"]
+    without = sandbox("export", "k8s", "--image", IMAGE, "--without", "drift", "-o", "json").json["missing"]
+
+    assert list(missing) == ["drift", "logging", "elasticsearch"]
+    assert list(without) == ["logging", "elasticsearch"]

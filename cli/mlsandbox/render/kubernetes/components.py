@@ -35,13 +35,17 @@ class Component:
     """Components that do the same in another way: one overlay has only one of them."""
     obstacle: Callable[[StackSpec, ExportFacts], Missing | None] = lambda _spec, _facts: None
     """What else keeps it from being had, "why: what helps"; empty when nothing does."""
+    all_images: bool = False
+    """Whether all of these images have to be known."""
+    images_of: str = ""
+    """The component that these images are of, when that is another one, which this one needs."""
 
 
 COMPONENTS: Final = (
     Component("drift", drift_bundle, images=drift_images),
-    Component("logging", logging_bundle, images=logging_images),
+    Component("logging", logging_bundle, images=logging_images, all_images=True),
     Component("external-secrets", external_secrets_bundle),
-    Component("elasticsearch", elasticsearch_bundle, images=logging_images),
+    Component("elasticsearch", elasticsearch_bundle, images=logging_images, all_images=True, images_of="logging"),
     Component("servicemonitor", servicemonitor_bundle),
     Component("prometheusrule", prometheusrule_bundle),
     Component("grafana-dashboards", dashboards_bundle),

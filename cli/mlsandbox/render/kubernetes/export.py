@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from mlsandbox.errors import ComponentMissing, ImageMissing, UsageError
 from mlsandbox.render.kubernetes.bundle import Bundle, Export, Missing
@@ -12,6 +13,8 @@ from mlsandbox.render.kubernetes.model import base_bundle
 from mlsandbox.render.kubernetes.names import image_key, models
 from mlsandbox.render.kubernetes.overlays import USUAL, overlays
 from mlsandbox.stack.spec import StackSpec
+
+_PUSH: Final = "sandbox export k8s --to-registry registry.example.com/team"
 
 
 def build_export(spec: StackSpec, facts: ExportFacts, components: Sequence[Component] = COMPONENTS) -> Export:
@@ -27,7 +30,7 @@ def build_export(spec: StackSpec, facts: ExportFacts, components: Sequence[Compo
         raise ImageMissing(
             f"there is no image of {', '.join(unknown)}",
             why="A cluster gets models as images from a registry; which one holds the model has to be said.",
-            fix=_name_image(unknown[0]),
+            fix=f"name it: sandbox export k8s{_named(unknown)}   or push it: {_PUSH}",
             details={"keys": unknown},
         )
     missing = {each.name: found for each in components if (found := _missing(each, spec, facts)) is not None}
@@ -57,19 +60,28 @@ def _built(spec: StackSpec, facts: ExportFacts, components: Sequence[Component],
 def _missing(component: Component, spec: StackSpec, facts: ExportFacts) -> Missing | None:
     """What the component needs and what is not there; None when it can be had."""
     keys = component.images(spec, facts)
-    if keys and not any(key in facts.images for key in keys):
-        return Missing("its image is not known", _name_image(keys[0]))
+    unknown = [key for key in keys if key not in facts.images]
+    if unknown and (component.all_images or unknown == [*keys]):
+        wanted = unknown if component.all_images else unknown[:1]
+        reason = (
+            f"{'the image' if len(wanted) == 1 else 'the images'} of {', '.join(wanted)} {'is' if len(wanted) == 1 else 'are'} not known"
+        )
+        return Missing(f"it needs {component.images_of}: {reason}" if component.images_of else reason, _name_images(wanted))
     if facts.release < component.release:
         oldest = ".".join(map(str, component.release))
         reason = f"it needs Kubernetes {oldest}, and manifests are made for {facts.label}"
-        return Missing(reason, f"sandbox export k8s --k8s-version {oldest}")
+        return Missing(reason, f"add --k8s-version {oldest}")
     return component.obstacle(spec, facts)
 
 
-def _name_image(key: str) -> str:
-    """What makes an image known; what is there once more of a model is pushed by nobody but its user."""
-    named = f"sandbox export k8s --image {key}=REF@sha256:…"
-    return named if "/" in key else f"{named}   or push what is here: sandbox export k8s --to-registry registry.example.com/team"
+def _name_images(keys: Sequence[str]) -> str:
+    """What makes images known, besides what was said; what is there once more of a model is pushed by nobody but its user."""
+    added = f"add{_named(keys)}"
+    return added if any("/" in key for key in keys) else f"{added}   or push what is here: {_PUSH}"
+
+
+def _named(keys: Sequence[str]) -> str:
+    return "".join(f" --image {key}=REF@sha256:…" for key in keys)
 
 
 def _refuse_unknown(facts: ExportFacts, components: Sequence[Component]) -> None:

@@ -42,10 +42,9 @@ _BUFFER_BYTES: Final = 4 * GIB
 """Its buffers have 1 GB at most (`total_limit_size` in fluentd/fluent.conf); the rest is for what even the dead letters refused."""
 
 
-def logging_images(spec: StackSpec, facts: ExportFacts) -> tuple[str, ...]:
-    """The key of an image that has to be known: the first one that is not, for both are needed."""
-    keys = [image_key(spec.service(name)) for name in (NAME, SETUP)]
-    return (next((key for key in keys if key not in facts.images), keys[0]),)
+def logging_images(spec: StackSpec, _facts: ExportFacts) -> tuple[str, ...]:
+    """The keys of images that both have to be known: Fluentd's, and that of the setup."""
+    return tuple(image_key(spec.service(name)) for name in (NAME, SETUP))
 
 
 def logging_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:

@@ -10,8 +10,9 @@ import pytest
 from mlsandbox.assets import asset
 from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.elasticsearch import elasticsearch_bundle
+from mlsandbox.render.kubernetes.export import build_export
 from mlsandbox.render.kubernetes.facts import ExportFacts
-from mlsandbox.render.kubernetes.fluentd import logging_bundle, logging_images
+from mlsandbox.render.kubernetes.fluentd import logging_bundle
 from mlsandbox.render.kubernetes.plain import plain_objects
 from mlsandbox.stack.spec import StackSpec
 from mlsandbox_serving.contract import Env
@@ -178,8 +179,12 @@ def test_both_images_are_needed() -> None:
     """Logging must be missing as long as Fluentd's image, or that of the setup, is not known."""
     spec, facts = stack()
     for key in ("fluentd", "log-store"):
-        assert logging_images(spec, replace(facts, images={name: each for name, each in facts.images.items() if name != key})) == (key,)
-    assert logging_images(spec, facts)[0] in facts.images
+        missing = build_export(
+            spec, replace(facts, chosen=(), images={name: each for name, each in facts.images.items() if name != key})
+        ).missing
+
+        assert missing["logging"].fix.startswith(f"add --image {key}=REF@sha256:…   or ")
+    assert "logging" not in build_export(spec, facts).missing
 
 
 def test_who_may_reach_fluentd() -> None:

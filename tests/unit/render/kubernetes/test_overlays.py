@@ -55,7 +55,7 @@ def test_model_alone() -> None:
     assert components(export) == {"dev": (), "staging": (), "production": ()}
     assert [each.name for each in export.components] == ["keys", "ingress", "volume"]
     assert set(export.missing) == {"drift", "logging", "elasticsearch", "artefact"}
-    assert "--image fluentd=REF@sha256:…" in export.missing["logging"].fix
+    assert export.missing["logging"].fix.startswith("add --image fluentd=REF@sha256:…")
     assert "--to-registry" in export.missing["logging"].fix
     assert "1.35" in export.missing["artefact"].reason
 
@@ -92,9 +92,9 @@ def test_chosen() -> None:
         ((), ("nonsense",), ["--without nonsense"]),
         (("keys",), ("keys",), ["keys", "--without"]),
         (("ingress",), ("keys",), ["ingress needs keys", "--without"]),
-        (("logging",), (), ["logging cannot be had", "fix: sandbox export k8s --image fluentd=REF@sha256:…"]),
-        (("elasticsearch",), (), ["elasticsearch cannot be had", "fix: sandbox export k8s --image fluentd="]),
-        (("artefact",), (), ["artefact cannot be had", "fix: sandbox export k8s --k8s-version 1.35"]),
+        (("logging",), (), ["logging cannot be had", "fix: add --image fluentd=REF@sha256:…"]),
+        (("elasticsearch",), (), ["elasticsearch cannot be had", "fix: add --image fluentd="]),
+        (("artefact",), (), ["artefact cannot be had", "fix: add --k8s-version 1.35"]),
     ],
 )
 def test_impossible(chosen: tuple[str, ...], left_out: tuple[str, ...], words: list[str]) -> None:
@@ -103,20 +103,29 @@ def test_impossible(chosen: tuple[str, ...], left_out: tuple[str, ...], words: l
         made(chosen=chosen, left_out=left_out)
 
     assert [word for word in words if word not in str(refused.value)] == []
-    assert refused.value.fix.startswith("sandbox export k8s --")
+    assert refused.value.fix.startswith(("sandbox export k8s --", "add --"))
 
 
 def test_what_is_missing_says_why_and_what_to_do() -> None:
-    """Of each component that cannot be had the reason must be a reason alone, and the fix a command."""
+    """Of each component that cannot be had the reason must be a reason alone, and the fix what to add, or a command."""
     export, facts = exported("one-model", images=("churn=registry.example.com:5000/churn:v3",), allow_tags=True, release="1.29")
 
     assert {"drift", "challenger", "model-oci", "model-pvc"} <= set(export.missing)
     for each in export.missing.values():
         assert "sandbox" not in each.reason
-        assert each.fix.startswith("sandbox export k8s --")
+        assert each.fix.startswith(("sandbox export k8s --", "add --"))
     with pytest.raises(ComponentMissing) as refused:
         build_export(inputs("one-model")[0], replace(facts, chosen=("model-pvc",)))
     assert (refused.value.why, refused.value.fix) == (export.missing["model-pvc"].reason, export.missing["model-pvc"].fix)
+
+
+def test_all_images_that_are_missing_are_named_at_once() -> None:
+    """Of logging, which needs two images, both must be named; the store for development must say that it needs logging."""
+    missing = exported("one-model")[0].missing
+
+    assert missing["logging"].fix.startswith("add --image fluentd=REF@sha256:… --image log-store=REF@sha256:… ")
+    assert missing["logging"].reason == "the images of fluentd, log-store are not known"
+    assert missing["elasticsearch"].reason == "it needs logging: the images of fluentd, log-store are not known"
 
 
 def test_rivals() -> None:
