@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ def read_measured(folder: Path) -> Mapping[str, Measured]:
         StateTooNew: a later version has written it.
     """
     path = folder / FILE
-    anew = f"measure anew: sandbox export k8s {folder} --measured"
+    anew = f"measure anew: sandbox export k8s {shlex.quote(str(folder))} --measured"
     try:
         document = json.loads(path.read_text("utf-8"))
         refuse_later(path, document, _SCHEMA, f"or {anew}")

@@ -43,8 +43,8 @@ def component_page() -> str:
 
 
 def _needs(component: Component, keys: Sequence[str]) -> Iterator[str]:
-    if keys:
-        yield f"--image {keys[0].replace(f'{_MODEL}/', 'MODEL/')}=REF"
+    own = () if component.images_of else keys if component.all_images else keys[:1]
+    yield from (f"--image {key.replace(f'{_MODEL}/', 'MODEL/')}=REF" for key in own)
     if component.release > OLDEST:
         yield f"Kubernetes {'.'.join(map(str, component.release))}"
 

@@ -18,6 +18,8 @@ def test_every_component() -> None:
     assert list(parts) == [each.name for each in COMPONENTS]
     assert all(parts.values())
     assert "Needs --image drift=REF." in parts["drift"]
+    assert "Needs --image fluentd=REF, --image log-store=REF." in parts["logging"]
+    assert "Needs logging." in parts["elasticsearch"]
     assert "Needs servicemonitor." in parts["prometheusrule"]
     assert "Needs --image MODEL/package=REF, Kubernetes 1.35." in parts["model-oci"]
     assert "In place of model-pvc." in parts["model-oci"]

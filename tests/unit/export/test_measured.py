@@ -43,6 +43,17 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     assert read_measured(tmp_path / "nothing") == {}
 
 
+def test_a_damaged_file_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """The command that measures anew must work as it is, whatever the folder is called."""
+    folder = tmp_path / "to the cluster; now"
+    folder.mkdir()
+    (folder / FILE).write_text("{")
+    with pytest.raises(ConfigInvalid) as error:
+        read_measured(folder)
+
+    assert f"sandbox export k8s '{folder}' --measured" in error.value.fix
+
+
 def test_a_file_of_a_later_version(tmp_path: Path) -> None:
     """Numbers that a later version has kept must be refused, with the ways out: what they mean may have changed."""
     (tmp_path / FILE).write_text(measured_text({"churn": Measured(2**27, 0.0)}).replace('"schema": 1', '"schema": 2'))
