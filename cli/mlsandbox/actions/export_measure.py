@@ -9,6 +9,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -30,6 +31,20 @@ _TIMEOUT: Final = 3.0
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _MEMORY, _CPU = "process_resident_memory_bytes", "process_cpu_seconds_total"
 _MIB: Final = 1024**2
+_REQUESTS, _ROUTES = "sandbox_requests_total", "/predict|/v2/.+/infer"
+_ENOUGH: Final = 100
+"""Predictions: with fewer of them what is measured is a model that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a model service was seen to do."""
+
+    used: Measured
+    requests: int
+    """Predictions that it answered in that time."""
+    over: str
+    """The time, in words."""
 
 
 def measure(project: Project, folder: Path | None, report: Report, *, seconds: float = SECONDS) -> Mapping[str, Measured]:
@@ -57,16 +72,37 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
     held = {each.name: each.memory_bytes or 0 for each in sight.services}
     history = sight.links.get(Port.PROMETHEUS.value)
     report.step("Measuring what the model services use")
-    found: dict[str, Measured] = {}
+    found: dict[str, Seen] = {}
     for name in models:
         service = suffixed(Port.API, models, name)
         past = _remembered(history, name) if history else None
         seen = past or _watched(endpoints[service], seconds)
-        found[name] = _rounded(max(seen.memory_bytes, held.get(service, 0)), seen.cpus)
+        used = _rounded(max(seen.used.memory_bytes, held.get(service, 0)), seen.used.cpus)
+        found[name] = replace(seen, used=used)
+    numbers = {name: seen.used for name, seen in found.items()}
     if folder is not None:
-        write_beside(folder, FILE, measured_text(found), kind="k8s")
-    report.done(f"Measured {', '.join(models)}", "", time.monotonic() - began)
-    return found
+        write_beside(folder, FILE, measured_text(numbers), kind="k8s")
+    report.done(f"Measured {'; '.join(in_words(name, seen) for name, seen in found.items())}", "", time.monotonic() - began)
+    for warning in idle(found):
+        report.warn(warning)
+    return numbers
+
+
+def in_words(model: str, seen: Seen) -> str:
+    """What was seen of a model, and of what it is told (pure)."""
+    used, answered = seen.used, f"{seen.requests} prediction{'' if seen.requests == 1 else 's'} answered"
+    return f"{model}: {used.memory_bytes // _MIB} MiB and {used.cpus:.2f} cores at most, {seen.over}, {answered}"
+
+
+def idle(found: Mapping[str, Seen]) -> list[str]:
+    """What is to be said of models that had next to nothing to do (pure)."""
+    return [
+        f"{model} answered {seen.requests} of the {_ENOUGH} predictions that a measurement needs: what it uses under load is not known, "
+        "and its pods would ask for too little. Have it asked as it will be in production, and measure while it is: "
+        "sandbox export k8s --measured"
+        for model, seen in found.items()
+        if seen.requests < _ENOUGH
+    ]
 
 
 def samples(text: str) -> tuple[float, float]:
@@ -75,6 +111,12 @@ def samples(text: str) -> tuple[float, float]:
         sum(float(value) for value in re.findall(rf"^{name}(?:\{{[^\n]*\}})? (\S+)", text, re.MULTILINE)) for name in (_MEMORY, _CPU)
     )
     return memory, cpu
+
+
+def answered(text: str) -> float:
+    """Predictions that were answered, by a page of metrics (pure)."""
+    lines = re.findall(rf"^{_REQUESTS}\{{([^\n]*)\}} (\S+)", text, re.MULTILINE)
+    return sum(float(value) for labels, value in lines if re.search(rf'route="({_ROUTES})"', labels))
 
 
 def busiest(pages: list[tuple[float, float, float]]) -> Measured:
@@ -89,23 +131,27 @@ def _rounded(memory: float, cpus: float) -> Measured:
     return Measured(max(math.ceil(memory / _MIB), 1) * _MIB, math.ceil(round(cpus * 100, 6)) / 100)
 
 
-def _watched(url: str, seconds: float) -> Measured:
-    pages = []
+def _watched(url: str, seconds: float) -> Seen:
+    pages, counts = [], []
     deadline = time.monotonic() + seconds
     while True:
         text = _get(url, Route.METRICS)
         pages.append((time.monotonic(), *samples(text)))
+        counts.append(answered(text))
         if time.monotonic() >= deadline:
-            return busiest(pages)
+            return Seen(busiest(pages), int(max(counts[-1] - counts[0], 0.0)), f"in {seconds:g} s")
         time.sleep(_EVERY)
 
 
-def _remembered(prometheus: str, model: str) -> Measured | None:
+def _remembered(prometheus: str, model: str) -> Seen | None:
     """What Prometheus has seen of the last day; None when it has not seen enough."""
     chosen = f'{{job="{Port.API}", model="{model}"}}'
     memory = _asked(prometheus, f"max(max_over_time({_MEMORY}{chosen}[1d]))")
     cpus = _asked(prometheus, f"max(max_over_time(rate({_CPU}{chosen}[1m])[1d:15s]))")
-    return None if memory is None or cpus is None else Measured(int(memory), cpus)
+    if memory is None or cpus is None:
+        return None
+    count = _asked(prometheus, f'sum(increase({_REQUESTS}{{model="{model}", route=~"{_ROUTES}"}}[1d]))')
+    return Seen(Measured(int(memory), cpus), round(count or 0.0), "in the last day")
 
 
 def _asked(prometheus: str, expression: str) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.export_measure import busiest, samples
+from mlsandbox.actions.export_measure import Seen, answered, busiest, idle, in_words, samples
 from mlsandbox.actions.measured_file import FILE, measured_text, read_measured
 from mlsandbox.errors import ConfigInvalid, StateTooNew
 from mlsandbox.render.kubernetes.facts import Measured
@@ -31,6 +31,26 @@ def test_the_busiest_moment_counts() -> None:
     pages = [(0.0, 100.0, 1.0), (1.0, 300.0, 1.25), (2.0, 200.0, 2.75), (3.0, 200.0, 0.1)]
 
     assert busiest(pages) == Measured(300, 1.5)
+
+
+def test_only_predictions_count() -> None:
+    """Predictions of both protocols must be counted, and no other requests."""
+    page = "".join(
+        f'sandbox_requests_total{{model="churn",route="{route}",code="200"}} {count}\n'
+        for route, count in (("/predict", 2.0), ("/v2/models/churn/infer", 40.0), ("/metrics", 500.0))
+    )
+
+    assert answered(page) == 42.0
+
+
+def test_what_was_measured_is_told_and_judged() -> None:
+    """The numbers must be told with the time and the requests they are of; a stack that had nothing to do must be warned of."""
+    found = {"risk": Seen(Measured(2**28, 0.25), 100, "in the last day"), "churn": Seen(Measured(2**27, 0.01), 1, "in 10 s")}
+
+    assert in_words("risk", found["risk"]) == "risk: 256 MiB and 0.25 cores at most, in the last day, 100 predictions answered"
+    assert in_words("churn", found["churn"]) == "churn: 128 MiB and 0.01 cores at most, in 10 s, 1 prediction answered"
+    (warning,) = idle(found)
+    assert warning.startswith("churn answered 1 of the 100 predictions")
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:

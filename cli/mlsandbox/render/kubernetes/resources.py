@@ -22,7 +22,8 @@ _MOST_REQUESTED: Final = 512 * MIB
 """Half of the limit is asked for, and no more than this."""
 _HEADROOM: Final = 1.25
 """What is asked for, compared with what was measured."""
-_LEAST_CPU: Final = 0.01
+_LEAST_CPU: Final = 0.1
+"""Of a model, however little it was seen to use: its autoscaler goes by a share of what it asks for."""
 _LOGS: Final = 128 * MIB
 """What a container writes to its output counts as its storage until the kubelet has taken it away."""
 _STORAGE_SHARE: Final = 4

@@ -302,6 +302,7 @@ class TestResources:
         assert (server(large)["resources"]["limits"]["cpu"], server(large)["resources"]["limits"]["memory"]) == ("3", "10Gi")
         assert large.configs[0].data["OMP_NUM_THREADS"] == "3"
         assert server(little)["resources"]["requests"]["memory"] == "128Mi"
+        assert server(little)["resources"]["requests"]["cpu"] == "100m"
         assert server(little)["resources"]["limits"] == server(based())["resources"]["limits"]
         assert shipper(large)["resources"] == shipper(based())["resources"]
 
