@@ -48,7 +48,7 @@ TAKEN: dict[Callable[[str], str], tuple[str, ...]] = {
     checked_domain: ("example.com", "ml", "1.example"),
     checked_class: ("nginx", "nginx.internal", "a1"),
     checked_release: ("kube-prometheus-stack", "A_b.c", "1"),
-    checked_url: ("http://prometheus:9090", "https://metrics.example.com/prometheus/", "http://[::1]:9090", "http://10.0.0.1"),
+    checked_url: ("http://prometheus:9090", "https://metrics.example.com/prometheus/", "http://[::1]:9090", "http://127.0.0.1"),
 }
 REFUSED: dict[Callable[[str], str], tuple[str, ...]] = {
     of_churn: (
@@ -57,7 +57,7 @@ REFUSED: dict[Callable[[str], str], tuple[str, ...]] = {
             "/churn",
             "a.b//churn",
             "churn/",
-            "https://a.b/churn",
+            "https://registry.example/churn",
             "host:port/churn",
             "churn:v1:v2",
             "a___b",
@@ -85,7 +85,7 @@ REFUSED: dict[Callable[[str], str], tuple[str, ...]] = {
         ".a",
         "a.",
         "a_b",
-        "https://a.b",
+        "https://a.example",
         "a.b:80",
         "a.b/c",
         "a b",

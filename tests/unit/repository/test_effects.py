@@ -14,6 +14,7 @@ PROGRAMS = {
     "supervise/": "the services, kept running after the command has ended",
 }
 WRITERS = {
+    "actions/export_place.py": "the folder of an export, made",
     "actions/export_tree.py": "the folder of an export",
     "actions/init.py": "the folder of a new project",
     "atomic.py": "files that are whole or not there",
