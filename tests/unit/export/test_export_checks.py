@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ def test_overlays_count_too() -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_every_option_is_checked(changes: dict[str, object]) -> None:
+def test_every_option_is_checked(changes: dict[str, Any]) -> None:
     """An export must check each of them."""
     with pytest.raises(UsageError):
         inputs("one-model", **changes)

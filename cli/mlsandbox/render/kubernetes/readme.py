@@ -7,13 +7,13 @@ from textwrap import indent
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
-from mlsandbox.render.kubernetes.elasticsearch import NAME as STORE
 from mlsandbox.render.kubernetes.elasticsearch import with_image
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.manifest_text import written_by
 from mlsandbox.render.kubernetes.model import SERVER
 from mlsandbox.render.kubernetes.plain import config_labels, pod_spec
 from mlsandbox.render.tree import RenderedFile
+from mlsandbox.stack.components.elasticsearch import NAME as STORE
 
 README: Final = "README.md"
 _CHANGES: Final = """\
