@@ -253,3 +253,12 @@ def test_parts_alone(clone: Sandbox) -> None:
         assert tree(clone.root / what) == first
         assert clone.run("export", what, "--check").code == 0
     assert not os.path.lexists(clone.root / ".sandbox")
+
+
+def test_a_part_outside_of_the_project(clone: Sandbox) -> None:
+    """The command that is told must have the folder; the one in the files no path of this machine."""
+    folder = clone.root.parent / "grafana-outside"
+    told = clone.run("export", "grafana", str(folder), "-o", "json").ok().json["command"]
+
+    assert told == f"sandbox export grafana {folder}"
+    assert (folder / "README.md").read_text().splitlines()[0].endswith(": sandbox export grafana DIR -->")

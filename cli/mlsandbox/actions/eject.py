@@ -13,7 +13,7 @@ from mlsandbox.actions.export_grafana import grafana_part
 from mlsandbox.actions.export_prometheus import prometheus_part
 from mlsandbox.actions.export_stack import ExportOptions, accepted, named, refuse_other_version
 from mlsandbox.actions.export_tree import TreePlan, plan_tree
-from mlsandbox.actions.export_written import Delivery, ExportResult, carried_out
+from mlsandbox.actions.export_written import Delivery, ExportResult, carried_out, command_as_said
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.errors import UsageError
 from mlsandbox.project import Project
@@ -52,7 +52,8 @@ def eject(project: Project, what: str, options: ExportOptions, delivery: Deliver
         refuse_other_version(name, told.images.get(name, ""), version)
     part = PARTS[what](project, told)
     plan = plan_tree(delivery.folder, part.files, kind=part.name)
-    result = ExportResult(project.name, delivery.folder, what, images=told.images, command=written_by(what, told).command, todo=part.notes)
+    command = command_as_said(written_by(what, told).command, project.root, delivery, what)
+    result = ExportResult(project.name, delivery.folder, what, images=told.images, command=command, todo=part.notes)
     done = carried_out(result, plan, delivery, report, lambda: write_part(part, plan))
     return replace(done, elapsed=time.monotonic() - began)
 

@@ -12,7 +12,7 @@ from mlsandbox.actions.export_kept import Kept, read_kept
 from mlsandbox.actions.export_place import refuse_file
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
 from mlsandbox.actions.export_tree import OVERLAYS, RECORD, TreePlan, plan_tree, standing
-from mlsandbox.actions.export_written import K8S, PLAIN, Delivery, ExportResult, carried_out, folder_in_words
+from mlsandbox.actions.export_written import K8S, PLAIN, Delivery, ExportResult, carried_out, command_as_said, folder_in_words
 from mlsandbox.actions.measured_file import read_measured
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.errors import UsageError
@@ -22,7 +22,7 @@ from mlsandbox.render.kubernetes.export import build_export
 from mlsandbox.render.kubernetes.facts import ExportFacts
 from mlsandbox.render.kubernetes.kustomize import kustomize_files
 from mlsandbox.render.kubernetes.overlays import DEV_STORE, USUAL
-from mlsandbox.render.kubernetes.plain import plain_text
+from mlsandbox.render.kubernetes.plain import plain_command, plain_text
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox_serving.contract import ProfileFile
 
@@ -146,6 +146,7 @@ def _covers(delivery: Delivery) -> Callable[[str], bool]:
 
 def _described(project: Project, export: Export, facts: ExportFacts, delivery: Delivery, plan: TreePlan) -> ExportResult:
     """The same for every way to write it."""
+    command = plain_command(facts, delivery.overlay) if delivery.form == PLAIN else facts.command
     kept = read_kept(delivery.folder, plan.kept)
     there = {each.name: Kept(each.namespace, each.components) for each in export.overlays if _is_shown(each.name, delivery, plan)}
     shown = {name: found for name, overlay in there.items() if (found := kept.get(name, overlay)) is not None}
@@ -163,7 +164,7 @@ def _described(project: Project, export: Export, facts: ExportFacts, delivery: D
         unreadable=tuple(name for name in there if name not in shown),
         missing={name: each for name, each in export.missing.items() if name in (*USUAL, DEV_STORE) and name not in facts.left_out},
         images=facts.images,
-        command=facts.command,
+        command=command_as_said(command, project.root, delivery, K8S),
         todo=tuple(dict.fromkeys(text for bundle in bundles for text in bundle.todo)),
     )
 

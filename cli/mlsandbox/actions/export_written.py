@@ -11,6 +11,7 @@ from typing import Final
 from mlsandbox.actions.export_tree import OVERLAYS, TreePlan
 from mlsandbox.actions.outcomes import PlannedStep, Report
 from mlsandbox.render.kubernetes.bundle import Missing
+from mlsandbox.render.kubernetes.facts import OUTSIDE
 from mlsandbox.render.kubernetes.overlays import PRODUCTION
 
 K8S: Final = "k8s"
@@ -28,6 +29,8 @@ class Delivery:
 
     folder: Path
     """Need not be there."""
+    said: str = ""
+    """The same as it was said; empty: the usual one."""
     form: str = KUSTOMIZE
     overlay: str = OVERLAY
     """Of a plain list."""
@@ -143,6 +146,15 @@ def _where(plan: TreePlan) -> str:
 
 
 def folder_in_words(root: Path, folder: Path, usual: str) -> str:
-    """The folder as the command that writes the same again has it: neither the usual one nor a path of this machine is said."""
-    within = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else ""
+    """The folder as files have it in the command that writes the same again: neither the usual one nor a path of this machine is said."""
+    within = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else OUTSIDE
     return "" if within == usual else within
+
+
+def command_as_said(command: str, root: Path, delivery: Delivery, what: str) -> str:
+    """The command that files have, as it works where the export was called."""
+    folder = folder_in_words(root, delivery.folder, what)
+    if not (folder and delivery.said):
+        return command
+    opening = f"sandbox export {what}"
+    return f"{opening} {quote(delivery.said)}{command.removeprefix(f'{opening} {quote(folder)}')}"

@@ -24,6 +24,7 @@ def exported(session: Session, options: ExportOptions, words: Words) -> Exit:
     refuse_contradictions(options, words, session.options.form, dry_run=session.options.dry_run)
     delivery = Delivery(
         folder=_folder(project, words),
+        said="" if words.folder is None else str(words.folder),
         form=words.form or (PLAIN if words.stdout else KUSTOMIZE),
         overlay=words.overlay or OVERLAY,
         check=words.check,

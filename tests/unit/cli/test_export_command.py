@@ -109,3 +109,23 @@ def test_only_what_overlays_would_have_is_missed(sandbox: Run, project: Path) ->
 
     assert list(missing) == ["drift", "logging", "elasticsearch"]
     assert list(without) == ["logging", "elasticsearch"]
+
+
+def test_the_command_has_the_folder(sandbox: Run, project: Path) -> None:
+    """What is printed must have the folder as it was said; files have it without any path of this machine, and say what it is."""
+    outside, sub = project.parent / "out here", project / "sub"
+    sub.mkdir()
+    words = ("export", "k8s", str(outside), "--image", IMAGE)
+    checked = sandbox(*words, "--check")
+    written = sandbox(*words, "-o", "json").json
+    sandbox(*words, "--format", "plain")
+    sandbox("export", "k8s", "sub/k8s", "--image", IMAGE)
+    readme, plain = (outside / "README.md").read_text(), (outside / "plain/production.yaml").read_text()
+
+    assert f"  Next  sandbox export k8s '{outside}' --image=churn={IMAGE}" in checked.out
+    assert written["command"] == f"sandbox export k8s '{outside}' --image=churn={IMAGE}"
+    assert "with `DIR` this folder, this writes the export again" in readme
+    assert f"    sandbox export k8s DIR --image=churn={IMAGE}\n" in readme
+    assert f": sandbox export k8s DIR --image=churn={IMAGE} --format plain --overlay production\n" in plain.splitlines(keepends=True)[0]
+    assert str(project.parent) not in readme + plain
+    assert f"    sandbox export k8s sub/k8s --image=churn={IMAGE}\n" in (sub / "k8s/README.md").read_text()

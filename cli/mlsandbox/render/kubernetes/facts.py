@@ -17,6 +17,8 @@ DEFAULT_GATEWAY: Final = "gateway/gateway"
 DEFAULT_WEIGHT: Final = 10
 DEFAULT_PROMETHEUS_RELEASE: Final = "kube-prometheus-stack"
 DEFAULT_PROMETHEUS_URL: Final = "http://prometheus-operated.monitoring.svc:9090"
+OUTSIDE: Final = "DIR"
+"""In commands that files hold: the folder of an export outside of its project, whose path is this machine's affair."""
 CHALLENGER: Final = "challenger"
 EXTERNAL_SECRETS: Final = "external-secrets"
 """The component that makes the secrets: nobody else may, where it is chosen."""
@@ -70,6 +72,11 @@ class ExportFacts:
     def has(self, component: str) -> bool:
         """Whether every overlay was asked to have it."""
         return component in self.chosen and component not in self.left_out
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the command names a folder outside of the project."""
+        return self.command.split()[3:4] == [OUTSIDE]
 
     @property
     def label(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, ConfigChange, Export, Manifest, Overlay, Patch
-from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.facts import OUTSIDE, ExportFacts
 from mlsandbox.render.kubernetes.json_patch import copied, patched
 from mlsandbox.render.kubernetes.manifest import KINDS, WORKLOADS
 from mlsandbox.render.kubernetes.manifest_text import comment, stream_text, written_by
@@ -53,8 +53,15 @@ def plain_objects(export: Export, overlay: str) -> list[Manifest]:
 
 def plain_text(export: Export, overlay: str, facts: ExportFacts) -> str:
     """All objects of an overlay, in one file for `kubectl apply --filename`."""
-    head = comment(written_by(facts.command), f"All of the overlay {overlay}; the next export writes it anew.")
+    about = f"All of the overlay {overlay}; the next export writes it anew."
+    where = (f"Called in the project's folder, with {OUTSIDE} the one that this lies in.",) if facts.is_outside else ()
+    head = comment(written_by(plain_command(facts, overlay)), about, *where)
     return head + stream_text(plain_objects(export, overlay))
+
+
+def plain_command(facts: ExportFacts, overlay: str) -> str:
+    """What writes that file again."""
+    return f"{facts.command} --format plain --overlay {overlay}"
 
 
 def overlay_of(export: Export, name: str) -> Overlay:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from mlsandbox.render.kubernetes.bundle import Bundle, Export
 from mlsandbox.render.kubernetes.elasticsearch import with_image
-from mlsandbox.render.kubernetes.facts import ExportFacts
+from mlsandbox.render.kubernetes.facts import OUTSIDE, ExportFacts
 from mlsandbox.render.kubernetes.manifest_text import written_by
 from mlsandbox.render.kubernetes.model import SERVER
-from mlsandbox.render.kubernetes.plain import config_labels, pod_spec
+from mlsandbox.render.kubernetes.plain import config_labels, plain_command, pod_spec
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.components.elasticsearch import NAME as STORE
 
@@ -56,7 +56,8 @@ def readme_file(export: Export, facts: ExportFacts) -> RenderedFile:
 def _summary(facts: ExportFacts) -> str:
     return (
         f"For Kubernetes {facts.label} and later, applied with Kustomize, which kubectl has in it. "
-        "What runs is what `sandbox up` runs for the same sandbox.toml. Called in the project's folder, where that is, "
+        "What runs is what `sandbox up` runs for the same sandbox.toml. "
+        f"Called in the project's folder, {f'with `{OUTSIDE}` this folder' if facts.is_outside else 'where that is'}, "
         "this writes the export again, byte for byte but for what you have changed in `overlays/`:\n\n"
         f"{indent(facts.command, '    ')}"
     )
@@ -95,7 +96,7 @@ Each namespace is this stack's own: Pod Security holds all pods in it to `restri
 
 Without Kustomize, all of an overlay in one file, `plain/{first.name}.yaml` of this folder; called in the project's folder:
 
-{indent(f"{facts.command} --format plain --overlay {first.name}", "    ")}
+{indent(plain_command(facts, first.name), "    ")}
 
 ConfigMaps have a digest in their names, so that pods are made anew when one changes; those of earlier versions stay until they are deleted.
 
