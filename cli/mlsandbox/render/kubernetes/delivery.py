@@ -60,7 +60,7 @@ def model_pvc_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
                 "ReadOnlyMany, to the pods."
             ),
             "Folders of images that no pod has any more stay on the volume until somebody removes them.",
-            "Another image of a model has to be exported: the Job and the folder are named after it, and pods of one set otherwise wait for it.",
+            "Another image of a model has to be exported: the Job and the folder are named after it.",
         ),
     )
 
