@@ -97,11 +97,12 @@ def _next(result: ExportResult, folder: str) -> list[str]:
     path = quote(folder.rstrip("/"))
     if result.kubernetes is None:
         return [f"  Next  cat {path}/README.md"]
+    overlay = next(iter((*result.overlays, *result.unreadable)), "")
     if result.form == PLAIN:
-        return [f"  Next  kubectl apply --server-side -f {path}/{file}" for file in (*result.written, "plain/")[:1]]
+        return [f"  Next  kubectl apply --server-side -f {path}/plain/{overlay}.yaml"]
     return [
-        f"  Next  kubectl kustomize {path}/overlays/dev",
-        f"        kubectl apply --server-side -k {path}/overlays/dev",
+        f"  Next  kubectl kustomize {path}/overlays/{overlay}",
+        f"        kubectl apply --server-side -k {path}/overlays/{overlay}",
         f"        {path}/README.md says the rest",
     ]
 

@@ -90,6 +90,15 @@ def test_a_check_of_nothing(tmp_path: Path) -> None:
     assert export_text(replace(checked, folder=tmp_path), PLAIN).splitlines()[0] == f"{tmp_path}/ holds no export"
 
 
+def test_what_comes_next_is_there() -> None:
+    """Next must be the list that was asked for, whichever others were written, or the first overlay that is there."""
+    plain = replace(RESULT, form="plain", overlays={"production": ()}, written=("plain/dev.yaml", "plain/production.yaml"))
+    without_dev = replace(RESULT, overlays={"staging": ()}, namespaces={"staging": "s"})
+
+    assert export_text(plain, PLAIN).endswith("  Next  kubectl apply --server-side -f /shop/k8s/plain/production.yaml")
+    assert "-k /shop/k8s/overlays/staging\n" in export_text(without_dev, PLAIN)
+
+
 def test_quiet_is_the_result_alone() -> None:
     """With -q an export must say what it did, and neither what is left to do nor what is next."""
     for result in (RESULT, replace(RESULT, check=True)):
