@@ -55,8 +55,13 @@ def golden(full: DockerSandbox) -> Golden:
     return Golden(found["columns"], found["predictions"], found["probabilities"])
 
 
-@pytest.mark.parametrize("kind", ["startupProbe", "readinessProbe", "livenessProbe"])
-@pytest.mark.parametrize("container", ["server", "shipper"])
+PROBES = [
+    *(("server", kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")),
+    *(("shipper", kind) for kind in ("startupProbe", "livenessProbe")),
+]
+
+
+@pytest.mark.parametrize(("container", "kind"), PROBES)
 def test_probes_must_be_answered(pod: Pod, container: str, kind: str) -> None:
     """Each probe must be answered with 200, asked from outside of the pod by its address."""
     answer = pod.probe(container, kind)
