@@ -7,7 +7,7 @@ before keep theirs while the next one is brought.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from mlsandbox.render.containers import PACKAGE as BENTO
@@ -75,6 +75,7 @@ def model_oci_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         "Packages of models come as OCI images of their own, mounted read-only.",
         patches=tuple(_image_mounted(facts, each, names[each.name]) for each in packaged),
         todo=(
+            *_of_other_versions(facts, packaged),
             (
                 "The nodes' container runtime has to know image volumes (containerd from 2.1 on); Pod Security admission takes them, "
                 "policies of others (Kyverno) may not yet."
@@ -87,6 +88,19 @@ def model_oci_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
             ),
         ),
     )
+
+
+def _of_other_versions(facts: ExportFacts, packaged: Sequence[ServiceSpec]) -> Iterator[str]:
+    """Whatever asks a model's image of its reference gets that of the version there, not of the one that serves."""
+    for model in packaged:
+        name, key = image_key(model), package_key(model)
+        held, served = facts.versions.get(name, ""), facts.versions.get(key, "")
+        if held and served and held != served:
+            yield (
+                f"{name} serves {served}, the version of its package's image; labels, and the reference that the drift service compares "
+                f"its rows with, are those of {held}, the version of its own image: export with both images of one version, "
+                f"--image {name}=… and --image {key}=…."
+            )
 
 
 def pvc_obstacle(spec: StackSpec, facts: ExportFacts) -> Missing | None:

@@ -189,6 +189,25 @@ def test_how_the_image_of_a_package_is_made_is_told() -> None:
     assert "--image churn/package=" in told
 
 
+@pytest.mark.parametrize(
+    ("model", "package", "versions", "differs"),
+    [
+        ("churn:v2", "churn-package:v3", (), True),
+        ("churn:v3", "churn-package:v3", (), False),
+        ("churn", "churn-package:v3", (), False),
+        ("churn", "churn-package", ("churn=v2", "churn/package=v3"), True),
+    ],
+)
+def test_a_package_of_another_version_is_told(model: str, package: str, versions: tuple[str, ...], differs: bool) -> None:
+    """Rows of one version would be compared with the reference of another: who applies it must know."""
+    digest = image("churn").partition("@")[2]
+    images = (f"churn=registry.example.com/team/{model}@{digest}", f"churn/package=registry.example.com/team/{package}@{digest}")
+    export, _ = exported("one-model", images=images, versions=versions, release="1.35")
+    (bundle,) = (each for each in export.components if each.name == "model-oci")
+
+    assert any("churn serves v3" in told and "those of v2" in told for told in bundle.todo) is differs
+
+
 def test_a_package_is_delivered_in_one_way_only() -> None:
     images = (f"churn={image('churn')}", f"churn/package={image('churn-package')}")
     with pytest.raises(UsageError, match="model-pvc"):
