@@ -76,7 +76,8 @@ def rendered(project: Project, options: ExportOptions, delivery: Delivery) -> tu
     """The export, with what was measured before."""
     refuse_file(K8S, delivery.folder)
     measured = options.measured or read_measured(delivery.folder)
-    spec, facts = export_inputs(project, replace(options, measured=measured, folder=folder_in_words(project.root, delivery.folder, K8S)))
+    folder, outside = folder_in_words(project.root, delivery.folder, K8S), not delivery.folder.is_relative_to(project.root)
+    spec, facts = export_inputs(project, replace(options, measured=measured, folder=folder, is_outside=outside))
     export = build_export(spec, facts)
     names = [each.name for each in export.overlays]
     if delivery.overlay not in names:

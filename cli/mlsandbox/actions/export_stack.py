@@ -89,6 +89,8 @@ class ExportOptions:
     prometheus_url: str = DEFAULT_PROMETHEUS_URL
     folder: str = ""
     """As the command that writes the same again has it; empty: the usual one."""
+    is_outside: bool = False
+    """Whether the folder is outside of the project, and only a word stands for it."""
 
 
 def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, ExportFacts]:
@@ -125,6 +127,7 @@ def export_inputs(project: Project, options: ExportOptions) -> tuple[StackSpec, 
         gateway=gateway,
         challenger_weight=_weight(options.challenger_weight),
         command=command_of(options, images, versions),
+        is_outside=options.is_outside,
     )
     return _stack(project, versions, with_alibi=alibi), facts
 

@@ -128,4 +128,8 @@ def test_the_command_has_the_folder(sandbox: Run, project: Path) -> None:
     assert f"    sandbox export k8s DIR --image=churn={IMAGE}\n" in readme
     assert f": sandbox export k8s DIR --image=churn={IMAGE} --format plain --overlay production\n" in plain.splitlines(keepends=True)[0]
     assert str(project.parent) not in readme + plain
+    sandbox("export", "k8s", "DIR", "--image", IMAGE)
+    assert "in the project's folder, where that is, this writes the export again" in " ".join(
+        (project / "DIR/README.md").read_text().split()
+    )
     assert f"    sandbox export k8s sub/k8s --image=churn={IMAGE}\n" in (sub / "k8s/README.md").read_text()

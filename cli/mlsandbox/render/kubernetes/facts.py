@@ -68,15 +68,12 @@ class ExportFacts:
     """Share of requests that challengers answer, in percent."""
     command: str = "sandbox export k8s"
     """What writes the same again."""
+    is_outside: bool = False
+    """Whether the folder in this command is OUTSIDE, in the place of one outside of the project; a folder may be called so."""
 
     def has(self, component: str) -> bool:
         """Whether every overlay was asked to have it."""
         return component in self.chosen and component not in self.left_out
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether the command names a folder outside of the project."""
-        return self.command.split()[3:4] == [OUTSIDE]
 
     @property
     def label(self) -> str:
