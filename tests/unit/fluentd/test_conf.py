@@ -20,7 +20,7 @@ from support.fluentd_conf import Section, read, seconds, size, variables
 DOCKERFILE = "compose/images/fluentd/Dockerfile"
 IMAGES = tomllib.loads(asset("compose/images.toml"))
 SECRETS = ("password", "user", "api_key", "shared_key", "cloud_auth", "client_key")
-FROM_FILE = "#{(file = ENV['SANDBOX_ELASTICSEARCH_URL_FILE'].to_s).empty? ? use_nil : URI."
+FROM_FILE = "#{(file = ENV['SANDBOX_ELASTICSEARCH_URL_FILE'].to_s).empty? ? use_nil : begin; "
 MEGABYTE = 1024**2
 
 

@@ -16,6 +16,9 @@ _ENV = re.compile(
     r"ENV(?:\[|\.fetch\()\s*['\"](?P<name>\w+)['\"]\s*(?:\]|\)|,)\s*(?:\|\|)?\s*(?:['\"](?P<default>[^'\"]*)['\"]|(?P<bare>\d+))?\s*\)?"
 )
 _URL_FILE = re.compile(r"\(file = ENV\['(?P<name>\w+)'\]\.to_s\)\.empty\? \? (?P<without>.+?) : (?P<read>.*File\..*)")
+_WITH_NAME = re.compile(r"\w+://(?:%[0-9A-Fa-f]{2}|[\w!$&-.:;=~])+@(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d*)?(?:[/?#].*)?", re.ASCII)
+"""A URL that Ruby takes, and finds a name in."""
+_WORDS = re.compile(r"rescue URI::Error, ArgumentError; raise '(?P<words>[^']+)', cause: nil")
 _SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -121,12 +124,14 @@ def _of_file(file: Path, code: str) -> str:
     beside = file.with_name("ca.crt")
     if beside.name in code:
         return str(beside) if beside.exists() else ""
-    parts = urlsplit(file.read_text(encoding="utf-8").strip())
-    if ").user" in code:
-        return unquote(parts.username or "")
-    if ").password" in code:
-        return unquote(parts.password or "")
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    text = file.read_text(encoding="utf-8").strip()
+    if "URI(" not in code:
+        return re.sub(r"[^/]*@", "", text, count=1)
+    if "@" in text and not _WITH_NAME.fullmatch(text):
+        words = _WORDS.search(code)
+        raise ConfError(words["words"] if words else f"bad URI(is not URI?): {text!r}")
+    parts = urlsplit(text)
+    return unquote((parts.username if ".user ||" in code else parts.password) or "")
 
 
 def size(text: str) -> int:
