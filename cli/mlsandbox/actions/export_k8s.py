@@ -10,8 +10,9 @@ from typing import Final
 from mlsandbox.actions.export_dangling import dangling, refuse_dangling
 from mlsandbox.actions.export_kept import Kept, read_kept
 from mlsandbox.actions.export_place import refuse_file
+from mlsandbox.actions.export_record import RECORD
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
-from mlsandbox.actions.export_tree import OVERLAYS, RECORD, TreePlan, plan_tree, standing
+from mlsandbox.actions.export_tree import OVERLAYS, TreePlan, plan_tree, standing
 from mlsandbox.actions.export_written import K8S, PLAIN, Delivery, ExportResult, carried_out, command_as_said, folder_in_words
 from mlsandbox.actions.measured_file import read_measured
 from mlsandbox.actions.outcomes import PlannedStep, Report
@@ -129,7 +130,7 @@ def _planned(project: Project, options: ExportOptions, delivery: Delivery, regis
 
 def _files(export: Export, facts: ExportFacts, delivery: Delivery) -> tuple[RenderedFile, ...]:
     """Those that are asked for, and the plain lists of before, so that none of them goes stale."""
-    before = standing(delivery.folder)
+    before = standing(delivery.folder, K8S)
     asked = {delivery.overlay} if delivery.form == PLAIN else set()
     lists = [each.name for each in export.overlays if each.name in asked or _list_of(each.name) in before]
     plain = [RenderedFile(_list_of(name), plain_text(export, name, facts)) for name in lists]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from mlsandbox.actions.export_tree import write_beside
-from mlsandbox.actions.measured_file import FILE, measured_text
+from mlsandbox.actions.export_tree import refuse_beside, write_beside
+from mlsandbox.actions.measured_file import FILE, KEYS, measured_text
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.sight import look
 from mlsandbox.errors import NotRunning
@@ -57,8 +57,11 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
         seconds: how long to look where no Prometheus remembers.
 
     Raises:
+        ExportFolderTaken, FolderLinked: the folder, or the file in it, is somebody else's.
         NotRunning: the stack does not run, or a model of it does not answer.
     """
+    if folder is not None:
+        refuse_beside(folder, FILE, KEYS, kind="k8s")
     began = time.monotonic()
     sight = look(project.root)
     models, endpoints = tuple(project.models), sight.endpoints
@@ -81,7 +84,7 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
         found[name] = replace(seen, used=used)
     numbers = {name: seen.used for name, seen in found.items()}
     if folder is not None:
-        write_beside(folder, FILE, measured_text(numbers), kind="k8s")
+        write_beside(folder, FILE, measured_text(numbers))
     report.done(f"Measured {'; '.join(in_words(name, seen) for name, seen in found.items())}", "", time.monotonic() - began)
     for warning in idle(found):
         report.warn(warning)

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from mlsandbox.actions.export_place import make_folder, refuse_file
+from mlsandbox.actions.export_record import RECORD, Record, elsewhere, read_record
 from mlsandbox.atomic import remove_leftovers, write_atomic
-from mlsandbox.errors import ExportFolderTaken, FolderLinked, StateTooNew
+from mlsandbox.errors import ExportFolderTaken, FolderLinked
 from mlsandbox.render.tree import RenderedFile
 
-RECORD: Final = ".mlsandbox.json"
 OVERLAYS: Final = "overlays/"
 """Below here files are the user's once they are changed."""
 _MARK: Final = b"Written by mlsandbox"
 """In the first line of every file that can have a comment."""
-_SCHEMA: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +40,30 @@ class TreePlan:
     """Files of overlays that were changed by hand."""
     edited: tuple[str, ...]
     """Other files that were changed by hand, and are to be written anew or removed."""
-    record: Mapping[str, str]
+    record: Mapping[str, tuple[str, ...]]
     """Digests by path, of all that will be there."""
     kind: str
     """What is exported into it."""
-    before: Mapping[str, tuple[str, ...]]
-    """The same as it is remembered; several of a file whose writing was interrupted."""
+    before: Record
+    """What is remembered."""
+    interrupted: frozenset[str] = frozenset()
+    """Paths of other ways to export it, whose writing was interrupted and still is."""
     left_away: tuple[str, ...] = ()
     """Folders of overlays that were removed by hand, and stay so."""
 
     @property
     def differs(self) -> bool:
         """Whether the folder is other than it would be."""
-        return bool(self.write or self.remove) or not self._is_recorded
-
-    @property
-    def _is_recorded(self) -> bool:
-        return {path: (digest,) for path, digest in self.record.items()} == self.before
+        return bool(self.write or self.remove) or (self.record, self.interrupted) != (self.before.files, self.before.writing)
 
     def apply(self) -> None:
         """Do it, each file in one step. What was interrupted and is done again comes to the same."""
         if not self.differs:
             return
         make_folder(self.folder)
-        new = {file.path: (digest_of(file.data),) for file in self.write}
-        self._remember({path: (*self.before.get(path, ()), *new.get(path, ())) for path in {*self.before, *new}}, writing=new)
+        known, new = self.before.files, {file.path: (digest_of(file.data),) for file in self.write}
+        both = {path: tuple(dict.fromkeys((*known.get(path, ()), *new.get(path, ())))) for path in {*known, *new}}
+        Record(self.kind, both, self.interrupted.union(new)).write(self.folder)
         for file in self.write:
             path = self.folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,14 +74,7 @@ class TreePlan:
             _remove_empty(path.parent, self.folder)
         for written in (*self.record, RECORD):
             remove_leftovers(self.folder / written)
-        self._remember({path: (digest,) for path, digest in self.record.items()})
-
-    def _remember(self, digests: Mapping[str, tuple[str, ...]], writing: Collection[str] = ()) -> None:
-        record: dict[str, Any] = {"schema": _SCHEMA, "kind": self.kind}
-        record["files"] = {path: list(dict.fromkeys(digests[path])) for path in sorted(digests)}
-        if writing:
-            record["writing"] = sorted(writing)
-        write_atomic(self.folder / RECORD, json.dumps(record, indent=1) + "\n", durable=False)
+        Record(self.kind, self.record, self.interrupted).write(self.folder)
 
 
 def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers: Callable[[str], bool] = lambda _: True) -> TreePlan:
@@ -99,17 +89,12 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     Raises:
         ExportFolderTaken: a file of somebody else is in the way.
         FolderLinked: a symbolic link in it leads elsewhere.
+        ConfigInvalid: what an earlier export has kept of it is damaged.
         StateTooNew: a later version has written it.
     """
-    there, before, writing = _read_record(folder)
-    if there not in {"", kind}:
-        raise ExportFolderTaken(
-            f"{folder} holds an export of another kind",
-            why=f"It was written by: sandbox export {there}",
-            fix=_elsewhere(kind, folder, kind),
-            details={"folder": str(folder), "files": sorted(before)},
-        )
-    _refuse_strangers(kind, folder, [*(file.path for file in files), RECORD, *before])
+    known_before = _own_record(folder, kind)
+    before, writing = known_before.files, known_before.writing
+    _refuse_strangers(kind, folder, [*(file.path for file in files), *before])
     found = {path: _digest_at(folder / path) for path in {*before, *(file.path for file in files)}}
     strangers = [
         file.path
@@ -121,18 +106,18 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
     away = _left_away(folder, before, writing)
     write: list[RenderedFile] = []
     same, kept, edited = list[str](), list[str](), list[str]()
-    record = {path: digests[-1] for path, digests in before.items() if not covers(path)}
+    record = {path: digests for path, digests in before.items() if not covers(path)}
     for file in files:
         if _overlay_of(file.path) in away:
-            record |= {file.path: before[file.path][-1]} if file.path in before else {}
+            record |= {file.path: before[file.path][-1:]} if file.path in before else {}
             continue
         present, digest, known = found[file.path], digest_of(file.data), before.get(file.path, ())
         changed = present is not None and present != digest and present not in known
         if changed and file.path.startswith(OVERLAYS):
             kept.append(file.path)
-            record[file.path] = known[-1] if known else digest
+            record[file.path] = known[-1:] or (digest,)
             continue
-        record[file.path] = digest
+        record[file.path] = (digest,)
         edited += [file.path] if changed and known else []
         if present == digest:
             same.append(file.path)
@@ -150,48 +135,66 @@ def plan_tree(folder: Path, files: Sequence[RenderedFile], *, kind: str, covers:
         (*edited, *(path for path in by_hand if path not in kept)),
         record,
         kind,
-        before,
+        known_before,
+        frozenset(path for path in writing if not covers(path)),
         tuple(sorted(away)),
     )
 
 
-def standing(folder: Path) -> frozenset[str]:
+def standing(folder: Path, kind: str) -> frozenset[str]:
     """Paths of files that an export has written there, and that are there."""
-    return frozenset(path for path in _read_record(folder)[1] if (folder / path).is_file())
+    return frozenset(path for path in read_record(folder, kind).files if (folder / path).is_file())
 
 
-def write_beside(folder: Path, name: str, text: str, *, kind: str) -> None:
-    """Put a file into the folder that later exports of this kind read, and that no export replaces."""
-    _refuse_strangers(kind, folder, [name])
-    make_folder(folder)
-    write_atomic(folder / name, text, durable=False)
-
-
-def refuse_later(path: Path, document: Mapping[str, Any], schema: int, otherwise: str) -> None:
-    """Refuse a file of an export that a later version has written.
+def refuse_beside(folder: Path, name: str, keys: Collection[str], *, kind: str) -> None:
+    """Refuse to put a file into the folder that later exports of this kind read, and that no export replaces.
 
     Args:
-        path: the file.
-        document: what it holds.
-        schema: the newest that this version reads.
-        otherwise: what to do without that version.
+        folder: need not be there.
+        name: of the file.
+        keys: all that an object in it has when it is ours.
+        kind: what is exported.
 
     Raises:
-        StateTooNew: it is a later one.
+        ExportFolderTaken: the folder holds another kind of export, or that file is somebody else's.
+        FolderLinked: it is a symbolic link.
+        ConfigInvalid, StateTooNew: as `plan_tree`.
     """
-    found = document.get("schema")
-    if isinstance(found, int) and found > schema:
-        raise StateTooNew(
-            f"{path} was written by a later version of mlsandbox",
-            why=f"It has schema {found}; this version reads up to {schema}.",
-            fix=f"upgrade: pip install --upgrade mlsandbox   {otherwise}",
-            details={"path": str(path), "schema": found},
-        )
+    is_known = bool(_own_record(folder, kind).kind)
+    _refuse_strangers(kind, folder, [name])
+    try:
+        document = json.loads((folder / name).read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        document = {} if is_known else None  # damaged, in a folder of ours
+    if not isinstance(document, dict) or not document.keys() <= set(keys):
+        raise _taken(kind, folder, [name])
+
+
+def write_beside(folder: Path, name: str, text: str) -> None:
+    """Put a file there that `refuse_beside` lets pass."""
+    make_folder(folder)
+    write_atomic(folder / name, text, durable=False)
 
 
 def digest_of(data: bytes) -> str:
     """As the record has it."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _own_record(folder: Path, kind: str) -> Record:
+    """The record of a folder that is for this kind of export, or for none yet."""
+    _refuse_strangers(kind, folder, [RECORD])
+    record = read_record(folder, kind)
+    if record.kind not in {"", kind}:
+        raise ExportFolderTaken(
+            f"{folder} holds an export of another kind",
+            why=f"It was written by: sandbox export {record.kind}",
+            fix=elsewhere(kind, folder, kind),
+            details={"folder": str(folder), "files": sorted(record.files)},
+        )
+    return record
 
 
 def _digest_at(path: Path) -> str | None:
@@ -232,7 +235,7 @@ def _refuse_strangers(kind: str, folder: Path, paths: Collection[str]) -> None:
                 raise FolderLinked(
                     f"{place} is a symbolic link",
                     why="An export would write where it leads, which may be anywhere.",
-                    fix=f"remove the link, or {_elsewhere(kind, folder)}",
+                    fix=f"remove the link, or {elsewhere(kind, folder)}",
                     details={"path": str(place)},
                 )
         if place.is_dir() or any(parent.is_file() for parent in place.parents if parent.is_relative_to(folder)):
@@ -245,32 +248,9 @@ def _taken(kind: str, folder: Path, paths: Sequence[str]) -> ExportFolderTaken:
     return ExportFolderTaken(
         f"{folder.joinpath(*paths[:1])}{more} would be replaced, and no export has written it",
         why="\n".join(paths or [folder.name]),
-        fix=f"{_elsewhere(kind, folder)}   or move the files away",
+        fix=f"{elsewhere(kind, folder)}   or move the files away",
         details={"folder": str(folder), "files": list(paths)},
     )
-
-
-def _elsewhere(kind: str, folder: Path, word: str = "new") -> str:
-    return f"choose another folder: sandbox export {kind} {shlex.quote(f'{folder}-{word}')}"
-
-
-def _read_record(folder: Path) -> tuple[str, dict[str, tuple[str, ...]], frozenset[str]]:
-    """The kind, digests by path, and paths whose writing was interrupted; nothing of a folder without a record.
-
-    None of these paths leads out of the folder.
-    """
-    try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
-        kind = str(record["kind"])
-        refuse_later(folder / RECORD, record, _SCHEMA, f"or {_elsewhere(kind, folder)}")
-        known = {path: tuple(map(str, digests)) for path, digests in record["files"].items() if digests and _is_inside(path)}
-        return kind, known, frozenset(map(str, record.get("writing", ())))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return "", {}, frozenset()
-
-
-def _is_inside(path: str) -> bool:
-    return not path.startswith("/") and ".." not in path.split("/") and path not in {"", RECORD}
 
 
 def _remove_empty(folder: Path, root: Path) -> None:

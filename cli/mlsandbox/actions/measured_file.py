@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from mlsandbox.actions.export_tree import refuse_later
+from mlsandbox.actions.export_record import refuse_later
 from mlsandbox.errors import ConfigInvalid
 from mlsandbox.render.kubernetes.facts import Measured
 
 FILE: Final = "measured.json"
+KEYS: Final = ("schema", "models")
+"""All that it has."""
 _SCHEMA: Final = 1
 
 

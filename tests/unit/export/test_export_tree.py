@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.actions.export_tree import RECORD, TreePlan, plan_tree
+from mlsandbox.actions.export_record import RECORD
+from mlsandbox.actions.export_tree import TreePlan, plan_tree, refuse_beside
 from mlsandbox.atomic import write_atomic
-from mlsandbox.errors import ExportFolderTaken, FolderLinked, StateTooNew
+from mlsandbox.errors import ConfigInvalid, ExportFolderTaken, FolderLinked, StateTooNew
 from mlsandbox.render.tree import RenderedFile
 
 HEAD = "# Written by mlsandbox 0.1.0: sandbox export k8s\n"
@@ -246,6 +247,7 @@ def test_interrupted_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s
 
     with monkeypatch.context() as patched:
         patched.setattr("mlsandbox.actions.export_tree.write_atomic", dies)
+        patched.setattr("mlsandbox.actions.export_record.write_atomic", dies)
         plan = plan_tree(folder, files("two", "base/a.yaml", "overlays/dev/o.yaml"), kind="k8s")
         try:
             plan.apply()
@@ -283,15 +285,95 @@ def test_a_record_of_a_later_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", ["", "[]", '{"files": 1}', '{"kind": "k8s", "files": {"../../x": ["sha256:0"], "/etc/x": ["sha256:0"]}}']
+    "record",
+    [
+        "",
+        "[]",
+        '{"files": 1}',
+        '{"kind": "k8s", "files": {"base/a.yaml": 5}}',
+        '<<<<<<< HEAD\n{"kind": "k8s"}\n=======\n{}\n>>>>>>> b\n',
+    ],
 )
 def test_a_damaged_record(tmp_path: Path, record: str) -> None:
-    """A record that is damaged, or that names files elsewhere, must neither stop an export nor reach out of the folder."""
+    """Without its record nobody knows what was changed by hand: the export must be refused, with nothing written, and the ways out."""
+    folder = tmp_path / "my exports"
+    write(folder, files())
+    edit(folder, "base/a.yaml")
+    (folder / RECORD).write_text(record)
+    before = tree(folder)
+    with pytest.raises(ConfigInvalid) as error:
+        write(folder, files("two"))
+
+    assert RECORD in error.value.what
+    assert f"git -C '{folder}' checkout --ours {RECORD}" in error.value.fix
+    assert f"rm '{folder / RECORD}'" in error.value.fix
+    assert tree(folder) == before
+
+
+def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
+    """What is no text, and a folder in the place of the record, must be refused, too."""
+    write(tmp_path, files())
+    (tmp_path / RECORD).write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigInvalid):
+        write(tmp_path, files("two"))
+    (tmp_path / RECORD).unlink()
+    (tmp_path / RECORD).mkdir()
+    with pytest.raises(ExportFolderTaken):
+        write(tmp_path, files("two"))
+
+
+def test_a_record_that_names_files_elsewhere(tmp_path: Path) -> None:
+    """No record may reach out of its folder."""
     write(tmp_path / "k8s", files())
     (tmp_path / "x").write_text("mine")
-    (tmp_path / "k8s" / RECORD).write_text(record)
+    record = {"kind": "k8s", "files": {"../x": ["sha256:0"], str(tmp_path / "x"): ["sha256:0"]}}
+    (tmp_path / "k8s" / RECORD).write_text(json.dumps(record))
     write(tmp_path / "k8s", files("two"))
 
     assert (tmp_path / "x").read_text() == "mine"
     assert sorted(json.loads((tmp_path / "k8s" / RECORD).read_text())["files"]) == [file.path for file in files()]
-    assert (tmp_path / "k8s/base/a.yaml").read_text() == HEAD + "two\n"
+
+
+def test_a_plain_export_after_an_interrupted_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another way to write the same kind was interrupted in must stay known: its files are not changed by hand, and overlays due."""
+
+    def dies(path: Path, content: str | bytes, **options: object) -> None:
+        if path.name == "o.yaml" and path.parent.name == "staging":
+            raise KeyboardInterrupt
+        write_atomic(path, content, **options)  # type: ignore[arg-type] # those that it has
+
+    paths = ("base/a.yaml", "overlays/dev/o.yaml", "overlays/staging/o.yaml")
+    write(tmp_path, files("one", *paths[:2]))
+    with monkeypatch.context() as patched:
+        patched.setattr("mlsandbox.actions.export_tree.write_atomic", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, files("two", *paths))
+    (tmp_path / "base/a.yaml").write_bytes(files("one")[0].data)  # as if it had not been reached
+    plan_tree(tmp_path, files("all", "plain/dev.yaml"), kind="k8s", covers=lambda path: path.startswith("plain/")).apply()
+    again = plan_tree(tmp_path, files("three", *paths), kind="k8s", covers=lambda path: not path.startswith("plain/"))
+
+    assert again.kept == again.edited == again.left_away == ()
+    assert sorted(file.path for file in again.write) == sorted(paths)
+    again.apply()
+    assert "writing" not in json.loads((tmp_path / RECORD).read_text())
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"speed": 3}', "speed: 3\n"])
+def test_a_file_beside_that_is_somebody_elses(tmp_path: Path, text: str) -> None:
+    """A file that is none of ours must not be replaced, nor one be put into the folder of another export."""
+    (tmp_path / "measured.json").write_text(text)
+    with pytest.raises(ExportFolderTaken, match=r"measured\.json"):
+        refuse_beside(tmp_path, "measured.json", ("schema", "models"), kind="k8s")
+    plan_tree(tmp_path / "other", files(), kind="compose").apply()
+    with pytest.raises(ExportFolderTaken, match="another kind"):
+        refuse_beside(tmp_path / "other", "measured.json", ("schema", "models"), kind="k8s")
+
+
+def test_a_file_beside_that_is_ours(tmp_path: Path) -> None:
+    """One that is ours may be replaced, also when it is damaged; it need not be there."""
+    refuse_beside(tmp_path / "new", "measured.json", ("schema", "models"), kind="k8s")
+    (tmp_path / "measured.json").write_text('{"schema": 1, "models": {}}')
+    refuse_beside(tmp_path, "measured.json", ("schema", "models"), kind="k8s")
+    write(tmp_path, files())
+    (tmp_path / "measured.json").write_text("<<<<<<< HEAD\n{")
+    refuse_beside(tmp_path, "measured.json", ("schema", "models"), kind="k8s")

@@ -198,7 +198,7 @@ def test_how_the_image_of_a_package_is_made_is_told() -> None:
         ("churn", "churn-package", ("churn=v2", "churn/package=v3"), True),
     ],
 )
-def test_a_package_of_another_version_is_told(model: str, package: str, versions: tuple[str, ...], differs: bool) -> None:
+def test_a_package_of_another_version_is_told(model: str, package: str, versions: tuple[str, ...], *, differs: bool) -> None:
     """Rows of one version would be compared with the reference of another: who applies it must know."""
     digest = image("churn").partition("@")[2]
     images = (f"churn=registry.example.com/team/{model}@{digest}", f"churn/package=registry.example.com/team/{package}@{digest}")
