@@ -171,56 +171,67 @@ async def _serve(make: Callable[[], ForwardedService], claim: Callable[[], Claim
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with contextlib.ExitStack() as waiting:
-        if claim is None:
-            await _serve_alone(make, stop, waiting)
+    if claim is None:
+        await _serve_alone(make, stop, None)
+        return
+    claimed = claim()
+    lock = FolderLock(claimed.folder)
+    try:
+        if lock.take():
+            await _serve_alone(make, stop, None)
             return
-        claimed = claim()
-        lock = FolderLock(claimed.folder)
-        try:
-            if await _alone(claimed, lock, stop, waiting):
-                await _serve_alone(make, stop, waiting)
-        finally:
-            lock.release()
+        with contextlib.closing(_waiting_probes(claimed)) as probes:
+            if await _taken(claimed.folder, lock, stop):
+                await _serve_alone(make, stop, probes)
+    finally:
+        lock.release()
 
 
-async def _alone(claimed: Claim, lock: FolderLock, stop: asyncio.Event, waiting: contextlib.ExitStack) -> bool:
-    """Whether the process has the folder for itself; False when it is to end before."""
-    if lock.take():
-        return True
+def _waiting_probes(claimed: Claim) -> ProbeServer:
+    """What answers while another process has the folder."""
     at = claimed.listening
-    reason = f"another process has {claimed.folder}"
+    reason = _in_use(claimed.folder)
     told = {"ready": False, "stack_id": at.stack_id, "code": NotReady.STATE_IN_USE, "reason": reason, "final": False, "details": {}}
     probes = ProbeServer(at.host, at.probe_port, readiness=lambda: told, registry=CollectorRegistry())
-    waiting.callback(probes.close)
     probes.start()
-    _log.warning("%s: waiting until it ends", reason)
+    return probes
+
+
+async def _taken(folder: Path, lock: FolderLock, stop: asyncio.Event) -> bool:
+    """Wait for a folder that another process has; False when the process is to end before it is free."""
+    _log.warning("%s: waiting until it ends", _in_use(folder))
     while not lock.take():
         if await _stopped(stop, _TRY_SECONDS):
             return False
-    _log.info("%s is free now", claimed.folder)
+    _log.info("%s is free now", folder)
     return True
 
 
-async def _serve_alone(make: Callable[[], ForwardedService], stop: asyncio.Event, waiting: contextlib.ExitStack) -> None:
+def _in_use(folder: Path) -> str:
+    return f"another process has {folder}"
+
+
+async def _serve_alone(make: Callable[[], ForwardedService], stop: asyncio.Event, probes: ProbeServer | None) -> None:
     """Serve until it is to stop.
 
     Args:
         make: the service.
         stop: when it is to stop.
-        waiting: what answered probes until now; it is closed once the service can answer itself.
+        probes: what answered until now, if anything did. It goes on with what the service says: Prometheus keeps its connection open,
+            and one to a server that is no more would be answered with the metrics of nothing for as long.
     """
     service = make()
     at = service.listening
     server = ForwardServer(service.take, left_out=service.left_out)
-    probes: ProbeServer | None = None
     try:
         if service.tends_first:
             await service.tend()
         await server.start(at.host, at.forward_port)
-        waiting.close()
-        probes = ProbeServer(at.host, at.probe_port, readiness=service.readiness, registry=service.registry, pages=service.pages())
-        probes.start()
+        if probes is None:
+            probes = ProbeServer(at.host, at.probe_port, readiness=service.readiness, registry=service.registry, pages=service.pages())
+            probes.start()
+        else:
+            probes.show(service.readiness, service.registry, service.pages())
         if not service.tends_first:
             await service.tend()
         while not await _stopped(stop, service.tend_seconds):

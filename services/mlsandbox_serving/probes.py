@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -59,18 +59,20 @@ class ProbeServer:
         pages: Mapping[str, Page] | None = None,
         largest_post: int = 1024 * 1024,
     ) -> None:
-        registry.register(Processes(lambda: (os.getpid(),)))
-
         class Handler(_Handler):
-            readiness_of_process = staticmethod(readiness)
-            metrics_registry = registry
             readers = posts or {}
-            shown = pages or {}
             largest_body = largest_post
 
+        self._handler = Handler
+        self.show(readiness, registry, pages)
         self._server = _Server((host, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True)
+
+    def show(self, readiness: Readiness, registry: CollectorRegistry, pages: Mapping[str, Page] | None = None) -> None:
+        """Answer with other ones from now on, also on connections that are open; see the class for what they are."""
+        registry.register(Processes(lambda: (os.getpid(),)))
+        self._handler.told = _Told(readiness, registry, pages or {})
 
     def start(self) -> None:
         """Begin to answer."""
@@ -81,6 +83,14 @@ class ProbeServer:
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
+
+
+class _Told(NamedTuple):
+    """What a GET is answered with."""
+
+    readiness: Readiness
+    registry: CollectorRegistry
+    pages: Mapping[str, Page]
 
 
 class _Server(ThreadingHTTPServer):
@@ -95,27 +105,26 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
-    readiness_of_process: Readiness
-    metrics_registry: CollectorRegistry
+    told: _Told
     readers: Mapping[str, Reader]
-    shown: Mapping[str, Page]
     largest_body: int
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        told = self.told
         if path == Route.LIVE:
             self._answer(HTTPStatus.OK, "application/json", b'{"live": true}')
         elif path == Route.READY:
-            body = self.readiness_of_process()
+            body = told.readiness()
             status = HTTPStatus.OK if body.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
             self._answer(status, "application/json", json.dumps(body).encode())
         elif path == Route.METRICS:
-            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(self.metrics_registry))
-        elif path in self.shown and not is_named_here(self.headers.get("Host", "")):
+            self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(told.registry))
+        elif path in told.pages and not is_named_here(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
-        elif path in self.shown:
+        elif path in told.pages:
             try:
-                content_type, page = self.shown[path]()
+                content_type, page = told.pages[path]()
             except TimeoutError:
                 self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
             else:

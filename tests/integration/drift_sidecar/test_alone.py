@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from mlsandbox_serving.contract import Env, NotReady
 from mlsandbox_serving.forward.client import ForwardClient
 from support.drift_service import DriftService, entries, profile, record
 from support.event_processes import STACK_ID, get
-from support.waiting import wait_for
+from support.waiting import HANG_SECONDS, wait_for
 
 Make = Callable[..., DriftService]
 PROFILES = {"churn/v1": profile()}
@@ -59,6 +60,25 @@ def test_the_second_takes_over(first: DriftService, second: DriftService) -> Non
 
     assert second.model()["rows"] == 20
     assert second.stop() == 0
+
+
+def test_an_open_connection_sees_the_takeover(first: DriftService, second: DriftService) -> None:
+    """Who keeps a connection open, as Prometheus does, must be told on it of the service, once that is there, and no longer of the wait."""
+    connection = http.client.HTTPConnection("127.0.0.1", second.probe_port, timeout=HANG_SECONDS)
+
+    def asked(path: str) -> str:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+
+    before, kept = asked("/metrics"), connection.sock
+    first.kill()
+    wait_for(lambda: json.loads(asked("/readyz"))["ready"], what="it has the folder")
+
+    assert "sandbox_drift_measuring{" in asked("/metrics")
+    assert "sandbox_drift_" not in before
+    assert '"models"' in asked("/status")
+    assert connection.sock is kept is not None
+    connection.close()
 
 
 def test_the_second_ends_when_asked(first: DriftService, second: DriftService) -> None:
