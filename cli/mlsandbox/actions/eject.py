@@ -10,6 +10,7 @@ from typing import Final
 from mlsandbox.actions.export_compose import compose_part, ejected_image_keys
 from mlsandbox.actions.export_ejected import EjectOptions, Part, written_by
 from mlsandbox.actions.export_grafana import grafana_part
+from mlsandbox.actions.export_lock import alone_in
 from mlsandbox.actions.export_prometheus import prometheus_part
 from mlsandbox.actions.export_stack import ExportOptions, accepted, named, refuse_other_version
 from mlsandbox.actions.export_tree import TreePlan, plan_tree
@@ -51,10 +52,11 @@ def eject(project: Project, what: str, options: ExportOptions, delivery: Deliver
     for name, version in told.versions.items():
         refuse_other_version(name, told.images.get(name, ""), version)
     part = PARTS[what](project, told)
-    plan = plan_tree(delivery.folder, part.files, kind=part.name)
     command = command_as_said(written_by(what, told).command, project.root, delivery, what)
     result = ExportResult(project.name, delivery.folder, what, images=told.images, command=command, todo=part.notes)
-    done = carried_out(result, plan, delivery, report, lambda: write_part(part, plan))
+    with alone_in(delivery.folder, part.name, report, unless=delivery.writes_nothing):
+        plan = plan_tree(delivery.folder, part.files, kind=part.name)
+        done = carried_out(result, plan, delivery, report, lambda: write_part(part, plan))
     return replace(done, elapsed=time.monotonic() - began)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from mlsandbox.actions.export_dangling import dangling, refuse_dangling
 from mlsandbox.actions.export_kept import Kept, read_kept
+from mlsandbox.actions.export_lock import alone_in
 from mlsandbox.actions.export_place import refuse_file
 from mlsandbox.actions.export_record import RECORD
 from mlsandbox.actions.export_stack import LICENCE, ExportOptions, export_inputs, image_keys, named
@@ -51,13 +52,15 @@ def export_k8s(project: Project, options: ExportOptions, delivery: Delivery, rep
     refuse_file(K8S, delivery.folder)
     if delivery.registry is not None and delivery.dry_run:
         return _planned(project, options, delivery, delivery.registry)
-    export, facts = rendered(project, _completed(project, options, delivery, report), delivery)
-    plan = plan_tree(delivery.folder, _files(export, facts, delivery), kind=K8S, covers=_covers(delivery))
-    broken = () if delivery.form == PLAIN else dangling(plan)
-    if not delivery.check:
-        refuse_dangling(broken, export.missing)
-    _note_baselines(project, report)
-    result = carried_out(_described(project, export, facts, delivery, plan), plan, delivery, report)
+    options = _completed(project, options, delivery, report)
+    with alone_in(delivery.folder, K8S, report, unless=delivery.writes_nothing):
+        export, facts = rendered(project, options, delivery)
+        plan = plan_tree(delivery.folder, _files(export, facts, delivery), kind=K8S, covers=_covers(delivery))
+        broken = () if delivery.form == PLAIN else dangling(plan)
+        if not delivery.check:
+            refuse_dangling(broken, export.missing)
+        _note_baselines(project, report)
+        result = carried_out(_described(project, export, facts, delivery, plan), plan, delivery, report)
     return replace(result, dangling=broken, differs=result.differs or bool(broken), elapsed=time.monotonic() - began)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -47,6 +49,18 @@ def make_folder(folder: Path) -> None:
         raise _closed(f"{folder} cannot be made", there, error.strerror or str(error)) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _closed(f"{folder} cannot be written", folder, os.strerror(errno.EACCES))
+
+
+def made_for(folder: Path) -> tuple[Path, ...]:
+    """It and the folders around it, from the inside out, that `make_folder` would make now."""
+    return tuple(place for place in (folder, *folder.parents) if not place.exists())
+
+
+def remove_empty(made: Sequence[Path]) -> None:
+    """Remove these folders, from the inside out, up to the first that has something in it."""
+    with contextlib.suppress(OSError):
+        for each in made:
+            each.rmdir()
 
 
 def _closed(what: str, there: Path, reason: str) -> AccessDenied:

@@ -42,6 +42,10 @@ class Delivery:
     measured: bool = False
     """Look at the running stack first."""
 
+    @property
+    def writes_nothing(self) -> bool:
+        return self.check or self.dry_run
+
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
@@ -119,7 +123,7 @@ def carried_out(
         apply: does it; None: `plan.apply`.
     """
     absent = tuple(file.path for file in plan.write if not (plan.folder / file.path).exists())
-    if not (delivery.check or delivery.dry_run):
+    if not delivery.writes_nothing:
         for path in plan.edited:
             report.warn(f"{path} was changed by hand, and is {'removed' if path in plan.remove else 'written anew'}{_where(plan)}")
         for overlay in plan.left_away:
