@@ -64,7 +64,7 @@ def drift_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
         service,
         init=tuple(_hand_out(spec, facts, model, mount) for model in models(spec)),
         claims={FOLDER.name: NAME},
-        extra_volumes=({"name": _VOLUME, "emptyDir": {"sizeLimit": f"{_PROFILE_BYTES * len(models(spec)) // 1024**2}Mi"}},),
+        extra_volumes=({"name": _VOLUME, "emptyDir": {"sizeLimit": quantity(_PROFILE_BYTES * len(models(spec)))}},),
         extra_mounts=({**mount, "readOnly": True},),
         files={},
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from mlsandbox.render.containers import CONFIG
 from mlsandbox.render.kubernetes.bundle import Manifest
 from mlsandbox.render.kubernetes.resolver import SECRETS
-from mlsandbox.render.kubernetes.resources import MIB, quantity
+from mlsandbox.render.kubernetes.resources import MIB, bytes_of, quantity
 from mlsandbox.render.kubernetes.variables import file_key, files_name
 from mlsandbox.stack.spec import DataFolder, SecretFile, ServiceSpec
 from mlsandbox_serving.contract import Env
@@ -100,6 +100,11 @@ def folder_bytes(service: ServiceSpec, claims: Mapping[str, str], others: Sequen
     shared = {folder.name for other in others for folder in _folders(other)}
     own = [_bytes(service, each) for each in _folders(service) if each.name not in claims and each.name not in shared]
     return sum(own) + _TMP_BYTES + _FOLDER_BYTES * len(service.scratch)
+
+
+def extra_bytes(extra: Iterable[Manifest]) -> int:
+    """The same of further volumes: those that are emptyDirs."""
+    return sum(bytes_of(each["emptyDir"]["sizeLimit"]) for each in extra if "emptyDir" in each)
 
 
 def tmp_volume(container: str) -> str:

@@ -14,7 +14,7 @@ from mlsandbox.render.kubernetes.probes import probes
 from mlsandbox.render.kubernetes.resolver import PodResolver
 from mlsandbox.render.kubernetes.resources import resources, threads_of_worker
 from mlsandbox.render.kubernetes.variables import config_data, config_name, container_env, file_texts, files_config
-from mlsandbox.render.kubernetes.volumes import folder_bytes, mounts, volumes
+from mlsandbox.render.kubernetes.volumes import extra_bytes, folder_bytes, mounts, volumes
 from mlsandbox.stack.spec import PortSpec, ProgramEnvironment, ServiceSpec, StackSpec
 
 __all__ = [
@@ -145,6 +145,7 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
     resolver = PodResolver(spec, service)
     own = service is workload.service
     shared = shared_variables(spec, facts, workload)
+    folders = folder_bytes(service, workload.claims, others=() if own else (workload.service,))
     env = container_env(spec, service, workload.name, shared)
     described: dict[str, Any] = {
         "name": name,
@@ -157,7 +158,7 @@ def container(spec: StackSpec, facts: ExportFacts, workload: Workload, service: 
         "ports": [{"name": port_name(port), "containerPort": port.number} for port in service.ports],
         **probes(service, beside=not own),
         "lifecycle": {"preStop": _sleep(facts)} if own and service.ports else None,
-        "resources": resources(service, facts, folder_bytes(service, workload.claims, others=() if own else (workload.service,))),
+        "resources": resources(service, facts, folders + (extra_bytes(workload.extra_volumes) if own else 0)),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -19,7 +19,7 @@ from mlsandbox_serving.contract import Env
 from mlsandbox_serving.drift_sidecar.settings import Source, parse_profiles
 from mlsandbox_serving.spool.sink import parse_targets
 from support.exported import exported, image, inputs
-from support.manifests import containers, of_kind, pod
+from support.manifests import containers, named, of_kind, pod, served, workloads
 
 NATIVE = ("drift", "fluentd", "log-store")
 
@@ -90,6 +90,18 @@ def test_one_pod_with_a_volume_of_its_own() -> None:
     assert {"name": "drift", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}} in pod(deployment)["volumes"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
     assert _size(claim) >= int(str(spec.service("drift").env[Env.SPOOL_BYTES])) + 4 * GIB
+
+
+@pytest.mark.parametrize("case", ["two-models", "three-models"])
+def test_full_folders_evict_no_pod(case: str) -> None:
+    """What a pod has in folders of its own must be in the storage that its containers may fill: the profiles of the drift service, too."""
+    export, _ = exported(case, whole=True)
+    for workload in workloads(plain_objects(export, "production")):
+        filled = sum(bytes_of(each["emptyDir"]["sizeLimit"]) for each in pod(workload)["volumes"] if "emptyDir" in each)
+        for kind, share in (("limits", 1), ("requests", 4)):
+            assert sum(bytes_of(each["resources"][kind]["ephemeral-storage"]) for each in served(workload)) > filled / share, named(
+                workload
+            )
 
 
 @pytest.mark.parametrize(("spooled", "size", "told"), [(10**6, 10, False), (6 * GIB, 10, False), (6 * GIB + 1, 11, True)])
