@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlsandbox.actions.eject import eject
+from mlsandbox.actions.export_ejected import Part
 from mlsandbox.actions.export_k8s import export_k8s
 from mlsandbox.actions.export_lock import alone_in
 from mlsandbox.actions.export_stack import ExportOptions
@@ -16,6 +17,7 @@ from mlsandbox.actions.export_written import Delivery
 from mlsandbox.errors import ImageMissing
 from mlsandbox.file_lock import exclusive_folder
 from mlsandbox.project import Project, load_project
+from mlsandbox.render.tree import RenderedFile
 from support.exported import image
 
 
@@ -70,8 +72,10 @@ def test_the_second_export_waits_and_sees_what_the_first_has_left(project: Proje
     assert report.notes == [f"another export is writing into {folder}; waiting for its end"]
 
 
-def test_exports_of_parts_wait_too(project: Project) -> None:
+def test_exports_of_parts_wait_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kind of export must wait for another one into the same folder."""
+    part = Part("grafana", (RenderedFile("a.yaml", "a: 1\n"),))
+    monkeypatch.setattr("mlsandbox.actions.eject.PARTS", {"grafana": lambda *_: part})
     folder = project.root / "grafana"
     folder.mkdir()
     with ExitStack() as other:
