@@ -119,7 +119,7 @@ class Cluster:
             response = self._connection.getresponse()
             raw = response.read(_LONGEST_ANSWER)
         except FileNotFoundError as error:
-            raise self._unavailable("the cluster is not reached any more", "kubectl, which reached it, has ended.") from error
+            raise self._unavailable("the cluster is not reached any more", "kubectl, which reached it, has ended.", passes=False) from error
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise self._unavailable("the cluster does not answer", str(error) or type(error).__name__) from error
@@ -156,13 +156,17 @@ class Cluster:
         """
         if reply.ok:
             return reply.body
+        passes = reply.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR or reply.status == http.HTTPStatus.TOO_MANY_REQUESTS
         if reply.status == http.HTTPStatus.FORBIDDEN:
-            raise self._unavailable("the cluster does not let you do what a proof needs", f"{what}: {reply.message}", "auth can-i --list")
-        raise self._unavailable(f"the cluster refused: {what}", reply.message)
+            needed = "the cluster does not let you do what a proof needs"
+            raise self._unavailable(needed, f"{what}: {reply.message}", "auth can-i --list", passes=passes)
+        raise self._unavailable(f"the cluster refused: {what}", reply.message, passes=passes)
 
-    def _unavailable(self, what: str, why: str, command: str = "cluster-info") -> ClusterUnavailable:
+    def _unavailable(self, what: str, why: str, command: str = "cluster-info", *, passes: bool = True) -> ClusterUnavailable:
         chosen = f" --context {shlex.quote(self._context)}" if self._context else ""
-        return ClusterUnavailable(what, why=why, fix=f"look at it: {_PROGRAM} {command}{chosen}", details={"context": self._context})
+        error = ClusterUnavailable(what, why=why, fix=f"look at it: {_PROGRAM} {command}{chosen}", details={"context": self._context})
+        error.passes = passes
+        return error
 
 
 @contextmanager

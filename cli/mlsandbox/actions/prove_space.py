@@ -28,6 +28,8 @@ ENDS: Final = "mlsandbox.org/prove-ends"
 POLL_SECONDS: Final = 0.5
 _NAMESPACES: Final = "/api/v1/namespaces"
 _CLEAN_UP_SECONDS: Final = 180.0
+_LAST_SECONDS: Final = 5.0
+"""For having it removed when nobody waits any longer."""
 _SKEW_SECONDS: Final = 60.0
 """By which the clocks of two machines may differ."""
 _NO_CONTROLLER_SECONDS: Final = 10.0
@@ -78,20 +80,88 @@ def throw_away(
 
 
 def _clean_up(cluster: Cluster, name: str, uid: str, report: Report, result: ProveResult) -> None:
-    report.step(f"Removing the namespace {name}")
+    began, by_hand = time.monotonic(), f"kubectl delete namespace {name}"
     cluster.deadline = Deadline(_CLEAN_UP_SECONDS)
+    removal = _Removal(cluster, name, uid, alone=not result.ready_nodes)
     try:
-        gone = _remove(cluster, name, uid or _uid_of_ours(cluster, name), alone=not result.ready_nodes)
-    except ClusterUnavailable as error:
-        gone, why = False, f": {error.why}"
-    else:
-        why = ""
-    if gone:
+        report.step(f"Removing the namespace {name}")
+        why = removal.finish()
+    except BaseException:  # an interrupt: nobody waits any longer
+        try:
+            removal.ask_only()
+        finally:
+            report.warn(f"nobody waited until the namespace {name} was gone; if it is still there, remove it: {by_hand}")
+        raise
+    if why is None:
         report.done(f"Removed the namespace {name}")
-    else:
-        fix = f"kubectl delete namespace {name}"
-        report.warn(f"the namespace {name} is not gone{why}; remove it: {fix}")
-        result.findings.append(Finding(Step.CLEAN_UP, f"Namespace {name}", f"it is not gone after {_CLEAN_UP_SECONDS:g} s{why}", fix))
+        return
+    why = f": {why}" if why else ""
+    report.warn(f"the namespace {name} is not gone{why}; remove it: {by_hand}")
+    over = f"it is not gone after {time.monotonic() - began:.0f} s{why}"
+    result.findings.append(Finding(Step.CLEAN_UP, f"Namespace {name}", over, by_hand))
+
+
+class _Removal:
+    """The way of a namespace until it is gone. What fails by the way may pass, and is tried again.
+
+    Args:
+        cluster: where; its deadline holds.
+        name: of the namespace.
+        uid: empty: the one is meant that this process has made, if there is one.
+        alone: nobody may be there who empties it: then it is done here.
+    """
+
+    def __init__(self, cluster: Cluster, name: str, uid: str, *, alone: bool) -> None:
+        self._cluster, self._name, self._uid, self._alone = cluster, name, uid, alone
+        self._patience: Deadline | None = None
+        """From when on it is being removed."""
+
+    def finish(self) -> str | None:
+        """None once it is gone; else why it is not."""
+        why = ""
+        while not self._cluster.deadline.over:
+            try:
+                if self._goes_on():
+                    return None
+                why = ""
+            except ClusterUnavailable as error:
+                why = error.why or error.what
+                if not error.passes:
+                    break
+            time.sleep(POLL_SECONDS)
+        return why
+
+    def ask_only(self) -> None:
+        """Have it removed, and do not wait for it."""
+        self._cluster.deadline = Deadline(_LAST_SECONDS)
+        with contextlib.suppress(ClusterUnavailable):
+            if not self._is_gone_before():
+                _delete(self._cluster, self._name, self._uid)
+
+    def _goes_on(self) -> bool:
+        """Whether it is gone."""
+        where = f"{_NAMESPACES}/{self._name}"
+        if self._is_gone_before():
+            return True
+        if self._patience is None:
+            reply = _delete(self._cluster, self._name, self._uid)
+            if reply.status == HTTPStatus.NOT_FOUND:
+                return True
+            if reply.status != HTTPStatus.CONFLICT:  # it is being removed already, or another one has its name
+                self._cluster.granted(reply, f"removing the namespace {self._name}")
+            self._patience = Deadline(_NO_CONTROLLER_SECONDS)
+        there = self._cluster.get(where, absent=True)
+        if there is None or there["metadata"]["uid"] != self._uid:
+            return True
+        if self._alone and self._patience.over:
+            _finalize(self._cluster, where, there)
+            self._alone = False
+        return False
+
+    def _is_gone_before(self) -> bool:
+        """Whether there is none that could be removed."""
+        self._uid = self._uid or _uid_of_ours(self._cluster, self._name)
+        return not self._uid
 
 
 def _uid_of_ours(cluster: Cluster, name: str) -> str:
@@ -105,28 +175,6 @@ def _delete(cluster: Cluster, name: str, uid: str) -> Reply:
     """Another namespace that has the same name by now is not meant."""
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid}}
     return cluster.ask("DELETE", f"{_NAMESPACES}/{name}", options)
-
-
-def _remove(cluster: Cluster, name: str, uid: str, *, alone: bool) -> bool:
-    """Whether the namespace is gone. With `alone`, nobody may be there who empties it: then it is done here, once it is empty."""
-    where = f"{_NAMESPACES}/{name}"
-    if not uid:
-        return True
-    reply = _delete(cluster, name, uid)
-    if reply.status == HTTPStatus.NOT_FOUND:
-        return True
-    if reply.status != HTTPStatus.CONFLICT:  # it is being removed already, or another one has its name
-        cluster.granted(reply, f"removing the namespace {name}")
-    patience = Deadline(_NO_CONTROLLER_SECONDS)
-    while not cluster.deadline.over:
-        there = cluster.get(where, absent=True)
-        if there is None or there["metadata"]["uid"] != uid:
-            return True
-        if alone and patience.over:
-            alone = False
-            _finalize(cluster, where, there)
-        time.sleep(POLL_SECONDS)
-    return False
 
 
 def _finalize(cluster: Cluster, where: str, namespace: dict[str, Any]) -> None:

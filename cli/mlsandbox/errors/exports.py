@@ -44,3 +44,5 @@ class ClusterUnavailable(SandboxError):
 
     code = "CLUSTER_UNAVAILABLE"
     exit = Exit.PREREQUISITE
+    passes: bool = True
+    """Whether the same may be answered a little later."""

@@ -17,12 +17,8 @@ import pytest
 
 from mlsandbox.actions.prove import Step
 from mlsandbox.actions.prove_holder import this_process
-from mlsandbox.actions.prove_result import ProveResult
-from mlsandbox.actions.prove_space import ENDS, HOLDER, LABEL, PREFIX, PROJECT, new_name, throw_away
+from mlsandbox.actions.prove_space import ENDS, HOLDER, LABEL, PREFIX, PROJECT
 from mlsandbox.errors import ClusterUnavailable, ProgramMissing
-from mlsandbox.kubernetes_api import Deadline, connect
-from mlsandbox.output import Output
-from mlsandbox.progress import PlainReport
 from mlsandbox.render.kubernetes.bundle import Manifest
 from support.event_processes import free_port
 from support.kubernetes import CONTEXT, Server, serving, write_config
@@ -253,47 +249,6 @@ def test_what_a_process_left_that_is_gone(place: Place, pointed: Pointed, tmp_pa
 
         there = {"alive", "another-container", "another-boot", "unknown", "clocks-differ", "nobody-knows"}
         assert left_over(server) == {f"{PREFIX}{name}" for name in there}
-
-
-def test_another_namespace_of_the_same_name_must_stay(pointed: Pointed, tmp_path: Path) -> None:
-    """What somebody else has made under the name of a proof's namespace is not the proof's to remove."""
-    result = ProveResult(None, "", new_name(), ready_nodes=1)
-    with serving(tmp_path) as server:
-        pointed(server)
-        report = PlainReport(Output())
-        with (
-            connect(None, Deadline(60)) as cluster,
-            throw_away(cluster, result.namespace, {}, project="toys", report=report, result=result),
-        ):
-            server.replace_namespace(result.namespace)
-
-        assert result.findings == []
-        assert left_over(server) == {result.namespace}
-
-
-def test_a_namespace_whose_making_was_not_answered_must_go(pointed: Pointed, tmp_path: Path) -> None:
-    """When the answer to its making is lost, the namespace must go, too."""
-    result = ProveResult(None, "", new_name(), ready_nodes=1)
-    with serving(tmp_path) as server:
-        pointed(server)
-        report = PlainReport(Output())
-        with connect(None, Deadline(60)) as cluster:
-            ask = cluster.ask
-
-            def lost(method: str, path: str, *more: Any) -> Any:
-                reply = ask(method, path, *more)
-                if method == "POST":
-                    raise ClusterUnavailable("the cluster does not answer", fix="kubectl cluster-info")
-                return reply
-
-            cluster.ask = lost  # type: ignore[method-assign,assignment]
-            with (
-                pytest.raises(ClusterUnavailable),
-                throw_away(cluster, result.namespace, {}, project="toys", report=report, result=result),
-            ):
-                pass
-
-        assert left_over(server) == set()
 
 
 def test_an_api_server_alone_must_be_left_as_it_was(place: Place, pointed: Pointed, tmp_path: Path) -> None:
