@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 from collections.abc import Callable
@@ -16,12 +17,19 @@ from support.waiting import wait_for
 
 def started(sandbox: Sandbox, service: str) -> bool:
     """Whether a service's process runs."""
-    return any(process.environ().get("SANDBOX_SERVICE") == service for process in sandbox.processes())
+    return any(_is_of(process, service) for process in sandbox.processes())
 
 
 def listening(sandbox: Sandbox) -> bool:
     """Whether the model service has its port."""
-    return any(process.net_connections() for process in sandbox.processes() if process.environ().get("SANDBOX_SERVICE") == "api")
+    return any(_is_of(process, "api", listens=True) for process in sandbox.processes())
+
+
+def _is_of(process: psutil.Process, service: str, *, listens: bool = False) -> bool:
+    """Whether a process is a service's, and if asked has a port; one that has ended meanwhile is nobody's."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.environ().get("SANDBOX_SERVICE") == service and (not listens or bool(process.net_connections()))
+    return False
 
 
 POINTS: dict[str, Callable[[Sandbox], bool]] = {
