@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mlsandbox.actions.export_stack import ExportOptions, export_inputs
 from mlsandbox.project import load_project
@@ -101,12 +98,6 @@ def export_of(root: Path, **options: Any) -> tuple[Export, ExportFacts]:
     options.setdefault("images", tuple(f"{name}=registry.example.com/team/{name}:v1@{_DIGEST}" for name in project.models))
     spec, facts = export_inputs(project, ExportOptions(**options))
     return build_export(spec, facts), facts
-
-
-def need_kubectl() -> None:
-    """Skip the test, with the reason, where there is no kubectl."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on PATH")
 
 
 @functools.cache

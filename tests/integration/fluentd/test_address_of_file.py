@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 from mlsandbox.assets import asset_path
 from mlsandbox_serving.contract import Env
 from support.fluentd_conf import read
+from support.monitoring import program
 from support.rig_images import RIG
 from support.waiting import HANG_SECONDS
 
@@ -54,16 +54,15 @@ def _run(file: Path, *command: str) -> Ended:
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
 
 
-readers = pytest.mark.parametrize(
-    "reader",
-    [
-        pytest.param(_ruby, marks=pytest.mark.skipif(shutil.which("ruby") is None, reason="needs ruby (Debian's package of that name)")),
-        _standin,
-    ],
-)
+@pytest.fixture(params=["ruby", "stand-in"])
+def reader(request: pytest.FixtureRequest) -> Callable[[Path], Ended]:
+    """Each of those that read the file."""
+    if request.param == "stand-in":
+        return _standin
+    program(request, "ruby")
+    return _ruby
 
 
-@readers
 @pytest.mark.parametrize(
     "url",
     [
@@ -91,7 +90,6 @@ def test_a_password_with_signs_of_urls_is_in_no_text(reader: Callable[[Path], En
     assert "den" not in ended.stderr
 
 
-@readers
 @pytest.mark.parametrize(
     ("url", "read_as"),
     [

@@ -15,14 +15,9 @@ from mlsandbox.errors import ClusterUnavailable
 from mlsandbox.kubernetes_api import Deadline, connect
 from mlsandbox.output import Output
 from mlsandbox.progress import PlainReport
-from support.kubernetes import Server, need_kubectl, serving
+from support.kubernetes import Server, serving
 
 Pointed = Callable[[Server], None]
-
-
-@pytest.fixture(autouse=True)
-def _kubectl() -> None:
-    need_kubectl()
 
 
 def left_over(server: Server) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.exported import image
-from support.kubernetes import CONTEXT, need_kubectl, serving
+from support.kubernetes import CONTEXT, serving
 from support.sandbox import Sandbox
 
 PROJECT = 'name = "toys"\n\n[models.toy]\npath = "toy.joblib"\n'
@@ -17,7 +17,6 @@ GROUPS = ["gateway.networking.k8s.io", "monitoring.coreos.com", "keda.sh", "exte
 @pytest.fixture
 def clone(tmp_path: Path) -> Sandbox:
     """A project with nothing but sandbox.toml."""
-    need_kubectl()
     (tmp_path / "home").mkdir()
     (tmp_path / "toys").mkdir()
     (tmp_path / "toys/sandbox.toml").write_text(PROJECT)
