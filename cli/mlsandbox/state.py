@@ -32,7 +32,11 @@ class State:
     ports: Mapping[str, int] = field(default_factory=dict)
     """By name; used again as long as they are free."""
     served: Mapping[str, str] = field(default_factory=dict)
-    """For each model the version that was last made ready ("v3")."""
+    """For each model the champion: the version that was last made to answer ("v3")."""
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """For each model the other versions that run, by version: {"role": "challenger"|"standby", "percent": float, "shadow": bool}."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """For each model whose champion was chosen by hand the version that its files made then: `up` keeps the champion while they do."""
     proven: str | None = None
     """The stack's id when these versions answered their smoke prediction."""
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -149,7 +153,14 @@ def _parse(version: object, document: dict[str, Any]) -> State:
     for text in (state.engine, state.host, state.proven):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{text!r} is not a text")
-    for values, kind in ((state.ports, int), (state.served, str), (state.examples, dict), (state.told, str)):
+    for values, kind in (
+        (state.ports, int),
+        (state.served, str),
+        (state.beside, dict),
+        (state.held, str),
+        (state.examples, dict),
+        (state.told, str),
+    ):
         if not isinstance(values, dict) or not all(isinstance(value, kind) for value in values.values()):
             raise TypeError(f"{values!r} does not map names to {kind.__name__}")
     return state

@@ -12,6 +12,7 @@ from typing import Final
 
 from mlsandbox_serving.drift_names import DriftEngine
 from mlsandbox_serving.env_names import Env
+from mlsandbox_serving.front_names import Handover, Traffic
 from mlsandbox_serving.metric_names import Metric, Metrics, MetricType, all_metrics
 from mlsandbox_serving.package_names import PackageFile, ProfileFile
 
@@ -32,6 +33,7 @@ __all__ = [
     "ErrorCode",
     "Field",
     "Finder",
+    "Handover",
     "Header",
     "Index",
     "LogTable",
@@ -45,6 +47,7 @@ __all__ = [
     "Port",
     "ProfileFile",
     "Route",
+    "Traffic",
     "all_metrics",
 ]
 
@@ -86,6 +89,11 @@ class Route:
 class Header:
     REQUEST_ID: Final = "x-request-id"
     MODEL_VERSION: Final = "x-model-version"
+    PACKAGE_DIGEST: Final = "x-package-digest"
+    """Of the package that answered, "sha256:…"; with MODEL_VERSION in every answer of a model service."""
+    ENTITY: Final = "x-entity-id"
+    """What a request is about, of the client's choice: all requests of one entity are answered by the same version while a challenger
+    gets a share; without it the request's own id decides."""
     TRACEPARENT: Final = "traceparent"
     API_KEY: Final = "x-api-key"
     AUTHORIZATION: Final = "authorization"
@@ -103,7 +111,9 @@ class Origin:
     """Drift made on purpose."""
     EXAMPLE: Final = "example"
     """The row that shows that the model answers."""
-    ALL: Final = frozenset({INJECTED, EXAMPLE})
+    SHADOW: Final = "shadow"
+    """A copy of a request that the champion answered, for a challenger."""
+    ALL: Final = frozenset({INJECTED, EXAMPLE, SHADOW})
 
 
 class Port(StrEnum):
@@ -167,6 +177,8 @@ class Field:
     EVENT_DATASET: Final = "event.dataset"
     EVENT_OUTCOME: Final = "event.outcome"
     EVENT_DURATION: Final = "event.duration"
+    EVENT_HASH: Final = "event.hash"
+    """Of a prediction: digest of what a replay needs of the event (`event_digest`), by which a changed one is known."""
     EVENT_SEQUENCE: Final = "event.sequence"
     """Of feedback: the label's place in its request."""
     SERVICE_NAME: Final = "service.name"

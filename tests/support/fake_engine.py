@@ -20,10 +20,12 @@ from mlsandbox.engines.base import (
     ObservedService,
     Outcome,
     Plan,
+    Prove,
     Report,
     Result,
     Step,
     Undone,
+    unproven,
 )
 from mlsandbox.errors import NotRunning
 from mlsandbox.run import stream
@@ -74,7 +76,7 @@ class FakeEngine:
         steps = tuple(Step(Action.STOP, name, "asked for") for name in names)
         return Plan(steps, stops_all=len(names) == len(observed.services))
 
-    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:  # noqa: ARG002 - nothing takes time here
+    def apply(self, plan: Plan, report: Report, *, timeout: float, prove: Prove = unproven) -> Outcome:  # noqa: ARG002 - nothing takes time here
         before = dict(self._machine.services)
         try:
             for step in plan.changes:

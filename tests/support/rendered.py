@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.engine_choice import DOCKER
-from mlsandbox.actions.project_stack import parts_of, stack_of
+from mlsandbox.actions.project_stack import parts_of, stack_of, stack_ports
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
 from mlsandbox.render.compose import render_compose
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
 from mlsandbox.render.tree import RenderedFile
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceSpec, StackSpec, StoredFile
 from mlsandbox_serving.contract import PackageFile, ProfileFile
 
@@ -44,9 +44,10 @@ def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[st
     project = replace(load_project(folder, environ={"SANDBOX_PROFILE": profile}), root=ROOT)
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
     parts = parts_of(project, engine, ())
-    counted = {name: 7310 + index for index, name in enumerate(port_names(list(project.models), parts))}
+    deployed = [Deployed(package) for package in packages]
+    counted = {name: 7310 + index for index, name in enumerate(stack_ports(deployed, parts))}
     engines = drift_engines(project, DOCKER)  # whatever Pythons this machine has
-    spec = stack_of(project, packages, ports or counted, parts, engines, baselines={})
+    spec = stack_of(project, deployed, ports or counted, parts, engines, baselines={})
     return Packaged({package.tag: package for package in packages}, with_named_assets(spec))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.materials import packaged
 from mlsandbox.actions.outcomes import PlannedStep, Report
-from mlsandbox.actions.project_stack import image_settings, stack_of
+from mlsandbox.actions.project_stack import image_settings, stack_of, stack_ports
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.errors import UsageError
 from mlsandbox.packaging.image_push import push_image
@@ -19,7 +20,6 @@ from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.render.kubernetes.names import image_key
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.drift import drift_environment
 from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, FLUENTD, LOG_STORE, MODEL, SHIPPER
 from mlsandbox.stack.spec import ModelEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
@@ -103,8 +103,9 @@ def _engines(project: Project, *, alibi: bool) -> tuple[str, ...]:
 
 def _stack(project: Project, packages: list[Package], *, alibi: bool) -> StackSpec:
     """The services whose images we make, with port numbers that nobody will use."""
-    ports = dict.fromkeys(port_names([package.model for package in packages], _PARTS), 0)
-    spec = stack_of(project, packages, ports, _PARTS, DriftEngines(_engines(project, alibi=alibi)), baselines={})
+    deployed = [Deployed(package) for package in packages]
+    ports = dict.fromkeys(stack_ports(deployed, _PARTS), 0)
+    spec = stack_of(project, deployed, ports, _PARTS, DriftEngines(_engines(project, alibi=alibi)), baselines={})
     own = tuple(
         each for each in spec.services if isinstance(each.environment, ModelEnvironment | ServiceEnvironment) or each.name == FLUENTD
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.packaging.baseline import Baseline, baseline_folder, read_baseline
 from mlsandbox.packaging.images import ImageSettings
@@ -14,7 +16,7 @@ from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.registry import Entry
 from mlsandbox.settings import ModelConfig
-from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, direct_ports, port_names
 from mlsandbox.stack.components.grafana import NATIVE_HOME
 from mlsandbox.stack.parts import ALERTMANAGER, GRAFANA, NATIVE, chosen_parts
 from mlsandbox.stack.spec import PackagedFile, ProjectFile, StackSpec
@@ -30,30 +32,43 @@ def parts_of(project: Project, engine: str, programs: Collection[str]) -> frozen
     return chosen_parts(engine, project.stack.profile, exclude=project.stack.exclude, programs=programs)
 
 
+def stack_ports(deployed: Sequence[Deployed], parts: Collection[str]) -> tuple[str, ...]:
+    """Names of all ports that a stack with these versions needs."""
+    versions = {each.model: [package.version for package in each.packages] for each in deployed}
+    return (*port_names(list(versions), parts), *direct_ports(versions))
+
+
 def stack_of(
     project: Project,
-    packages: Sequence[Package],
+    deployed: Sequence[Deployed],
     ports: Mapping[str, int],
     parts: frozenset[str],
     engines: DriftEngines,
     *,
     baselines: Mapping[str, Baseline],
 ) -> StackSpec:
-    """The stack that serves these packages, one per model of the project, at these ports, with the baselines that its models have."""
-    models = [model_of_package(project, package, baselines.get(package.model)) for package in packages]
-    return stack_of_models(project, models, ports, parts, engines)
+    """The stack of these versions, at the ports of `stack_ports`, with the baselines that its models have."""
+    models = [_models_of(project, each, baselines.get(each.model)) for each in deployed]
+    return stack_of_models(project, models, ports, parts, engines, fronts=True)
 
 
 def stack_of_models(
-    project: Project, models: Sequence[ModelInputs], ports: Mapping[str, int], parts: frozenset[str], engines: DriftEngines
+    project: Project,
+    models: Sequence[ModelInputs],
+    ports: Mapping[str, int],
+    parts: frozenset[str],
+    engines: DriftEngines,
+    *,
+    fronts: bool = False,
 ) -> StackSpec:
-    """The same of models that are described already, whatever they are described by."""
+    """The same of models that are described already, whatever they are described by; with fronts versions change behind one address."""
     inputs = StackInputs(
         project=project.name,
         host=project.stack.host,
         models=tuple(models),
         ports=ports,
         parts=parts,
+        fronts=fronts,
         api_keys=project.stack.asks_for_keys,
         log_inputs=project.log.inputs,
         log_retention_seconds=project.log.retention,
@@ -98,6 +113,11 @@ def image_settings(project: Project) -> ImageSettings:
 def registered(project: Project, engine: str, remembered: State) -> Entry:
     """The stack as this machine's registry has it, with the ports that it had before."""
     return Entry(project.name, str(project.root.resolve()), engine, project.stack.host, remembered.ports)
+
+
+def _models_of(project: Project, deployed: Deployed, baseline: Baseline | None) -> ModelInputs:
+    beside = (replace(model_of_package(project, each.package, None), role=each.role, share=each.share) for each in deployed.beside)
+    return replace(model_of_package(project, deployed.champion, baseline), beside=tuple(beside))
 
 
 def model_of_package(project: Project, package: Package, baseline: Baseline | None) -> ModelInputs:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, licence_notes, with_licence_told
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged, planned, supplied
 from mlsandbox.actions.outcomes import PlannedStep, Report
-from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of
+from mlsandbox.actions.project_stack import parts_of, programs_on_path, stack_of, stack_ports
 from mlsandbox.engines.base import Desired
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.settings import ModelConfig
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.parts import DRIFT
 from mlsandbox.stack.spec import StackSpec
 from mlsandbox.state import load_state, save_state
@@ -105,8 +105,8 @@ def _plan(project: Project, engine: str, models: Sequence[ModelConfig]) -> tuple
 def _stack(project: Project, engine: str, packages: Sequence[Package]) -> StackSpec:
     """The stack, with port numbers that nobody will use."""
     parts = parts_of(project, engine, programs_on_path())
-    names = port_names([package.model for package in packages], parts)
-    return stack_of(project, packages, dict.fromkeys(names, 0), parts, drift_engines(project, engine), baselines={})
+    deployed = [Deployed(package) for package in packages]
+    return stack_of(project, deployed, dict.fromkeys(stack_ports(deployed, parts), 0), parts, drift_engines(project, engine), baselines={})
 
 
 def _supplies(desired: Desired) -> tuple[Supply, ...]:

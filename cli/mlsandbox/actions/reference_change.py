@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from mlsandbox.actions.deployment import deployed_of
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.predict import served_package
-from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, stack_of, stack_ports
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines.base import Action, Desired, Observed, Plan, Result
 from mlsandbox.project import Project
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.drift import NAME as DRIFT
 from mlsandbox.supervise.transition import State
 
@@ -86,9 +86,10 @@ def _desired(project: Project, sight: Sight) -> Desired | None:
     engine, remembered = sight.engine.name, sight.remembered
     packages = [served_package(project, name, remembered.served.get(name)) for name in project.models if name in remembered.served]
     parts = parts_of(project, engine, programs_on_path())
-    names = port_names([package.model for package in packages], parts)
-    if len(packages) < len(project.models) or not set(names) <= remembered.ports.keys():
+    deployed = [deployed_of(project.root, package, remembered) for package in packages]
+    if len(packages) < len(project.models) or not set(stack_ports(deployed, parts)) <= remembered.ports.keys():
         return None
-    spec = stack_of(project, packages, remembered.ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
+    packages = [package for each in deployed for package in each.packages]
+    spec = stack_of(project, deployed, remembered.ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
     desired = planned(project, engine, packages, spec)
     return desired if isinstance(desired, Desired) else None

@@ -6,25 +6,25 @@ import errno
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.environments_beside import EnvironmentsBeside
 from mlsandbox.actions.materials import supplied
 from mlsandbox.actions.outcomes import Report, UpOptions
-from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of, stack_ports
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Result
+from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Prove, Result, Switched, unproven
 from mlsandbox.errors import EngineUnavailable, PortInUse
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.ports import Moved, this_machine
 from mlsandbox.state import State, save_state
 from mlsandbox.supervise.transition import State as ServicePhase
@@ -47,7 +47,7 @@ class Start:
     project: Project
     engine: Engine
     models: Sequence[ModelConfig]
-    packages: Sequence[Package]
+    deployed: Sequence[Deployed]
     """One per model, in their order."""
     examples: Mapping[str, Mapping[str, object]]
     """Rows that were given for models without reference data; remembered."""
@@ -56,10 +56,20 @@ class Start:
     drift_engines: DriftEngines
     environments: EnvironmentsBeside
 
+    told: Callable[[tuple[Switched, ...]], None] = lambda _: None
+    """Told of the moves that were made, whatever became of the rest."""
+    prove: Prove = unproven
+    """Asked about a version before a front is moved to it."""
+
+    @property
+    def packages(self) -> Sequence[Package]:
+        """Of all versions."""
+        return [package for each in self.deployed for package in each.packages]
+
     @property
     def versions(self) -> Mapping[str, str]:
         """Of each model the version that is to answer."""
-        return {package.model: package.version for package in self.packages}
+        return {each.model: each.champion.version for each in self.deployed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,8 @@ class Started:
     ran_before: bool
     unchanged: bool = False
     """It ran already, and was proven: nothing was done."""
+    switched: tuple[Switched, ...] = ()
+    """Fronts that another version answers for now."""
 
 
 def start(job: Start, remembered: State, observed: Observed) -> Started:
@@ -86,17 +98,24 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
     for tries_left in reversed(range(_PORT_TRIES)):
         ports = _ports(job, remembered, observed)
         plan = job.engine.plan(_desired(job, ports), observed)
-        if not plan.changes and observed.is_ready and (remembered.served, remembered.proven) == (job.versions, observed.stack_id):
+        if (
+            not plan.changes
+            and not plan.moves
+            and observed.is_ready
+            and (remembered.served, remembered.proven) == (job.versions, observed.stack_id)
+        ):
             return Started(plan, remembered, ran_before=True, unchanged=True)
-        for package, model in zip(job.packages, job.models, strict=True):
-            admit(package, model)
+        settings = {model.name: model for model in job.models}
+        for package in job.packages:
+            admit(package, settings[package.model])
         # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
         state = replace(remembered, engine=job.engine.name, host=job.project.stack.host, ports=dict(ports), examples=job.examples)
         save_state(job.project.state_dir, state)
-        if _apply(job, plan, movable=tries_left > 0):
+        switched = _apply(job, plan, movable=tries_left > 0)
+        if switched is not None:
             break
         remembered, observed = state, job.engine.observe()
-    return Started(plan, state, ran_before=observed.running)
+    return Started(plan, state, ran_before=observed.running, switched=switched or ())
 
 
 def leave(project: Project, remembered: State, engine: str, report: Report) -> None:
@@ -116,14 +135,14 @@ def leave(project: Project, remembered: State, engine: str, report: Report) -> N
 
 def _desired(job: Start, ports: Mapping[str, int]) -> Desired:
     parts = parts_of(job.project, job.engine.name, programs_on_path())
-    spec = stack_of(job.project, job.packages, ports, parts, job.drift_engines, baselines=baselines_of(job.project))
+    spec = stack_of(job.project, job.deployed, ports, parts, job.drift_engines, baselines=baselines_of(job.project))
     return supplied(job.project, job.engine.name, job.packages, spec, job.report, environments=job.environments)
 
 
 def _ports(job: Start, remembered: State, observed: Observed) -> Mapping[str, int]:
     project, report = job.project, job.report
     entry = registered(project, job.engine.name, remembered)
-    names = port_names([package.model for package in job.packages], parts_of(project, job.engine.name, programs_on_path()))
+    names = stack_ports(job.deployed, parts_of(project, job.engine.name, programs_on_path()))
     try:
         allocation = Registry().reserve(entry, names, pinned=project.stack.ports, running=observed.ports, machine=this_machine())
     except PortInUse as error:
@@ -141,8 +160,8 @@ def is_asked_at(moved: Moved, before: Mapping[str, int]) -> bool:
     return bool(before) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
 
 
-def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:
-    """Carry the plan out; False when another program has taken a port since they were chosen, and they are `movable`."""
+def _apply(job: Start, plan: Plan, *, movable: bool) -> tuple[Switched, ...] | None:
+    """Carry the plan out; None when another program has taken a port since they were chosen, and they are `movable`."""
     began, options, report = time.monotonic(), job.options, job.report
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
     report.step(told(plan, "Starting", "Removing"))
@@ -151,15 +170,16 @@ def _apply(job: Start, plan: Plan, *, movable: bool) -> bool:
         if change.state is ServicePhase.STOPPED and change.reason:
             report.note(f"{change.service or 'a process'}: {change.reason}")
 
-    outcome = job.engine.apply(plan, tell, timeout=seconds if options.wait else 0.0)
+    outcome = job.engine.apply(plan, tell, timeout=seconds if options.wait else 0.0, prove=job.prove)
+    job.told(outcome.switched)
     if outcome.result is Result.READY:
         report.done(told(plan, "Started", "Removed"), "", time.monotonic() - began)
     elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
         report.note("another program took a port in between: choosing anew")
-        return False
+        return None
     elif options.wait or outcome.result is not Result.TIMEOUT:
         raise verdict(outcome, seconds=seconds)
-    return True
+    return outcome.switched
 
 
 def told(plan: Plan, start: str, stop: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from mlsandbox.actions.deployment import deployed_of
 from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, idle_detectors, licence_notes, with_licence_told
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
@@ -86,7 +87,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             rows = examples_of(packages, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
             leave(project, remembered, engine, told)
-            job = Start(project, runner, models, packages, given, options, told, engines, environments)
+            deployed = [deployed_of(project.root, package, remembered) for package in packages]
+            job = Start(project, runner, models, deployed, given, options, told, engines, environments)
             started = start(job, replace(remembered, told=told_now), observed)
         result = replace(_result(project, packages, look(project.root), started, began), notes=notes)
         if started.unchanged or not options.wait:

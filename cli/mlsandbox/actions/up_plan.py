@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from mlsandbox.actions.deployment import Deployed, deployed_of
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
 from mlsandbox.actions.outcomes import PlannedStep, UpResult
-from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of
+from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of, stack_ports
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Desired
@@ -16,7 +17,6 @@ from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.registry import Registry
 from mlsandbox.settings import ModelConfig
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.ports import Allocation, this_machine
 from mlsandbox_serving.contract import Port
@@ -38,8 +38,10 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
         ] or [PlannedStep("start", "the stack", "not running")]
     else:
         parts = parts_of(project, engine, programs_on_path())
-        ports = _planned_ports(project, engine, [package.model for package in packages], parts, sight).ports
-        spec = stack_of(project, packages, ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
+        deployed = [deployed_of(project.root, package, sight.remembered) for package in packages]
+        packages = [package for each in deployed for package in each.packages]
+        ports = _planned_ports(project, engine, deployed, parts, sight).ports
+        spec = stack_of(project, deployed, ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
         desired = planned(project, engine, packages, spec)
         if isinstance(desired, Desired):
             runner = ENGINES[engine](project.root)
@@ -68,6 +70,6 @@ def _of_models(models: Sequence[str], changed: Sequence[str]) -> frozenset[str]:
     return frozenset(suffixed(base, models, model) for model in changed for base in (Port.API, Port.SHIPPER))
 
 
-def _planned_ports(project: Project, engine: str, models: Sequence[str], parts: frozenset[str], sight: Sight) -> Allocation:
-    entry, names = registered(project, engine, sight.remembered), port_names(models, parts)
+def _planned_ports(project: Project, engine: str, deployed: Sequence[Deployed], parts: frozenset[str], sight: Sight) -> Allocation:
+    entry, names = registered(project, engine, sight.remembered), stack_ports(deployed, parts)
     return Registry().choose(entry, names, pinned=project.stack.ports, running=sight.observed.ports, machine=this_machine())

@@ -61,6 +61,15 @@ class ObservedService:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedFront:
+    """Where a model is asked, and who answers there."""
+
+    name: str
+    port: int
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """A snapshot: all that planning needs to know."""
 
@@ -72,6 +81,7 @@ class Observed:
     started: str = ""
     """UTC time at which the stack was started, ISO 8601."""
     services: tuple[ObservedService, ...] = ()
+    fronts: tuple[ObservedFront, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -80,8 +90,13 @@ class Observed:
 
     @property
     def ports(self) -> Mapping[str, int]:
-        """Ports that services of this stack hold, by name."""
-        return {name: number for service in self.services for name, number in service.ports.items()}
+        """Ports that services and fronts of this stack hold, by name."""
+        held = {name: number for service in self.services for name, number in service.ports.items()}
+        return {**held, **{front.name: front.port for front in self.fronts}}
+
+    def front(self, name: str) -> ObservedFront | None:
+        """The front of that name, None when it is not there."""
+        return next((front for front in self.fronts if front.name == name), None)
 
     def service(self, name: str) -> ObservedService | None:
         """The service of that name, None when it is not there."""
@@ -110,10 +125,37 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A front that another service is to answer for, while both run."""
+
+    front: str
+    service: str
+    former: str
+
+    def __str__(self) -> str:
+        return f"{'switch':<7} {self.front}: from {self.former} to {self.service}"
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A move that was made."""
+
+    front: str
+    service: str
+    former: str
+    began: float
+    """Epoch seconds before which the new service answered nothing …"""
+    ended: float
+    """… and after which the former one answered nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What `apply` will do; its text is what --dry-run prints."""
 
     steps: tuple[Step, ...]
+    moves: tuple[Move, ...] = ()
+    """Made when the services that are moved to are ready and proven, before anything else is touched."""
     files: tuple[RenderedFile, ...] = ()
     """Written below `.sandbox/stack` first."""
     folders: tuple[str, ...] = ()
@@ -129,7 +171,7 @@ class Plan:
         return tuple(step for step in self.steps if step.action is not Action.KEEP)
 
     def __str__(self) -> str:
-        return "\n".join(str(step) for step in self.steps) or "nothing to do"
+        return "\n".join(str(each) for each in (*self.moves, *self.steps)) or "nothing to do"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +222,8 @@ class Outcome:
     lines: tuple[str, ...] = ()
     """The end of its output."""
     undone: Undone = Undone.NOTHING
+    switched: tuple[Switched, ...] = ()
+    """What answers otherwise now, whatever became of the rest: a move that was made is not undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +255,12 @@ class Kept:
 
 
 Report = Callable[[Change], None]
+Prove = Callable[[Move], None]
+"""Told before a move, when its service is ready; what it raises keeps the front where it is."""
+
+
+def unproven(_move: Move) -> None:
+    """The `Prove` that asks for nothing."""
 
 
 class Engine(Protocol):
@@ -230,8 +280,12 @@ class Engine(Protocol):
         """What stops these services (None: all)."""
         ...
 
-    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+    def apply(self, plan: Plan, report: Report, *, timeout: float, prove: Prove = unproven) -> Outcome:
         """Carry out a plan and wait until all is ready, or all is stopped.
+
+        With moves, first the services that are moved to are started beside those that answer; then `prove` is asked about each, the
+        fronts are moved, and only then the rest of the plan is carried out. When one is not ready in time, or `prove` raises, what was
+        started for the moves is stopped again and everything else goes on untouched.
 
         A stack that is refused or crashes is undone: a new one is stopped, a changed one goes back to what ran before. One that
         is not ready within `timeout` seconds is left to be looked at. An interrupt (any BaseException) is undone too, then raised.

@@ -22,10 +22,12 @@ from mlsandbox.engines.base import (
     Observed,
     Outcome,
     Plan,
+    Prove,
     Report,
     Result,
     Step,
     Undone,
+    unproven,
 )
 from mlsandbox.engines.docker_compose import OVERRIDE, Compose
 from mlsandbox.engines.docker_daemon import Daemon
@@ -36,7 +38,7 @@ from mlsandbox.engines.docker_output import KeptOutput
 from mlsandbox.engines.docker_record import RECORD, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
 from mlsandbox.engines.docker_wait import Watch
-from mlsandbox.engines.planning import Wanted, plan_services
+from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
 from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
 from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
@@ -102,7 +104,8 @@ class DockerEngine:
             record_file(record),
             *config,
         )
-        return Plan(_renamed(steps, _project_of(self._written()), spec.project), files, (), spec.secret_names)
+        moves = plan_moves({front.name: front.service for front in spec.fronts}, observed)
+        return Plan(_renamed(steps, _project_of(self._written()), spec.project), moves, files, (), spec.secret_names)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         there = {service.name for service in observed.services}
@@ -110,7 +113,7 @@ class DockerEngine:
         steps = tuple(Step(Action.STOP, each.name, "asked for") for each in observed.services if each.name in wanted)
         return Plan(steps, stops_all=wanted == there)
 
-    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+    def apply(self, plan: Plan, report: Report, *, timeout: float, prove: Prove = unproven) -> Outcome:
         began = time.monotonic()
 
         def tell(service: str, state: State, reason: str = "") -> None:

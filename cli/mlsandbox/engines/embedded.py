@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -16,18 +17,22 @@ from mlsandbox.engines.base import (
     Kept,
     LogLine,
     Observed,
+    ObservedFront,
     ObservedService,
     Outcome,
     Plan,
+    Prove,
     Report,
     Result,
     Step,
     Undone,
+    unproven,
 )
+from mlsandbox.engines.planning import plan_moves
 from mlsandbox.engines.process_plan import plan_processes, recipe
 from mlsandbox.engines.process_wait import wait_until_ready
 from mlsandbox.errors import NotRunning
-from mlsandbox.render.processes import Places, passed_on, render_config, render_processes
+from mlsandbox.render.processes import Places, passed_on, render_config, render_fronts, render_processes
 from mlsandbox.render.served import served_files, served_folder
 from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
 from mlsandbox.run import stream
@@ -35,7 +40,7 @@ from mlsandbox.secrets import ensure_secret
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox.supervise import control
 from mlsandbox.supervise.logfiles import LogReader, tail
-from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessSpec, list_digest, list_from_json, list_to_json
+from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessList, list_digest, list_from_json, list_to_json
 from mlsandbox.supervise.transition import State
 
 _RESTORE_TIMEOUT: Final = 60.0
@@ -55,7 +60,7 @@ class EmbeddedEngine:
         status = control.current_status(self._folder)
         if status is None or status.stopping:
             return Observed()
-        listed = {spec.name: spec for spec in self._list()}
+        listed = {spec.name: spec for spec in self._list().processes}
         services = tuple(
             ObservedService(
                 name=each.name,
@@ -73,7 +78,8 @@ class EmbeddedEngine:
             )
             for each in status.services
         )
-        return Observed(running=True, stack_id=status.stack_id, pid=status.pid, started=status.started, services=services)
+        fronts = tuple(ObservedFront(each.name, each.port, each.service) for each in status.fronts)
+        return Observed(True, status.stack_id, status.pid, status.started, services, fronts)
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         served = served_files()
@@ -81,8 +87,10 @@ class EmbeddedEngine:
         places = Places(self._folder.path, desired.pythons, desired.packages, desired.programs, stack / served_folder(served))
         config = render_config(desired.spec, places)
         processes = render_processes(desired.spec, places, os.environ, config)
-        files = (*served, *config, _list_file(processes))
-        return Plan(plan_processes(processes, observed), files, desired.spec.data_folders, desired.spec.secret_names)
+        fronts = render_fronts(desired.spec)
+        files = (*served, *config, _list_file(ProcessList(processes, fronts)))
+        moves = plan_moves({front.name: front.service for front in fronts}, observed)
+        return Plan(plan_processes(processes, observed), moves, files, desired.spec.data_folders, desired.spec.secret_names)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         running = {service.name for service in observed.services if service.state is not State.STOPPED}
@@ -90,10 +98,11 @@ class EmbeddedEngine:
         steps = tuple(Step(Action.STOP, each.name, "asked for") for each in observed.services if each.name in wanted)
         if wanted == running:
             return Plan(steps, stops_all=True)
-        left = tuple(spec.without(wanted) for spec in self._list() if spec.name not in wanted)
-        return Plan(steps, (_list_file(left),) if steps else ())
+        listed = self._list()
+        left = tuple(spec.without(wanted) for spec in listed.processes if spec.name not in wanted)
+        return Plan(steps, files=(_list_file(replace(listed, processes=left)),) if steps else ())
 
-    def apply(self, plan: Plan, report: Report, *, timeout: float) -> Outcome:
+    def apply(self, plan: Plan, report: Report, *, timeout: float, prove: Prove = unproven) -> Outcome:
         began = time.monotonic()
 
         def tell(service: str, state: State, reason: str = "") -> None:
@@ -116,12 +125,12 @@ class EmbeddedEngine:
         return outcome
 
     def service_names(self) -> tuple[str, ...]:
-        listed = {spec.name for spec in self._list()}
+        listed = {spec.name for spec in self._list().processes}
         return tuple(sorted(listed | {path.stem for path in self._folder.logs.glob("*.log")}))
 
     def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
         """Works as well when nothing runs, as long as what the service ran with is there."""
-        spec = next((spec for spec in self._list() if spec.name == service), None)
+        spec = self._list().process(service)
         if spec is None or not Path(spec.argv[0]).exists() or not Path(spec.cwd).is_dir():
             why = "No stack with it ran here last." if spec is None else f"What it ran with is gone: {spec.argv[0]}, {spec.cwd}."
             raise NotRunning(f"{service} is not here", why=why, fix="start it: sandbox up")
@@ -207,13 +216,13 @@ class EmbeddedEngine:
 
     def _grace(self) -> float:
         """Seconds that a supervisor may need to stop all, one after the other."""
-        return sum((spec.stop_grace for spec in self._list()), start=5.0)
+        return sum((spec.stop_grace for spec in self._list().processes), start=5.0)
 
-    def _list(self) -> tuple[ProcessSpec, ...]:
+    def _list(self) -> ProcessList:
         try:
             return list_from_json(self._list_text() or "")
         except ListInvalid:
-            return ()
+            return ProcessList()
 
     def _list_text(self) -> str | None:
         try:
@@ -222,8 +231,8 @@ class EmbeddedEngine:
             return None
 
 
-def _list_file(processes: Collection[ProcessSpec]) -> RenderedFile:
-    return RenderedFile(_LIST, list_to_json(tuple(processes)), 0o600)  # proxies in an environment may hold a password
+def _list_file(listed: ProcessList) -> RenderedFile:
+    return RenderedFile(_LIST, list_to_json(listed), 0o600)  # proxies in an environment may hold a password
 
 
 def _with(outcome: Outcome, undone: Undone) -> Outcome:

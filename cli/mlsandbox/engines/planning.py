@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from mlsandbox.engines.base import Action, Observed, ObservedService, Step
+from mlsandbox.engines.base import Action, Move, Observed, ObservedService, Step
 from mlsandbox.supervise.transition import State
+
+_ANSWERING: Final = frozenset({State.STARTING, State.READY, State.UNREADY, State.BACKOFF})
+"""States of a service whose requests must not be lost: one that restarts may be back in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,22 @@ def plan_services(wanted: Sequence[Wanted], observed: Observed) -> tuple[Step, .
         Step(Action.STOP, service.name, "not part of the stack any more") for service in observed.services if service.name not in names
     )
     return (*leaving, *(_step(each, observed.service(each.name)) for each in wanted))
+
+
+def plan_moves(wanted: Mapping[str, str], observed: Observed) -> tuple[Move, ...]:
+    """The fronts that change hands while both services are there; one that nobody answers for any more is no move.
+
+    Args:
+        wanted: by front the service that is to answer.
+        observed: how things stand.
+    """
+    moves = []
+    for front in observed.fronts:
+        former = observed.service(front.service)
+        service = wanted.get(front.name, front.service)
+        if service != front.service and former is not None and former.state in _ANSWERING:
+            moves.append(Move(front.name, service, front.service))
+    return tuple(moves)
 
 
 def _step(wanted: Wanted, service: ObservedService | None) -> Step:

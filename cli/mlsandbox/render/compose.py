@@ -123,7 +123,7 @@ def _recipe(spec: StackSpec, service: ServiceSpec, places: ContainerPlaces, conf
     return {
         **{_said(name): value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in description.items()},
         "image id": places.images[service.environment].id,
-        "configuration": config_digest(config, service.name) or "none",
+        "configuration": config_digest(config, service) or "none",
         "override": hashlib.sha256(places.override.encode()).hexdigest()[:16] if places.override else "none",
         **variables,
     }

@@ -49,8 +49,13 @@ def config_files(spec: StackSpec, text: Text, *, root: Path, packages: Mapping[s
     )
 
 
-def config_digest(files: Sequence[RenderedFile], service: str) -> str | None:
-    """Names the configuration of one service: it is started anew when this is another; None when it has none."""
-    own = [file for file in files if file.path.startswith(f"{FOLDER}/{service}/")]
+def config_digest(files: Sequence[RenderedFile], service: ServiceSpec) -> str | None:
+    """Names the configuration of one service: it is started anew when this is another; None when it has none.
+
+    Files that it follows by itself are no part of it.
+    """
+    folder = f"{FOLDER}/{service.name}/"
+    live = {folder + path for path in service.live}
+    own = [file for file in files if file.path.startswith(folder) and file.path not in live]
     content = b"\0".join(file.path.encode() + b"\0" + file.data for file in own)
     return hashlib.sha256(content).hexdigest()[:16] if own else None

@@ -27,7 +27,7 @@ from mlsandbox.stack.spec import (
     StackSpec,
     Value,
 )
-from mlsandbox.supervise.spec import HttpProbe, Need, ProcessSpec
+from mlsandbox.supervise.spec import FrontSpec, HttpProbe, Need, ProcessSpec
 from mlsandbox_serving.contract import Env
 
 _DECIDING: Final = frozenset(
@@ -82,9 +82,12 @@ def render_processes(
     Raises:
         KeyError: an environment, package or program that `places` does not know.
     """
-    return tuple(
-        _process(service, _Resolver(spec, service, places), environ, config_digest(config, service.name)) for service in spec.services
-    )
+    return tuple(_process(service, _Resolver(spec, service, places), environ, config_digest(config, service)) for service in spec.services)
+
+
+def render_fronts(spec: StackSpec) -> tuple[FrontSpec, ...]:
+    """The sockets that the supervisor holds."""
+    return tuple(FrontSpec(front.name, bound_at(spec.host), front.port.number, front.service) for front in spec.fronts)
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:

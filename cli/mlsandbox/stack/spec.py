@@ -213,6 +213,8 @@ class ServiceSpec:
     env: Mapping[str, Value] = field(default_factory=dict)
     files: Mapping[str, StoredFile | Value] = field(default_factory=dict)
     """Its configuration: path below `ConfigPath()` -> what is in it; read-only for the service."""
+    live: tuple[str, ...] = ()
+    """Of these files the ones that it reads again by itself: it goes on when they change."""
     ports: tuple[PortSpec, ...] = ()
     metrics: Scrape | None = None
     liveness: Probe | None = None
@@ -231,6 +233,8 @@ class ServiceSpec:
     """Tag of the package whose files `PackagePath` means, "churn:v3"; it also brings the served code."""
     component: str = ""
     """Name of the component that it belongs to; `build_stack` fills it in."""
+    front: str = ""
+    """Name of the front that it may answer for; empty of a service that is only asked at its own ports."""
 
     def port(self, name: str) -> PortSpec:
         """The port of that name; KeyError when there is none."""
@@ -248,6 +252,23 @@ class ServiceSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Front:
+    """Where a model is asked, whichever version of it answers: it stays when versions change behind it."""
+
+    port: PortSpec
+    """Its name is the front's."""
+    service: str
+    """Who answers now."""
+    target: str
+    """Name of the port at which that service is asked by itself."""
+
+    @property
+    def name(self) -> str:
+        """The name of its port: "api", "api-churn"."""
+        return self.port.name
+
+
+@dataclass(frozen=True, slots=True)
 class StackSpec:
     """All services of one project."""
 
@@ -255,6 +276,8 @@ class StackSpec:
     host: str
     """Address that public ports bind, e.g. "127.0.0.1"."""
     services: tuple[ServiceSpec, ...]
+    fronts: tuple[Front, ...] = ()
+    """One per model, where versions change behind one address; none in what is exported: a cluster has its own."""
 
     def service(self, name: str) -> ServiceSpec:
         """The service of that name; KeyError when there is none."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-LIST_VERSION: Final = 1
+LIST_VERSION: Final = 2
 
 
 class Need(StrEnum):
@@ -69,19 +69,40 @@ class ProcessSpec:
         return replace(self, needs={name: need for name, need in self.needs.items() if name not in names})
 
 
+@dataclass(frozen=True, slots=True)
+class FrontSpec:
+    """A listening socket that the supervisor holds, and hands to the process that is to answer there."""
+
+    name: str
+    host: str
+    """Address that it binds."""
+    port: int
+    service: str
+    """Name of the process that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessList:
+    """All of `processes.json`."""
+
+    processes: tuple[ProcessSpec, ...] = ()
+    fronts: tuple[FrontSpec, ...] = ()
+
+    def process(self, name: str) -> ProcessSpec | None:
+        """The process of that name, None when there is none."""
+        return next((each for each in self.processes if each.name == name), None)
+
+
 class ListInvalid(ValueError):
     """`processes.json` cannot be read; the message says where."""
 
 
-def list_to_json(processes: Sequence[ProcessSpec]) -> str:
+def list_to_json(listed: ProcessList) -> str:
     """The text of `processes.json`."""
-    return (
-        json.dumps({"schema_version": LIST_VERSION, "processes": [asdict(process) for process in processes]}, indent=1, ensure_ascii=False)
-        + "\n"
-    )
+    return json.dumps({"schema_version": LIST_VERSION, **asdict(listed)}, indent=1, ensure_ascii=False) + "\n"
 
 
-def list_from_json(text: str) -> tuple[ProcessSpec, ...]:
+def list_from_json(text: str) -> ProcessList:
     """The inverse of `list_to_json`.
 
     Raises:
@@ -91,7 +112,8 @@ def list_from_json(text: str) -> tuple[ProcessSpec, ...]:
         document = json.loads(text)
         if document["schema_version"] != LIST_VERSION:
             raise ListInvalid(f"schema_version {document['schema_version']!r}, this program knows {LIST_VERSION}")
-        return tuple(_process(entry) for entry in document["processes"])
+        processes = tuple(_process(entry) for entry in document["processes"])
+        return ProcessList(processes, tuple(FrontSpec(**entry) for entry in document["fronts"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ListInvalid(f"processes.json: {type(error).__name__}: {error}") from error
 
@@ -131,6 +153,11 @@ class Folder:
     @property
     def run(self) -> Path:
         return self.path / "run"
+
+    @property
+    def front_socket(self) -> Path:
+        """Where workers of model services ask for the sockets of their fronts, as far as so long a path can be bound."""
+        return self.run / "fronts.sock"
 
     @property
     def lock(self) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from mlsandbox.supervise.logfiles import timestamp
 from mlsandbox.supervise.transition import Event, State, apply_event
 
-STATUS_VERSION: Final = 1
+STATUS_VERSION: Final = 2
 """Goes up whenever this file or `processes.json` changes its form: a supervisor of another version is replaced, never talked to."""
 
 
@@ -46,6 +46,25 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontStatus:
+    """Who answers for a front, and since when."""
+
+    name: str
+    port: int
+    service: str
+    former: str = ""
+    """Who answered before it; empty when nobody did."""
+    began: float = 0.0
+    """Epoch seconds before which this one answered nothing …"""
+    ended: float = 0.0
+    """… and after which the former one does not; equal to `began` when there was none."""
+    moves: int = 0
+    """How often it has changed hands under this supervisor: after asking for a change, wait for it to grow."""
+    error: str = ""
+    """Why the last change that was asked for was not made."""
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorStatus:
     """The whole of status.json."""
 
@@ -61,6 +80,11 @@ class SupervisorStatus:
     stopping: bool = False
     error: str = ""
     """Why the last change of processes.json was not followed."""
+    fronts: tuple[FrontStatus, ...] = ()
+
+    def front(self, name: str) -> FrontStatus | None:
+        """The front of that name, None when there is none."""
+        return next((front for front in self.fronts if front.name == name), None)
 
     def service(self, name: str) -> ServiceStatus | None:
         """The service of that name, None when there is none."""
@@ -79,6 +103,7 @@ def read_status(path: Path) -> SupervisorStatus | None:
         if document.pop("schema_version") != STATUS_VERSION:
             return None
         services = tuple(ServiceStatus(**{**entry, "state": State(entry["state"])}) for entry in document.pop("services"))
-        return SupervisorStatus(**document, services=services)
+        fronts = tuple(FrontStatus(**entry) for entry in document.pop("fronts"))
+        return SupervisorStatus(**document, services=services, fronts=fronts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -91,7 +91,7 @@ class Supervisor:
         """Make what runs equal to processes.json; what has not changed is not touched, unless it is down for good."""
         try:
             text = self._folder.processes.read_text("utf-8")
-            wanted = {spec.name: spec for spec in list_from_json(text)}
+            wanted = {spec.name: spec for spec in list_from_json(text).processes}
             levels = start_levels({name: spec.needs for name, spec in wanted.items()})
         except (OSError, ListInvalid, GraphInvalid) as error:
             self._error = str(error)

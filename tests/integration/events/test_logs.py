@@ -12,7 +12,7 @@ import mlsandbox_serving
 from mlsandbox.actions.logs import EventFilter, events, finder_beside, service_names
 from mlsandbox.engines import ENGINES
 from mlsandbox.errors import CommandFailed, EventLogUnreadable, NotRunning
-from mlsandbox.supervise.spec import Folder, ProcessSpec, list_to_json
+from mlsandbox.supervise.spec import Folder, ProcessList, ProcessSpec, list_to_json
 from mlsandbox_serving.contract import Dataset, Env, Field, Finder
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.log_store.row import to_row
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Folder:
     argv = (sys.executable, "-m", "mlsandbox_serving.log_store")
     spec = ProcessSpec("log-store", argv, env, served, str(folder.log("log-store")), surroundings={"LANG": "C"})
     folder.processes.parent.mkdir(parents=True)
-    folder.processes.write_text(list_to_json([spec]))
+    folder.processes.write_text(list_to_json(ProcessList((spec,))))
     return folder
 
 

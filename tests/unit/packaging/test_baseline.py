@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_baseline import meant_events, unmeant_text
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.project_stack import baselines_of, stack_of
@@ -205,7 +206,9 @@ def test_it_takes_the_place_of_the_profile_of_the_package(project: Project) -> N
     ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], frozenset({"drift"})))}
 
     def files(package: Package) -> set[object]:
-        spec = stack_of(project, [package], ports, frozenset({"drift"}), DriftEngines(("native",)), baselines=baselines_of(project))
+        spec = stack_of(
+            project, [Deployed(package)], ports, frozenset({"drift"}), DriftEngines(("native",)), baselines=baselines_of(project)
+        )
         return set(spec.service("drift").files.values())
 
     kept, packaged = ("baseline.json", "profile.json", "profile.npz"), ("profile.json", "profile.npz")

@@ -9,8 +9,8 @@ import pytest
 from mlsandbox.engines.base import Observed, Plan
 from mlsandbox.engines.process_plan import plan_processes
 from mlsandbox.project import load_project
-from mlsandbox.render.processes import Places, render_config, render_processes
-from mlsandbox.supervise.spec import list_from_json, list_to_json
+from mlsandbox.render.processes import Places, render_config, render_fronts, render_processes
+from mlsandbox.supervise.spec import ProcessList, list_from_json, list_to_json
 from support.golden import assert_tree
 from support.rendered import CASES, ENVIRON, GOLDEN, PROFILES, ROOT, Packaged, compose_files, container_places, packaged
 
@@ -26,7 +26,7 @@ def _processes(stack: Packaged) -> dict[str, str]:
     processes = render_processes(spec, places, ENVIRON, render_config(spec, places))
     plan = Plan(plan_processes(processes, Observed()), folders=spec.data_folders, secrets=spec.secret_names)
     return {
-        "processes.json": list_to_json(processes),
+        "processes.json": list_to_json(ProcessList(processes, render_fronts(spec))),
         "plan.txt": f"{plan}\nfolders: {', '.join(plan.folders)}\nsecrets: {', '.join(plan.secrets) or 'none'}\n",
     }
 
@@ -37,7 +37,7 @@ def test_processes(case: str, *, update_golden: bool) -> None:
     files = _processes(packaged(GOLDEN / case, "embedded"))
 
     assert_tree(GOLDEN / case / "expected/embedded", files, update=update_golden)
-    assert list_from_json(files["processes.json"])
+    assert list_from_json(files["processes.json"]).processes
 
 
 @pytest.mark.parametrize("profile", PROFILES)

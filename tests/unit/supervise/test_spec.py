@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlsandbox.supervise.spec import HttpProbe, ListInvalid, Need, ProcessSpec, list_from_json, list_to_json
+from mlsandbox.supervise.spec import FrontSpec, HttpProbe, ListInvalid, Need, ProcessList, ProcessSpec, list_from_json, list_to_json
 
 SPEC = ProcessSpec(
     name="api",
@@ -23,13 +23,14 @@ SPEC = ProcessSpec(
 
 def test_round_trip() -> None:
     """A list must be read as it was written."""
-    specs = (SPEC, replace(SPEC, name="plain", readiness=None, needs={}, memory_bytes=None))
+    processes = (SPEC, replace(SPEC, name="plain", readiness=None, needs={}, memory_bytes=None))
+    listed = ProcessList(processes, (FrontSpec("api", "127.0.0.1", 7310, "api-v1"),))
 
-    assert list_from_json(list_to_json(specs)) == specs
+    assert list_from_json(list_to_json(listed)) == listed
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema_version": 2, "processes": []}', '{"schema_version": 1, "processes": [{"name": "a"}]}']
+    "text", ["", "[]", "{}", '{"schema_version": 1, "processes": []}', '{"schema_version": 2, "processes": [{"name": "a"}], "fronts": []}']
 )
 def test_invalid_lists(text: str) -> None:
     """Anything but a list of this version must be refused in words, not with another error."""

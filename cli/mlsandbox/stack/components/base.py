@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from mlsandbox.stack.spec import ModelEnvironment, PackagedFile, PortSpec, ProjectFile, Reach, ServiceSpec
 from mlsandbox_serving.contract import DriftEngine
 
 
+class Role(StrEnum):
+    """What a version does in a stack."""
+
+    CHAMPION = "champion"
+    """It answers."""
+    CHALLENGER = "challenger"
+    """It is tried beside the champion."""
+    STANDBY = "standby"
+    """It was the champion before, and runs to be gone back to at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a challenger gets of the champion's requests."""
+
+    percent: float = 0.0
+    """Of the requests, 0 to 100: it answers these."""
+    shadow: bool = False
+    """Whether it sees a copy of all of them; its answers go nowhere then."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """One model of the project, packaged, with its settings."""
+    """One version of a model of the project, packaged, with its settings: the champion, and what runs beside it."""
 
     name: str
     version: str
@@ -32,12 +54,32 @@ class ModelInputs:
     has_hashed_columns: bool = False
     latency_p95_seconds: float = 0.05
     availability: float = 0.999
+    role: Role = Role.CHAMPION
+    share: Share | None = None
+    """Of a challenger."""
+    beside: tuple[ModelInputs, ...] = ()
+    """Of the champion: the other versions that run."""
     profile: Mapping[str, PackagedFile | ProjectFile] = field(default_factory=dict)
     """What live rows are compared with: the files of `contract.ProfileFile` that there are, by name; none without a reference."""
 
     @property
     def environment(self) -> ModelEnvironment:
         return ModelEnvironment(self.lock_digest, self.python, self.lock)
+
+    @property
+    def versions(self) -> tuple[ModelInputs, ...]:
+        """All that run of this model, in the order of their numbers: who answers changes nothing in what is made of them."""
+        return tuple(sorted((self, *self.beside), key=lambda each: version_number(each.version)))
+
+    @property
+    def newest(self) -> ModelInputs:
+        """Of those that run: its package brings the code of what is there once for all of them."""
+        return self.versions[-1]
+
+    @property
+    def challenger(self) -> ModelInputs | None:
+        """The version that is tried beside this one."""
+        return next((each for each in self.beside if each.role is Role.CHALLENGER), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +94,8 @@ class StackInputs:
     """For each of `port_names` its number."""
     parts: frozenset[str]
     """Names of the components that it has: `parts.chosen_parts`."""
+    fronts: bool = False
+    """Whether versions change behind one address: each version is a service of its own then, and the model's port is its front's."""
     api_keys: bool = False
     """Whether the model services ask for one."""
     log_inputs: bool = True
@@ -69,6 +113,11 @@ class StackInputs:
     def named(self, base: str, model: ModelInputs) -> str:
         """The name of a service or port of one model."""
         return suffixed(base, [each.name for each in self.models], model.name)
+
+    def service_of(self, base: str, model: ModelInputs) -> str:
+        """The name of the service that one version is."""
+        named = self.named(base, model)
+        return versioned(named, model.version) if self.fronts else named
 
     def port(self, name: str, reach: Reach = Reach.STACK) -> PortSpec:
         return PortSpec(name, self.ports[name], reach)
@@ -88,6 +137,22 @@ class Component:
 def suffixed(base: str, models: Sequence[str], model: str) -> str:
     """`base` for the first model, `base-<model>` for the others."""
     return base if model == models[0] else f"{base}-{model}"
+
+
+def version_number(version: str) -> int:
+    """The number of "v3"; 0 of what is no version of ours."""
+    number = version.removeprefix("v")
+    return int(number) if number.isdecimal() else 0
+
+
+def versioned(front: str, version: str) -> str:
+    """The name of the service that answers for a front with one version: "api-v2", "api-churn-v2"."""
+    return f"{front}-{version}"
+
+
+def direct(service: str) -> str:
+    """The name of the port at which one version is asked by itself, whoever answers for its front."""
+    return f"direct-{service}"
 
 
 def per_model(*bases: str) -> Callable[[Sequence[str]], tuple[str, ...]]:

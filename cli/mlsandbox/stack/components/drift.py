@@ -52,9 +52,10 @@ def profile_path(model: ModelInputs) -> ConfigPath:
 def profile_files(models: Sequence[ModelInputs], engines: Sequence[str]) -> Mapping[str, PackagedFile | ProjectFile]:
     """The files in these folders; the rows of the reference only for the engine that needs them."""
     return {
-        f"{profile_path(model).relative}/{name}": file
+        f"{profile_path(version).relative}/{name}": file
         for model in models
-        for name, file in model.profile.items()
+        for version in model.versions
+        for name, file in version.profile.items()
         if name != ProfileFile.ROWS or NEEDS_ROWS in engines
     }
 
@@ -106,8 +107,8 @@ def _of_alibi(inputs: StackInputs, *, on: bool) -> dict[str, Value]:
 def _profiles(models: Sequence[ModelInputs]) -> Joined:
     """Entries of the form model/version=folder, with commas between them."""
     parts: list[str | ConfigPath] = []
-    for model in models:
-        parts += [f"{',' if parts else ''}{model.name}/{model.version}=", profile_path(model)]
+    for version in (version for model in models for version in model.versions):
+        parts += [f"{',' if parts else ''}{version.name}/{version.version}=", profile_path(version)]
     return Joined(tuple(parts))
 
 

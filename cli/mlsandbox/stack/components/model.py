@@ -1,14 +1,19 @@
-"""The model service: the package, served by BentoML."""
+"""The model service: the package, served by BentoML; with fronts one service for each version that runs."""
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from mlsandbox.stack.components import shipper
-from mlsandbox.stack.components.base import Component, ModelInputs, StackInputs, per_model
+from mlsandbox.stack.components.base import Component, ModelInputs, Share, StackInputs, direct, per_model
 from mlsandbox.stack.spec import (
+    Address,
     Condition,
+    ConfigPath,
     DataFolder,
+    Front,
+    Joined,
     ListenHost,
     ListenPort,
     PackagePath,
@@ -20,23 +25,38 @@ from mlsandbox.stack.spec import (
     ServiceSpec,
     Value,
 )
-from mlsandbox_serving.contract import Env, Port, Route
+from mlsandbox_serving.contract import Env, Port, Route, Traffic
 
 NAME = "api"
 HASH_KEY = SecretFile("hash-key")
 API_KEYS = SecretFile("api-keys")
+_HERE: Final = "@address@"
 _STOP_SECONDS: Final = 10.0
 """Besides the requests that are still answered: loading them, and leaving the spool."""
 
 
-def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
-    port = inputs.named(Port.API, model)
+_TRAFFIC: Final = "traffic.json"
+
+
+def fronts_of(inputs: StackInputs) -> tuple[Front, ...]:
+    """Where each model is asked, whichever version answers."""
+    fronts = []
+    for model in inputs.models:
+        service = inputs.service_of(NAME, model)
+        fronts.append(Front(inputs.port(inputs.named(Port.API, model), Reach.PUBLIC), service, direct(service)))
+    return tuple(fronts)
+
+
+def _service(inputs: StackInputs, model: ModelInputs, champion: ModelInputs) -> ServiceSpec:
+    front = inputs.named(Port.API, model)
+    name = inputs.service_of(NAME, model)
+    port = direct(name) if inputs.fronts else front
     env: dict[str, Value] = {
         Env.MODEL: model.name,
         Env.VERSION: model.version,
         Env.SPOOL_DIR: shipper.spool_folder(model.name),
         Env.SPOOL_BYTES: str(inputs.spool_bytes),
-        Env.METRICS_DIR: DataFolder(f"metrics-{model.name}", "/var/lib/sandbox/metrics"),
+        Env.METRICS_DIR: DataFolder(_metrics(inputs, model), "/var/lib/sandbox/metrics"),
         Env.LOG_INPUTS: "1" if inputs.log_inputs else "0",
         Env.MAX_ROWS_PER_EVENT: str(inputs.max_rows_per_event),
         Env.MAX_BODY_BYTES: str(model.max_body_bytes),
@@ -54,12 +74,17 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         env[Env.HASH_KEY_FILE] = HASH_KEY
     if inputs.api_keys:
         env[Env.API_KEYS_FILE] = API_KEYS
+    if inputs.fronts:
+        env[Env.FRONT] = front
+        env[Env.TRAFFIC_FILE] = ConfigPath(_TRAFFIC)
     return ServiceSpec(
-        name=inputs.named(NAME, model),
+        name=name,
         environment=model.environment,
-        args=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=True), "--port", ListenPort(port)),
+        args=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=not inputs.fronts), "--port", ListenPort(port)),
         env=env,
-        ports=(inputs.port(port, Reach.PUBLIC),),
+        files={_TRAFFIC: _traffic(inputs, champion)} if inputs.fronts else {},
+        live=(_TRAFFIC,) if inputs.fronts else (),
+        ports=(inputs.port(port, Reach.STACK if inputs.fronts else Reach.PUBLIC),),
         metrics=Scrape(port, labels={"job": NAME, "model": model.name}),
         liveness=Probe(port, Route.LIVE),
         readiness=Probe(port, Route.READY),
@@ -67,7 +92,29 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         resources=Resources(memory_bytes=model.memory_bytes),
         stop_grace=model.timeout_seconds + _STOP_SECONDS,
         package=model.package,
+        front=front if inputs.fronts else "",
     )
 
 
-MODEL = Component(NAME, per_model(Port.API), lambda inputs, _others: tuple(_service(inputs, model) for model in inputs.models))
+def _metrics(inputs: StackInputs, model: ModelInputs) -> str:
+    """Of each service its own: files of another start in it are removed."""
+    return f"metrics-{model.name}-{model.version}" if inputs.fronts else f"metrics-{model.name}"
+
+
+def _traffic(inputs: StackInputs, champion: ModelInputs) -> Joined:
+    """What `contract.Traffic` describes."""
+    challenger = champion.challenger
+    if challenger is None:
+        return Joined((json.dumps({Traffic.CHAMPION: champion.version, Traffic.CHALLENGER: None}) + "\n",))
+    share, service = challenger.share or Share(), inputs.service_of(NAME, challenger)
+    told = {Traffic.VERSION: challenger.version, Traffic.PERCENT: share.percent, Traffic.SHADOW: share.shadow, Traffic.ADDRESS: _HERE}
+    before, after = json.dumps({Traffic.CHAMPION: champion.version, Traffic.CHALLENGER: told}).split(_HERE)
+    return Joined((before, Address(service, direct(service)), after + "\n"))
+
+
+def _services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
+    """Without fronts of the champions alone: what runs beside them is the exporter's affair."""
+    return tuple(_service(inputs, version, model) for model in inputs.models for version in (model.versions if inputs.fronts else (model,)))
+
+
+MODEL = Component(NAME, per_model(Port.API), lambda inputs, _others: _services(inputs))

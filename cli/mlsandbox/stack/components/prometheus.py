@@ -75,6 +75,7 @@ def _configured(itself: ServiceSpec, inputs: StackInputs, services: Sequence[Ser
             SCRAPED: scraped(services),
             "targets/alertmanager.json": _targets([(each, Scrape(Port.ALERTMANAGER)) for each in notified]),
         },
+        live=(SCRAPED,),  # file_sd: read again when it changes
     )
 
 

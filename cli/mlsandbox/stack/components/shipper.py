@@ -18,15 +18,15 @@ def spool_folder(model: str) -> DataFolder:
 
 
 def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
-    port = inputs.named(Port.SHIPPER, model)
+    port, carrier = inputs.named(Port.SHIPPER, model), model.newest  # changes with what is packaged, not with who answers
     more = {Env.ELASTICSEARCH_URL: elasticsearch.URL} if parts.ELASTICSEARCH in inputs.parts else {}
     return ServiceSpec(
         name=inputs.named(NAME, model),
-        environment=model.environment,
+        environment=carrier.environment,
         args=("-m", "mlsandbox_serving.spool.shipper"),
         env={
             Env.MODEL: model.name,
-            Env.VERSION: model.version,
+            Env.VERSION: carrier.version,
             Env.SPOOL_DIR: spool_folder(model.name),
             Env.SPOOL_BYTES: str(inputs.spool_bytes),
             Env.LOG_RETENTION_SECONDS: f"{inputs.log_retention_seconds:.0f}",
@@ -41,7 +41,7 @@ def _service(inputs: StackInputs, model: ModelInputs) -> ServiceSpec:
         readiness=Probe(port, Route.READY),
         needs={log_sink(inputs): Condition.STARTED},  # not READY: they start side by side; stopped in the reverse order, so that it drains
         resources=Resources(memory_bytes=512 * 1024 * 1024),
-        package=model.package,
+        package=carrier.package,
     )
 
 
