@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from mlsandbox.engines.asking import ANSWER_SECONDS, Answered
 from mlsandbox.engines.base import (
     Action,
     Change,
@@ -102,6 +104,22 @@ class FakeEngine:
         if service not in self._machine.services:
             raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
         return stream([sys.executable, *args], input=text)
+
+    def ask(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout: float = ANSWER_SECONDS,  # noqa: ARG002 - nothing takes time here
+    ) -> Answered:
+        spec = self._machine.services.get(service)
+        if spec is None:
+            raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
+        said = {"service": service, "method": method, "path": path, "headers": dict(headers), "body": body.decode()}
+        return Answered(200 if _observed(spec).state is State.READY else 503, {}, json.dumps(said).encode())
 
     def kept(self) -> tuple[Kept, ...]:
         return tuple(self._machine.kept)

@@ -22,6 +22,7 @@ _UNDONE: Final = {
     Undone.STOPPED: "Nothing was left running.",
     Undone.RESTORED: "What ran before runs again.",
     Undone.NOT_RESTORED: "What ran before was started again; see: sandbox status",
+    Undone.KEPT: "What answered before goes on, untouched.",
 }
 
 
@@ -38,7 +39,7 @@ def verdict(outcome: Outcome, *, seconds: float) -> SandboxError:
         return _crashed(outcome)
     return StackNotReady(
         f"{outcome.service} was not ready within {seconds:g} s",
-        why=_text(outcome.reason, *outcome.lines, "It was left running, to be looked at."),
+        why=_text(outcome.reason, *outcome.lines, _UNDONE[outcome.undone] or "It was left running, to be looked at."),
         fix=f"look at it: sandbox logs {outcome.service}   or give it more time: sandbox up --timeout {seconds * 2:g}",
         details=_details(outcome),
     )

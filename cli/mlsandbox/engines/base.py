@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from mlsandbox.docker_host import ImageRef
+from mlsandbox.engines.asking import ANSWER_SECONDS, Answered
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.stack.spec import Environment, StackSpec
 from mlsandbox.supervise.transition import State
@@ -207,6 +208,8 @@ class Undone(StrEnum):
     """What ran before runs again."""
     NOT_RESTORED = "not restored"
     """What ran before was asked for again and is not ready."""
+    KEPT = "kept"
+    """What ran before was never touched and goes on; what was started beside it is gone again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +310,24 @@ class Engine(Protocol):
         Raises:
             NotRunning: the service is not there, and this engine needs it to run.
             CommandFailed: it ended with another exit code than 0; `details` holds it as returncode, and the end of its stderr.
+        """
+        ...
+
+    def ask(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float = ANSWER_SECONDS
+    ) -> Answered:
+        """Ask a service at its own port, whoever answers for its front; also one that nothing outside of the stack can reach.
+
+        Args:
+            service: its name.
+            method: of HTTP.
+            path: with the query, if there is one.
+            headers: besides those that HTTP itself needs.
+            body: empty for none.
+            timeout: seconds without a byte after which nobody answers.
+
+        Raises:
+            NotRunning: it is not there, or does not answer.
         """
         ...
 

@@ -13,6 +13,7 @@ from secrets import token_hex
 from shlex import quote
 from typing import ClassVar, Final
 
+from mlsandbox.engines.asking import ANSWER_SECONDS, Answered, Request, ask_inside
 from mlsandbox.engines.base import (
     Action,
     Change,
@@ -152,6 +153,14 @@ class DockerEngine:
             if each.service.name == service and each.running:
                 return run_inside(each.name, args, text)
         raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
+
+    def ask(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float = ANSWER_SECONDS
+    ) -> Answered:
+        known = read_record(self._folder).get(service)
+        if known is None or not known.ports:
+            raise NotRunning(f"{service} is not here", why="No stack with it ran here last.", fix="start it: sandbox up")
+        return ask_inside(service, next(iter(known.ports.values())), Request(method, path, headers, body, timeout), self.run_in)
 
     def kept(self) -> tuple[Kept, ...]:
         return self._daemon.kept()

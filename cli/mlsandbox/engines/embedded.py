@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
 
+from mlsandbox.engines.asking import ANSWER_SECONDS, Answered, Request, ask_here
 from mlsandbox.engines.base import (
     Action,
     Change,
@@ -137,6 +138,14 @@ class EmbeddedEngine:
         without = {name: None for name in os.environ if name.startswith("PYTHON")}
         env = {**without, **spec.surroundings, **spec.env}
         return stream([spec.argv[0], *args], env=env, cwd=Path(spec.cwd), input=text, what=f"{' '.join(args)} beside {service}")
+
+    def ask(
+        self, service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float = ANSWER_SECONDS
+    ) -> Answered:
+        spec = self._list().process(service)
+        if spec is None or not spec.ports:
+            raise NotRunning(f"{service} is not here", why="No stack with it ran here last.", fix="start it: sandbox up")
+        return ask_here(service, next(iter(spec.ports.values())), Request(method, path, headers, body, timeout))
 
     def kept(self) -> tuple[Kept, ...]:
         return ()
