@@ -39,6 +39,8 @@ class State:
     """For each model whose champion was chosen by hand the version that its files made then: `up` keeps the champion while they do."""
     proven: str | None = None
     """The stack's id when these versions answered their smoke prediction."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """What the last `up` was told of the stack: {"host": str, "profile": str, "exclude": [str]}."""
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """For each model without reference data the row that was last given for its smoke prediction."""
     told: Mapping[str, str] = field(default_factory=dict)

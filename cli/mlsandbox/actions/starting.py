@@ -40,6 +40,11 @@ _IN_USE: Final = re.compile(
 """What the supervisor or Docker says of a port that is taken before a service starts, and what a service says that finds it taken."""
 
 
+def untold(_moves: Sequence[Switched], state: State) -> State:
+    """The `told_moves` of who writes nothing down."""
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What is to be started, and by whom."""
@@ -56,8 +61,8 @@ class Start:
     drift_engines: DriftEngines
     environments: EnvironmentsBeside
 
-    told: Callable[[tuple[Switched, ...]], None] = lambda _: None
-    """Told of the moves that were made, whatever became of the rest."""
+    told_moves: Callable[[Sequence[Switched], State], State] = untold
+    """Told of the moves that were made, whatever became of the rest, and of the state that was saved; what is saved now."""
     prove: Prove = unproven
     """Asked about a version before a front is moved to it."""
 
@@ -101,6 +106,7 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
         if (
             not plan.changes
             and not plan.moves
+            and not plan.refreshes
             and observed.is_ready
             and (remembered.served, remembered.proven) == (job.versions, observed.stack_id)
         ):
@@ -109,13 +115,24 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
         for package in job.packages:
             admit(package, settings[package.model])
         # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
-        state = replace(remembered, engine=job.engine.name, host=job.project.stack.host, ports=dict(ports), examples=job.examples)
+        stack = job.project.stack
+        state = replace(
+            remembered,
+            engine=job.engine.name,
+            host=stack.host,
+            ports=dict(ports),
+            examples=job.examples,
+            chosen={"host": stack.host, "profile": stack.profile, "exclude": list(stack.exclude)},
+        )
         save_state(job.project.state_dir, state)
-        switched = _apply(job, plan, movable=tries_left > 0)
-        if switched is not None:
+        applied = _apply(job, plan, state, movable=tries_left > 0)
+        if applied is not None:
+            state, switched = applied
             break
         remembered, observed = state, job.engine.observe()
-    return Started(plan, state, ran_before=observed.running, switched=switched or ())
+    else:
+        switched = ()
+    return Started(plan, state, ran_before=observed.running, switched=switched)
 
 
 def leave(project: Project, remembered: State, engine: str, report: Report) -> None:
@@ -160,8 +177,12 @@ def is_asked_at(moved: Moved, before: Mapping[str, int]) -> bool:
     return bool(before) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
 
 
-def _apply(job: Start, plan: Plan, *, movable: bool) -> tuple[Switched, ...] | None:
-    """Carry the plan out; None when another program has taken a port since they were chosen, and they are `movable`."""
+def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[State, tuple[Switched, ...]] | None:
+    """Carry the plan out; None when another program has taken a port since they were chosen, and they are `movable`.
+
+    Returns:
+        The state that was saved last, and the moves that were made.
+    """
     began, options, report = time.monotonic(), job.options, job.report
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
     report.step(told(plan, "Starting", "Removing"))
@@ -170,16 +191,30 @@ def _apply(job: Start, plan: Plan, *, movable: bool) -> tuple[Switched, ...] | N
         if change.state is ServicePhase.STOPPED and change.reason:
             report.note(f"{change.service or 'a process'}: {change.reason}")
 
-    outcome = job.engine.apply(plan, tell, timeout=seconds if options.wait else 0.0, prove=job.prove)
-    job.told(outcome.switched)
+    waits = options.wait or bool(plan.moves)  # who answers now goes on until the other one can
+    first = time.time()
+    try:
+        outcome = job.engine.apply(plan, tell, timeout=seconds if waits else 0.0, prove=job.prove)
+    except BaseException:
+        if made := _made(plan, job.engine, first):
+            job.told_moves(made, state)
+        raise
+    state = job.told_moves(outcome.switched, state)
     if outcome.result is Result.READY:
         report.done(told(plan, "Started", "Removed"), "", time.monotonic() - began)
     elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
         report.note("another program took a port in between: choosing anew")
         return None
-    elif options.wait or outcome.result is not Result.TIMEOUT:
+    elif waits or outcome.result is not Result.TIMEOUT:
         raise verdict(outcome, seconds=seconds)
-    return outcome.switched
+    return state, outcome.switched
+
+
+def _made(plan: Plan, engine: Engine, began: float) -> tuple[Switched, ...]:
+    """The moves of a plan that were made before something ended it; when exactly is not known then."""
+    fronts = {each.name: each.service for each in engine.observe().fronts} if plan.moves else {}
+    made = (move for move in plan.moves if fronts.get(move.front) == move.service)
+    return tuple(Switched(move.front, move.service, move.former, began, time.time()) for move in made)
 
 
 def told(plan: Plan, start: str, stop: str) -> str:

@@ -11,32 +11,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mlsandbox.actions.deployment import deployed_of
+from mlsandbox.actions.bring import proof
+from mlsandbox.actions.champions import choose
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, idle_detectors, licence_notes, with_licence_told
+from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path
+from mlsandbox.actions.recording import Recorder
 from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
 from mlsandbox.actions.starting import TIMEOUT_SECONDS, Start, Started, leave, start
 from mlsandbox.actions.up_plan import planned_up
-from mlsandbox.annotations import annotate
 from mlsandbox.doctor import BEFORE_UP, Verdict, examine
 from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Engine, Observed
 from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
+from mlsandbox.ledger import Action as LedgerAction
+from mlsandbox.ledger import Draft, Ledger, facts_of
 from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import FILE_NAME, Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.secrets import api_key, key_for_shell, key_path
 from mlsandbox.stack.components.base import suffixed
-from mlsandbox.stack.components.grafana import PASSWORD
 from mlsandbox.stack.hosts import is_loopback
 from mlsandbox.stack.parts import DRIFT
-from mlsandbox.state import State, load_state, save_state, set_aside
+from mlsandbox.state import State, load_state, set_aside
 from mlsandbox_serving.contract import Port
 
 _CHANGES: Final = {Action.START: "created", Action.RESTART: "updated", Action.KEEP: "unchanged", Action.STOP: "removed"}
@@ -84,29 +89,56 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             warnings = (*idle_detectors(project), *reference_warnings(project, packages)) if _has_drift(project, engine) else ()
             for warning in warnings:
                 told.warn(warning)
-            rows = examples_of(packages, options.example, remembered.examples)
-            given = {package.model: rows[package.model] for package in packages if own_example(package) is None}
             leave(project, remembered, engine, told)
-            deployed = [deployed_of(project.root, package, remembered) for package in packages]
-            job = Start(project, runner, models, deployed, given, options, told, engines, environments)
+            chosen = choose(project.root, packages, remembered, runs=observed.running, warm=options.warm, reason=options.reason)
+            for note in chosen.notes:
+                told.note(note)
+            champions = [each.champion for each in chosen.deployed]
+            if engine != DOCKER:
+                _see_to_environments(chosen.deployed, packages, told)
+            _record_packages(project, packages, options.reason, told)
+            rows = examples_of(champions, options.example, remembered.examples)
+            given = {package.model: rows[package.model] for package in champions if own_example(package) is None}
+            recorder = Recorder(project, chosen.deployed, chosen.intents, remembered, held=chosen.held, report=told)
+            job = Start(
+                project,
+                runner,
+                models,
+                chosen.deployed,
+                given,
+                options,
+                told,
+                engines,
+                environments,
+                told_moves=recorder.switched,
+                prove=proof(runner, project, chosen.deployed, rows),
+            )
             started = start(job, replace(remembered, told=told_now), observed)
-        result = replace(_result(project, packages, look(project.root), started, began), notes=notes)
+        result = replace(_result(project, champions, look(project.root), started, began), notes=(*notes, *chosen.notes))
         if started.unchanged or not options.wait:
             return result
         result = _proven(result, rows, runner, project, ran_before=started.ran_before)
-        save_state(project.state_dir, replace(started.state, served=job.versions, proven=runner.observe().stack_id))
-        _mark(project, job.versions, remembered, started.state.ports, report)
+        recorder.finished(started.state, proven=runner.observe().stack_id, ports=started.state.ports)
     return replace(result, elapsed=time.monotonic() - began)
 
 
-def _mark(project: Project, versions: Mapping[str, str], remembered: State, ports: Mapping[str, int], report: Report) -> None:
-    """Show on the dashboards, when the stack has them, that other versions answer now."""
-    changed = [f"{model} {version}" for model, version in versions.items() if remembered.served.get(model) != version]
-    if changed and Port.GRAFANA in ports:
-        password = project.state_dir / "secrets" / PASSWORD.name
-        problem = annotate(ports[Port.GRAFANA], password, f"{', '.join(changed)} answers", list(versions))
-        if problem:
-            report.note(f"the change is not marked on the dashboards: {problem}")
+def _see_to_environments(deployed: Sequence[Deployed], made: Sequence[Package], report: Report) -> None:
+    """Those of versions that were not packaged just now may be gone."""
+    there = {package.tag for package in made}
+    for package in (package for each in deployed for package in each.packages if package.tag not in there):
+        ensure_package_environment(package, report=report.note)
+
+
+def _record_packages(project: Project, packages: Sequence[Package], reason: str, report: Report) -> None:
+    """Write down where versions came from that the ledger does not know."""
+    ledger = Ledger(project.state_dir, report.note)
+    known = {(each.model, each.version, each.digest) for each in ledger.read() if each.action is LedgerAction.PACKAGED}
+    drafts = [
+        Draft(LedgerAction.PACKAGED, package.model, package.version, package.digest, reason=reason, facts=facts_of(package.manifest))
+        for package in packages
+        if (package.model, package.version, package.digest) not in known
+    ]
+    ledger.append(drafts)  # also without any: what cannot be recorded is not begun
 
 
 def _notes(project: Project, engine: str, engines: DriftEngines, remembered: State) -> tuple[str, ...]:

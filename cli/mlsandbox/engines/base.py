@@ -165,6 +165,8 @@ class Plan:
     """Secrets that must be there."""
     stops_all: bool = False
     """Nothing may run afterwards."""
+    refreshes: tuple[str, ...] = ()
+    """Services whose live files change: they follow by themselves."""
 
     @property
     def changes(self) -> tuple[Step, ...]:

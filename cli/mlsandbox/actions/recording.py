@@ -1,0 +1,134 @@
+"""Writes down what answers otherwise than before: into the ledger, into state.json, and as marks on the dashboards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mlsandbox.actions.deployment import Deployed, with_deployed
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.annotations import annotate
+from mlsandbox.engines.base import Switched
+from mlsandbox.ledger import Action, Draft, Entry, Ledger, stamp
+from mlsandbox.packaging.package import Package
+from mlsandbox.project import Project
+from mlsandbox.stack.components.base import suffixed
+from mlsandbox.stack.components.grafana import PASSWORD
+from mlsandbox.state import State, save_state
+from mlsandbox_serving.contract import Port
+
+ANSWERING = frozenset({Action.DEPLOYED, Action.PROMOTED, Action.ROLLED_BACK})
+"""What makes a version answer that did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the ledger is told of one model's change, once it is true."""
+
+    action: Action
+    model: str
+    version: str
+    reason: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Recorder:
+    """Of one command that changes what runs.
+
+    Args:
+        project: whose stack is changed.
+        deployed: what is to run, one per model of the project.
+        intents: what is to be written down of it; at most one that makes a version answer for each model.
+        remembered: the state before.
+        held: for each model the version that its files made when its champion was chosen by hand; see `State.held`.
+        report: told what cannot be marked.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        deployed: Sequence[Deployed],
+        intents: Sequence[Intent],
+        remembered: State,
+        *,
+        held: Mapping[str, str],
+        report: Report,
+    ) -> None:
+        self._project = project
+        self._packages = {(package.model, package.version): package for each in deployed for package in each.packages}
+        self._deployed = deployed
+        self._intents = list(intents)
+        self._before = dict(remembered.served)
+        self._held = held
+        self._report = report
+        self._ledger = Ledger(project.state_dir)
+        self._began = time.time()
+        self.entries: list[Entry] = []
+
+    def switched(self, moves: Sequence[Switched], state: State) -> State:
+        """Write down moves that were made, at once: whatever happens next, they are true.
+
+        Returns:
+            The state that remembers them; saved.
+        """
+        models = list(self._project.models)
+        fronts = {suffixed(Port.API, models, model): model for model in models}
+        served = dict(state.served)
+        for move in moves:
+            intent = next((each for each in self._intents if each.model == fronts[move.front] and each.action in ANSWERING), None)
+            if intent is not None:
+                self._intents.remove(intent)
+                self._append(intent, began=move.began, ended=move.ended)
+                served[intent.model] = intent.version
+        return self._save(state, served) if moves else state
+
+    def finished(self, state: State, *, proven: str | None, ports: Mapping[str, int]) -> State:
+        """Write down the rest, now that all of it is true, and mark on the dashboards what answers.
+
+        Args:
+            state: as it was saved last.
+            proven: the stack's id.
+            ports: of the stack.
+        """
+        served = {**state.served, **{each.model: each.champion.version for each in self._deployed}}
+        for intent in self._intents:
+            self._append(intent, began=self._began, ended=time.time())
+        self._intents = []
+        state = self._save(replace(state, proven=proven), served)
+        self._mark(ports)
+        return state
+
+    def _append(self, intent: Intent, *, began: float, ended: float) -> None:
+        package: Package | None = self._packages.get((intent.model, intent.version))
+        answering = intent.action in ANSWERING
+        draft = Draft(
+            action=intent.action,
+            model=intent.model,
+            version=intent.version,
+            digest="" if package is None else package.digest,
+            time=stamp(ended, up=True),
+            began=stamp(began) if answering else "",
+            endpoint=suffixed(Port.API, list(self._project.models), intent.model),
+            previous=self._before.get(intent.model, "") if answering else "",
+            reason=intent.reason,
+            facts=intent.facts,
+        )
+        self.entries += self._ledger.append([draft])
+
+    def _save(self, state: State, served: Mapping[str, str]) -> State:
+        saved = with_deployed(replace(state, served=served, held=self._held), self._deployed)
+        save_state(self._project.state_dir, saved)
+        return saved
+
+    def _mark(self, ports: Mapping[str, int]) -> None:
+        """Show on the dashboards, when the stack has them, that other versions answer now."""
+        changed = [each for each in self.entries if each.action in ANSWERING]
+        if not changed or Port.GRAFANA not in ports:
+            return
+        password = self._project.state_dir / "secrets" / PASSWORD.name
+        text = ", ".join(f"{each.model} {each.version} answers ({each.action}, {each.digest})" for each in changed)
+        problem = annotate(ports[Port.GRAFANA], password, text, [tag for each in changed for tag in (each.model, each.version)])
+        if problem:
+            self._report.note(f"the change is not marked on the dashboards: {problem}")
