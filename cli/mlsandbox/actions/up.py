@@ -71,7 +71,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
     models = [replace(model, trust=model.trust or options.trust) for model in project.models.values()]
     _check(project)
     if options.dry_run:
-        return planned_up(project, engine, models, began)
+        return planned_up(project, engine, models, options, began)
     with project_lock(project.state_dir, "sandbox up", waiting=lambda who: report.note(f"waiting for {who}")):
         remembered = _remembered(project, report)
         runner = ENGINES[engine](project.root)

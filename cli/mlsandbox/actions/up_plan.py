@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from mlsandbox.actions.deployment import Deployed, deployed_of
+from mlsandbox.actions.champions import choose
+from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
-from mlsandbox.actions.outcomes import PlannedStep, UpResult
+from mlsandbox.actions.outcomes import PlannedStep, UpOptions, UpResult
 from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of, stack_ports
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
@@ -22,23 +23,19 @@ from mlsandbox.stack.ports import Allocation, this_machine
 from mlsandbox_serving.contract import Port
 
 
-def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], began: float) -> UpResult:
+def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], options: UpOptions, began: float) -> UpResult:
     """What `up` would do; nothing is written, started or asked for."""
     sight = look(project.root)
+    notes: tuple[str, ...] = ()
     found = [find_package(model, root=project.root) for model in models]
     steps = [PlannedStep("package", model.name, each.why) for model, each in zip(models, found, strict=True) if each.package is None]
     packages = [each.package for each in found if each.package is not None]
     if steps:
-        changing = _of_models([model.name for model in models], [step.subject for step in steps])
-        steps += [
-            PlannedStep("restart", service.name, "its model changes")
-            if service.name in changing
-            else PlannedStep("keep", service.name, "no model of it changes")
-            for service in sight.services
-        ] or [PlannedStep("start", "the stack", "not running")]
+        steps += _around(sight, [model.name for model in models], [step.subject for step in steps])
     else:
         parts = parts_of(project, engine, programs_on_path())
-        deployed = [deployed_of(project.root, package, sight.remembered) for package in packages]
+        chosen = choose(project.root, packages, sight.remembered, runs=sight.observed.running, warm=options.warm, reason="")
+        deployed, notes = chosen.deployed, chosen.notes
         packages = [package for each in deployed for package in each.packages]
         ports = _planned_ports(project, engine, deployed, parts, sight).ports
         spec = stack_of(project, deployed, ports, parts, drift_engines(project, engine), baselines=baselines_of(project))
@@ -46,7 +43,8 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
         if isinstance(desired, Desired):
             runner = ENGINES[engine](project.root)
             plan = runner.plan(desired, runner.observe())
-            steps = [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
+            steps = [PlannedStep("switch", move.front, f"from {move.former} to {move.service}") for move in plan.moves]
+            steps += [PlannedStep(step.action.value, step.service, step.why) for step in plan.steps]
         else:
             steps = [PlannedStep("fetch", name, "not on this machine") for name in desired]
             steps.append(PlannedStep("start", "the stack", "with these images"))
@@ -61,13 +59,27 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], beg
         services=sight.services,
         elapsed=time.monotonic() - began,
         plan=tuple(steps),
+        notes=notes,
         dry_run=True,
     )
 
 
-def _of_models(models: Sequence[str], changed: Sequence[str]) -> frozenset[str]:
-    """The services that each model has of its own, of those that change."""
-    return frozenset(suffixed(base, models, model) for model in changed for base in (Port.API, Port.SHIPPER))
+def _around(sight: Sight, models: Sequence[str], changed: Sequence[str]) -> list[PlannedStep]:
+    """What happens to what runs when models get versions that are not packaged yet."""
+    if not sight.services:
+        return [PlannedStep("start", "the stack", "not running")]
+    fronts = {suffixed(Port.API, models, model) for model in changed}
+    former = {front.service: front.name for front in sight.observed.fronts if front.name in fronts}
+    restarted = {suffixed(Port.SHIPPER, models, model) for model in changed}
+    steps = [PlannedStep("switch", front, f"from {service} to the new version, once that answers") for service, front in former.items()]
+    for service in sight.services:
+        if service.name in former:
+            steps.append(PlannedStep("stop", service.name, "the new version answers in its place"))
+        elif service.name in restarted:
+            steps.append(PlannedStep("restart", service.name, "its model changes"))
+        else:
+            steps.append(PlannedStep("keep", service.name, "no model of it changes"))
+    return steps
 
 
 def _planned_ports(project: Project, engine: str, deployed: Sequence[Deployed], parts: frozenset[str], sight: Sight) -> Allocation:
