@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from mlsandbox.actions.deployment import Deployed, with_deployed
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.annotations import annotate
-from mlsandbox.engines.base import Switched
+from mlsandbox.engines.base import Observed, Switched
+from mlsandbox.errors import LedgerUnwritable
 from mlsandbox.ledger import Action, Draft, Entry, Ledger, stamp
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
@@ -132,3 +134,31 @@ class Recorder:
         problem = annotate(ports[Port.GRAFANA], password, text, [tag for each in changed for tag in (each.model, each.version)])
         if problem:
             self._report.note(f"the change is not marked on the dashboards: {problem}")
+
+
+def record_stops(sandbox: Path, observed: Observed, remembered: State, stopped: Collection[str], *, reason: str, report: Report) -> None:
+    """Write down which models nobody answers for any more; a ledger that takes nothing keeps no stack running.
+
+    Args:
+        sandbox: the project's `.sandbox`.
+        observed: the stack as it was.
+        remembered: the versions that answered.
+        stopped: names of the services that were stopped.
+        reason: why.
+        report: told when it cannot be written down.
+    """
+    models = list(remembered.served)
+    fronts = {suffixed(Port.API, models, model): model for model in models}
+    silent = [front for front in observed.fronts if front.service in stopped and front.name in fronts]
+    try:
+        ledger = Ledger(sandbox, report.note)
+        digests = {(each.model, each.version): each.digest for each in ledger.read()}
+        ledger.append(
+            [
+                Draft(Action.STOPPED, model, version, digests.get((model, version), ""), reason=reason, endpoint=front.name)
+                for front in silent
+                for model, version in ((fronts[front.name], remembered.served[fronts[front.name]]),)
+            ]
+        )
+    except (LedgerUnwritable, OSError) as error:
+        report.warn(f"that it was stopped is not in the ledger: {error}")
