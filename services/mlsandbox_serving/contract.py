@@ -46,6 +46,7 @@ __all__ = [
     "PackageFile",
     "Port",
     "ProfileFile",
+    "Replayer",
     "Route",
     "Traffic",
     "all_metrics",
@@ -299,6 +300,23 @@ class Finder:
     """Error code: the log does not answer."""
     INVALID: Final = "INVALID"
     """Error code: standard input does not hold the conditions."""
+
+
+class Replayer:
+    """What answers rows as a package's service would, in the model's environment: `python -m PROGRAM BENTO [MODEL]`.
+
+    Reads one JSON object per line, {"id": any, "columns": {name: [values]}} or {"id": any, "rows": [{…}]}, and answers each with one line
+    before it reads the next: {"id", "predictions", "probabilities" (null when the model has none), "seconds" that the model took,
+    "tolerance": {"predictions", "probabilities": {"rtol", "atol"} or null where only equal is the same}}, with values as events hold
+    them, or {"id", "error": {"code": of ErrorCode, "message"}}. A model that cannot be served ends it with UNSERVABLE and a last line
+    {"error": {"code": of NotReady, "message"}} on standard error.
+    """
+
+    PROGRAM: Final = "mlsandbox_serving.replay"
+    UNSERVABLE: Final = 3
+    """Exit code."""
+    MISUSED: Final = 2
+    """Exit code: there is no bento in the folder."""
 
 
 class ErrorCode:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Sequence
-from types import NoneType
 from typing import Any, Final, Protocol
 
+import msgpack
 import msgspec
 
 from mlsandbox_serving.contract import ECS_VERSION, Dataset, Field
+from mlsandbox_serving.event_digest import as_stored, digest, is_plain
 from mlsandbox_serving.record import LONGEST_PATH, REPEATED_CLASSES, Facts, Identity, Privacy, instant, new_id
 from mlsandbox_serving.spool.entry import Unencodable, packed
 from mlsandbox_serving.spool.segment import ENTRY_START
@@ -28,8 +29,6 @@ _SMALL_MAP: Final = 0x80
 _TIMESTAMP: Final = b"\xaa@timestamp\xbb"
 """The name, and the begin of a text of 27 bytes."""
 _MILLION: Final = 1_000_000
-_SCALARS: Final = frozenset({str, int, float, bool, NoneType})
-_SCALARS_AND_LISTS: Final = _SCALARS | {list}
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -56,6 +55,7 @@ class PredictionEvents:
     """
 
     def __init__(self, identity: Identity, privacy: Privacy, *, max_rows: int, classes: Sequence[Any] | None) -> None:
+        self._identity = identity
         self._privacy = privacy
         self._max_rows = max_rows
         self._second = (-1, b"")
@@ -112,11 +112,45 @@ class PredictionEvents:
         if facts.origin is not None:
             varying[Field.ORIGIN] = facts.origin
         try:
-            pairs = _packed(varying, varying[Field.PREDICTIONS])
             start, at = self._start(facts.timestamp)
+            pairs = self._packed(varying, at)
         except Unencodable:
             return None
         return b"".join((start, self._heads[pairs[0] - _SMALL_MAP], at, self._constant[probabilities is not None], pairs[1:]))
+
+    def _packed(self, record: dict[str, Any], at: bytes) -> bytes:
+        """The pairs that vary, with their digest, as a map of at most 15.
+
+        Raises:
+            Unencodable: there is no way to write them.
+        """
+        if is_plain(record[Field.PREDICTIONS]):
+            try:
+                record[Field.EVENT_HASH] = self._digest(record, at)
+                return _encode(record)
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                pass  # half of a surrogate pair, an integer of more than 64 bits
+        stored = as_stored(msgpack.unpackb(packed(record)))
+        record[Field.EVENT_HASH] = self._digest(stored, at)
+        return packed(record)
+
+    def _digest(self, record: dict[str, Any], at: bytes) -> str:
+        identity, get = self._identity, record.get
+        return digest(
+            (
+                record[Field.EVENT_ID],
+                record[Field.REQUEST_ID],
+                at.decode(),
+                identity.model,
+                identity.version,
+                identity.digest,
+                record[Field.ROWS],
+                get(Field.INPUTS),
+                record[Field.PREDICTIONS],
+                get(Field.PROBABILITIES),
+                record[Field.TRUNCATED],
+            )
+        )
 
     def _start(self, timestamp: float) -> tuple[bytes, bytes]:
         """The entry's time, and the text of its `@timestamp`.
@@ -142,18 +176,3 @@ class PredictionEvents:
 def _pairs(record: dict[str, Any]) -> bytes:
     """The pairs of a map of at most 15, without what says how many they are."""
     return packed(record)[1:]
-
-
-def _packed(record: dict[str, Any], predictions: list[Any]) -> bytes:
-    if _are_plain(predictions):
-        try:
-            return _encode(record)
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            pass  # half of a surrogate pair, an integer of more than 64 bits
-    return packed(record)
-
-
-def _are_plain(values: list[Any]) -> bool:
-    """Whether they are JSON values: of a date, say, msgspec would make something else than our stores expect."""
-    kinds = set(map(type, values))
-    return kinds <= _SCALARS or (kinds <= _SCALARS_AND_LISTS and all(_are_plain(value) for value in values if type(value) is list))

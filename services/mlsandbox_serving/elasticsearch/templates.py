@@ -13,7 +13,7 @@ from mlsandbox_serving.contract import Field, Index
 PRIORITY: Final = 500
 """Above 100 and 200, which Elasticsearch's and Fleet's own templates have."""
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _DAY_SECONDS: Final = 86_400
 _KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}  # as ECS; what is longer is kept, and not found
 _TEXT: Final = {"type": "match_only_text"}
@@ -29,6 +29,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     Field.EVENT_DATASET: _KEYWORD,
     Field.EVENT_OUTCOME: _KEYWORD,
     Field.EVENT_DURATION: _LONG,
+    Field.EVENT_HASH: _KEYWORD,
     Field.EVENT_SEQUENCE: _LONG,
     Field.SERVICE_NAME: _KEYWORD,
     Field.SERVICE_VERSION: _KEYWORD,

@@ -80,6 +80,7 @@ class App:
         self._unknown = Throttle(_UNKNOWN_EVENTS_PER_SECOND, 10 * _UNKNOWN_EVENTS_PER_SECOND)
         self._flushing = False
         self._version = (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1"))
+        self._digest = (Header.PACKAGE_DIGEST.encode(), runtime.identity.digest.encode("latin-1"))
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             Route.PREDICT: (("POST",), self._predict),
             Route.FEEDBACK: (("POST",), self._feedback),
@@ -166,7 +167,8 @@ class App:
 
     def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
         """See express.Taker."""
-        headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), self._version, _AS_CALLED, *sent_headers(answer)]
+        named = (b"x-request-id", request.facts.request_id.encode("latin-1"))
+        headers = [named, self._version, self._digest, _AS_CALLED, *sent_headers(answer)]
         if "expect" in request.headers and not request.received and "connection" not in answer.headers:
             # Whether its client sends the body now nobody knows (RFC 9110, section 10.1.1): what comes next must not be taken for it.
             headers.append((b"connection", b"close"))

@@ -15,6 +15,7 @@ TEXT: Final[Mapping[str, Any]] = {"schema": {"type": "string"}}
 _HEADERS: Final = {
     "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
     "X-Model-Version": {"$ref": "#/components/headers/ModelVersion"},
+    "X-Package-Digest": {"$ref": "#/components/headers/PackageDigest"},
 }
 _RETRY: Final = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds; not there when waiting will not help."}}
 _BEARER: Final = {"WWW-Authenticate": {"schema": {"const": "Bearer"}, "required": True}}
@@ -83,6 +84,7 @@ def components(schemas: Mapping[str, Any], *, keys: bool) -> Json:
                 "description": "As in the event of this request.",
             },
             "ModelVersion": {"schema": {"type": "string", "minLength": 1}},
+            "PackageDigest": {"schema": {"type": "string"}, "description": "Of the package that answered; one version has one digest."},
         },
         "responses": {
             _name(status, protocol=protocol): _refusal(status, protocol=protocol) for status in _REFUSALS for protocol in (False, True)

@@ -58,10 +58,12 @@ class Outcome:
     Args:
         answers: one for each request: what was predicted, or why it was not.
         scores: the highest probability of each predicted row.
+        label_dtype: of what the model predicted; None when it predicted nothing.
     """
 
     answers: Sequence[Predicted | RequestRefused]
     scores: NDArray[Any] | None
+    label_dtype: np.dtype[Any] | None = None
 
 
 class Served:
@@ -96,7 +98,7 @@ class Served:
             prediction = self._ask(Columns.joined(parts))
         except BaseException as error:
             raise FailedTogether from error
-        return Outcome(_split(parts, prediction), _scores(prediction))
+        return Outcome(_split(parts, prediction), _scores(prediction), prediction.labels.dtype)
 
     def refused(self, mismatch: SchemaMismatch) -> RequestRefused:
         """What client and log are told of a request that is not what the model takes."""
@@ -112,7 +114,7 @@ class Served:
             return Outcome([self._rejected(error)], None)
         except BaseException as error:  # noqa: BLE001 - a model may raise anything, SystemExit too
             return Outcome([self._failed(error)], None)
-        return Outcome(_split([columns], prediction), _scores(prediction))
+        return Outcome(_split([columns], prediction), _scores(prediction), prediction.labels.dtype)
 
     def _ask(self, columns: Columns) -> Prediction:
         prediction = self._feed.predict(columns)

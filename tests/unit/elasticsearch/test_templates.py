@@ -26,6 +26,7 @@ ECS = {
     "event.id": "keyword",
     "event.kind": "keyword",
     "event.outcome": "keyword",
+    "event.hash": "keyword",
     "event.sequence": "long",
     "http.request.id": "keyword",
     "http.request.method": "keyword",

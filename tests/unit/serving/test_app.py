@@ -87,6 +87,7 @@ def test_a_sane_request_id_is_kept(plain: Laid) -> None:
         assert (answered == sent) is kept
         assert answered == response.json()["request_id"] == served.spool.events[0][Field.REQUEST_ID]
         assert response.headers["x-model-version"] == "v1"
+        assert response.headers["x-package-digest"] == plain.manifest()["digest"] == served.spool.events[0][Field.DIGEST]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mlsandbox_serving import prediction_events
 from mlsandbox_serving.contract import ECS_VERSION, Dataset, Field, Origin
+from mlsandbox_serving.event_digest import SCHEME
 from mlsandbox_serving.prediction_events import PredictionEvents
 from mlsandbox_serving.record import Facts, Identity, Privacy, instant
 from mlsandbox_serving.spool.entry import encode
@@ -98,6 +99,7 @@ def test_an_event_is_what_the_plain_way_makes_of_it(data: st.DataObject) -> None
     time, record = msgpack.unpackb(payload)
     assert len(record.pop(Field.EVENT_ID)) == 32
     assert record.pop(Field.EVENT_DURATION) > 0
+    assert record.pop(Field.EVENT_HASH).startswith(SCHEME)
     assert [time, record] == msgpack.unpackb(encode(_expected(facts, columns, predictions, probabilities, made), facts.timestamp))
     assert time == EventTime(facts.timestamp)
 
