@@ -29,7 +29,7 @@ class Alert:
     severity: str
     """"critical", "warning" or "info"."""
     service: str | None
-    """The service of the stack it is about, "api"; None when it is about a model or the stack."""
+    """The service of the stack it is about, "api-v2"; None when it is about a model or the stack."""
     model: str | None
     since: datetime | None
     """None when it is not known."""

@@ -11,6 +11,7 @@ from typing import Final
 from mlsandbox import docker_host
 from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.outcomes import DownAllResult, DownResult, Report
+from mlsandbox.actions.recording import record_stops
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Change, Engine, Kept, Plan
@@ -33,6 +34,7 @@ def down(
     volumes: bool = False,
     dry_run: bool = False,
     timeout: float | None = None,
+    reason: str = "",
 ) -> DownResult:
     """Stop the services of the project in a folder.
 
@@ -40,10 +42,11 @@ def down(
         root: the project's folder.
         name: the project's name, for the result.
         report: told what happens.
-        services: only these; empty: all, and whatever an earlier stack left behind.
+        services: only these, a front's name for the versions behind it; empty: all, and whatever an earlier stack left behind.
         volumes: also remove everything below `.sandbox` (logs, events, packages, state), and the engine's volumes and images of it.
         dry_run: change nothing.
         timeout: seconds for the services to end by themselves.
+        reason: why, for the ledger.
 
     Raises:
         UsageError: no such service; or services and `volumes`.
@@ -65,6 +68,9 @@ def down(
         stops = [(sight.engine, plan), *([] if services else _left_running(sight))]
         for engine, each in stops:
             _stop(engine, each, report, seconds)
+        if not volumes:
+            names = _names(each for _, each in stops)
+            record_stops(sandbox, sight.observed, sight.remembered, names, reason=reason, report=report)
         keepers = _keepers(sight, others=volumes)
         outside, shared = _outside(keepers), _shared(keepers)
         removed_outside = tuple(each for engine in keepers for each in engine.remove_kept()) if volumes else ()
@@ -192,15 +198,16 @@ def _keeps(engine: Engine) -> bool:
 
 
 def _plan(sight: Sight, services: Sequence[str]) -> Plan:
-    known = [each.name for each in sight.observed.services]
-    unknown = [each for each in services if each not in known]
+    meant = {each: sight.behind(each) for each in services}
+    unknown = [each for each, names in meant.items() if not names]
     if unknown:
+        known = [each.name for each in sight.observed.services]
         raise UsageError(
             f"no service {', '.join(unknown)} is running",
             why=f"Running: {', '.join(known) or 'nothing'}.",
             fix="see the names: sandbox status",
         )
-    return sight.engine.plan_stop(services or None, sight.observed)
+    return sight.engine.plan_stop({name for names in meant.values() for name in names} if services else None, sight.observed)
 
 
 def _planned(root: Path, name: str, services: Sequence[str], *, volumes: bool) -> DownResult:

@@ -77,9 +77,11 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
     report.step("Measuring what the model services use")
     found: dict[str, Seen] = {}
     for name in models:
-        service = suffixed(Port.API, models, name)
-        past = _remembered(history, name) if history else None
-        seen = past or _watched(endpoints[service], seconds)
+        front = suffixed(Port.API, models, name)
+        answering = sight.answering(front)
+        service = answering.name if answering else front
+        past = _remembered(history, name, service) if history else None
+        seen = past or _watched(endpoints[front], seconds)
         used = _rounded(max(seen.used.memory_bytes, held.get(service, 0)), seen.used.cpus)
         found[name] = replace(seen, used=used)
     numbers = {name: seen.used for name, seen in found.items()}
@@ -146,14 +148,14 @@ def _watched(url: str, seconds: float) -> Seen:
         time.sleep(_EVERY)
 
 
-def _remembered(prometheus: str, model: str) -> Seen | None:
-    """What Prometheus has seen of the last day; None when it has not seen enough."""
-    chosen = f'{{job="{Port.API}", model="{model}"}}'
+def _remembered(prometheus: str, model: str, service: str) -> Seen | None:
+    """What Prometheus has seen of the version that answers, of the last day; None when it has not seen enough."""
+    chosen = f'{{job="{Port.API}", instance="{service}"}}'
     memory = _asked(prometheus, f"max(max_over_time({_MEMORY}{chosen}[1d]))")
     cpus = _asked(prometheus, f"max(max_over_time(rate({_CPU}{chosen}[1m])[1d:15s]))")
     if memory is None or cpus is None:
         return None
-    count = _asked(prometheus, f'sum(increase({_REQUESTS}{{model="{model}", route=~"{_ROUTES}"}}[1d]))')
+    count = _asked(prometheus, f'sum(increase({_REQUESTS}{{instance="{service}", model="{model}", route=~"{_ROUTES}"}}[1d]))')
     return Seen(Measured(int(memory), cpus), round(count or 0.0), "in the last day")
 
 

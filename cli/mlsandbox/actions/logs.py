@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlsandbox.actions.sight import moment
+from mlsandbox.actions.sight import moment, services_behind
 from mlsandbox.engines.base import LogLine
 from mlsandbox.engines.remembered import remembered_engine
 from mlsandbox.errors import CommandFailed, EventLogUnreadable, UsageError
@@ -54,7 +54,7 @@ def service_lines(root: Path, services: Sequence[str], *, lines: int, since: flo
 
     Args:
         root: the project's folder.
-        services: names; empty: all that ever wrote something.
+        services: names, a front's for all versions that ever answered for it; empty: all that ever wrote something.
         lines: how many of each service, before `since` is applied.
         since: epoch seconds; earlier lines are left out.
         follow: go on with every new line, without end.
@@ -63,11 +63,12 @@ def service_lines(root: Path, services: Sequence[str], *, lines: int, since: flo
         UsageError: no such service.
     """
     known = service_names(root)
-    unknown = [name for name in services if name not in known]
+    meant = {name: services_behind(name, known) for name in services}
+    unknown = [name for name, behind in meant.items() if not behind]
     if unknown:
         named = ", ".join(known) or "none yet"
         raise UsageError(f"there is no service {', '.join(unknown)}", why=f"Services: {named}.", fix="see the names: sandbox status")
-    wanted = list(services) or known
+    wanted = list(dict.fromkeys(each for behind in meant.values() for each in behind)) or known
     for line in remembered_engine(root).logs(wanted, lines=_EVERYTHING if since is not None else lines, follow=follow):
         if since is None or _epoch(line) >= since:
             yield line

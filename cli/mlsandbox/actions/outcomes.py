@@ -48,6 +48,10 @@ class UpOptions:
     """Seconds until a stack that is not ready is an error; None: the default."""
     example: Mapping[str, object] | None = None
     """A row for the smoke prediction, when the package has none."""
+    warm: bool = False
+    """Keep the version that answered before running, so that going back to it takes no start."""
+    reason: str = ""
+    """Why, for the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,23 @@ class DriftState:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionState:
+    """One version of a model that runs, and what it does."""
+
+    model: str
+    version: str
+    role: str
+    """"champion" (it answers), "challenger" (it is tried beside it) or "standby" (it answered before, and runs to be gone back to)."""
+    service: str
+    state: str
+    """As in `ServiceState`."""
+    percent: float | None = None
+    """Of a challenger: of the champion's requests it answers these."""
+    shadow: bool = False
+    """Of a challenger: whether it sees a copy of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusResult:
     """A stack as it is now."""
 
@@ -218,6 +239,8 @@ class StatusResult:
     """None without a drift service that is ready."""
     alerts: tuple[Alert, ...] = ()
     """Those that are active, the worst first."""
+    versions: tuple[VersionState, ...] = ()
+    """Those that run, model by model, the one that answers first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from mlsandbox.actions.outcomes import ServiceState
+from mlsandbox.actions.outcomes import ServiceState, VersionState
 from mlsandbox.actions.pages import OF_SERVICES, links
 from mlsandbox.engines.base import Engine, Observed, ObservedService
 from mlsandbox.engines.remembered import remembered_engine, remembered_state
 from mlsandbox.errors import NotRunning
+from mlsandbox.stack.components.base import Role, suffixed, unversioned, versioned
 from mlsandbox.stack.hosts import LOOPBACK, bracketed, reached_at
 from mlsandbox.state import State as ProjectState
 from mlsandbox.supervise.transition import State
@@ -44,9 +45,8 @@ class Sight:
 
     @property
     def stopped(self) -> tuple[str, ...]:
-        """Model services that were stopped alone, while the rest of the stack runs."""
-        there = {service.name for service in self.observed.services}
-        return tuple(name for name in self._model_ports if name not in there) if self.observed.running else ()
+        """Fronts that nobody answers for, while the rest of the stack runs: their versions were stopped alone."""
+        return tuple(name for name in self._fronts if self.answering(name) is None) if self.observed.running else ()
 
     @property
     def since(self) -> datetime | None:
@@ -61,16 +61,16 @@ class Sight:
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """Addresses of the model services that are running, "api" first."""
+        """Addresses of the fronts that a version answers for, "api" first."""
         if not self.observed.running:
             return {}
         shown = bracketed(reached_at(self.remembered.host or LOOPBACK))
-        return {name: f"http://{shown}:{port}" for name, port in self._model_ports.items() if name not in self.stopped}
+        return {name: f"http://{shown}:{port}" for name, port in self._fronts.items() if name not in self.stopped}
 
     @property
     def asks_for_keys(self) -> bool | None:
         """Whether the model services that are there ask for an API key; None: there is none, or nobody knows what it was started from."""
-        recipes = [each.recipe for each in self.observed.services if each.name in self._model_ports and each.recipe]
+        recipes = [each.recipe for each in self.observed.services if unversioned(each.name) and each.recipe]
         return any(Env.API_KEYS_FILE in each for each in recipes) if self.observed.running and recipes else None
 
     @property
@@ -81,15 +81,60 @@ class Sight:
         return links({page: ports[page] for page in OF_SERVICES if page in there and page in ports}, LOOPBACK)
 
     @property
-    def _model_ports(self) -> Mapping[str, int]:
-        """By name, which is the service's too."""
+    def _fronts(self) -> Mapping[str, int]:
+        """Where each model is asked, by the name of its front."""
         ports = {**self.remembered.ports, **self.observed.ports}
         return {name: ports[name] for name in sorted(ports) if name == Port.API or name.startswith(f"{Port.API}-")}
 
     @property
     def version(self) -> str | None:
-        """The version that the first model serves; None when it never did."""
-        return next(iter(self.remembered.served.values()), None)
+        """The version that answers for the first model, or did last; None when none ever did."""
+        champion = self.champions.get(Port.API)
+        return champion if champion is not None else next(iter(self.remembered.served.values()), None)
+
+    @property
+    def champions(self) -> Mapping[str, str]:
+        """For each front that is answered for the version that does it."""
+        behind = {name: self.answering(name) for name in self._fronts}
+        named = {name: unversioned(service.name) for name, service in behind.items() if service is not None}
+        return {name: found[1] for name, found in named.items() if found is not None}
+
+    @property
+    def versions(self) -> tuple[VersionState, ...]:
+        """Those that run, model by model, who answers first; of what was chosen to run beside them only what is there."""
+        champions, models = self.champions, tuple(self.remembered.served)
+        found: list[VersionState] = []
+        for model in models:
+            front = suffixed(Port.API, models, model)
+            if front in champions:
+                found.append(self._version(model, versioned(front, champions[front]), Role.CHAMPION, {}))
+            found += (
+                self._version(model, service, Role(facts["role"]), facts)
+                for version, facts in self.remembered.beside.get(model, {}).items()
+                if version != champions.get(front) and self.observed.service(service := versioned(front, version)) is not None
+            )
+        return tuple(found)
+
+    def answering(self, front: str) -> ObservedService | None:
+        """The service that answers for a front; None when that is not there."""
+        seen = self.observed.front(front)
+        return None if seen is None else self.observed.service(seen.service)
+
+    def behind(self, name: str) -> tuple[str, ...]:
+        """The services that a name stands for: its own, or, of a front, all versions of its model that are there; none when unknown."""
+        return services_behind(name, [each.name for each in self.observed.services])
+
+    def _version(self, model: str, service: str, role: Role, facts: Mapping[str, Any]) -> VersionState:
+        seen, named = self.observed.service(service), unversioned(service)
+        return VersionState(
+            model=model,
+            version=named[1] if named else "",
+            role=role.value,
+            service=service,
+            state=_service(seen).state if seen else State.STOPPED.value,
+            percent=facts.get("percent"),
+            shadow=bool(facts.get("shadow", False)),
+        )
 
     @property
     def services(self) -> tuple[ServiceState, ...]:
@@ -101,6 +146,19 @@ def look(root: Path) -> Sight:
     remembered = remembered_state(root)
     engine = remembered_engine(root, remembered)
     return Sight(root, engine, engine.observe(), remembered)
+
+
+def services_behind(name: str, services: Collection[str]) -> tuple[str, ...]:
+    """The services that a name stands for (pure): the one that is called so, or, of a front, all versions behind it; none when unknown."""
+    if name in services and unversioned(name):
+        return (name,)
+    return tuple(each for each in services if each == name or ((found := unversioned(each)) is not None and found[0] == name))
+
+
+def with_fronts(services: Sequence[str]) -> list[str]:
+    """All names that stand for some of these services (pure), the fronts of versions first."""
+    fronts = dict.fromkeys(found[0] for each in services if (found := unversioned(each)) is not None)
+    return list(dict.fromkeys((*fronts, *services)))
 
 
 def endpoint_of(sight: Sight, model: str | None = None) -> str:

@@ -9,6 +9,7 @@ from mlsandbox.actions.outcomes import DriftState, ServiceState, StatusResult
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.errors import NotHealthyInTime
 from mlsandbox.project import Project
+from mlsandbox.stack.components.base import unversioned
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Port
 
@@ -66,6 +67,7 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         links=sight.links,
         drift=drift,
         alerts=asked.alerts if asked else (),
+        versions=sight.versions,
     )
 
 
@@ -76,8 +78,9 @@ def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
 
 
 def _alert(alert: Alert) -> str:
-    beside = alert.service is not None and alert.service.partition("-")[0] != Port.API
-    about = alert.service if beside or not alert.model else alert.model
+    named = unversioned(alert.service or "")
+    model = f"{alert.model} {named[1]}" if named and alert.model else alert.model
+    about = model if named and model else alert.service or model
     return f"alert {alert.name} ({alert.severity}{f', {about}' if about else ''}): {alert.summary}; what to do: sandbox help {alert.name}"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlsandbox.actions.logs import service_names
+from mlsandbox.actions.sight import with_fronts
 from mlsandbox.cli import COMPLETE_VARIABLE
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import SandboxError
@@ -43,9 +44,9 @@ def prepare() -> None:
 
 
 def complete_services() -> list[str]:
-    """Names of the services of the project in the current folder; none while its engine does not answer."""
+    """Names that stand for services of the project in the current folder; none while its engine does not answer."""
     root = find_project()
     try:
-        return [] if root is None else service_names(root)
+        return [] if root is None else with_fronts(service_names(root))
     except SandboxError:
         return []

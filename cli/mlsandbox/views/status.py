@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlsandbox.actions.outcomes import ModelDriftState, StackList, StatusResult
+from mlsandbox.actions.outcomes import ModelDriftState, StackList, StatusResult, VersionState
 from mlsandbox.actions.pages import OF_SERVICES
 from mlsandbox.output import Paint
+from mlsandbox.stack.components.base import Role
 from mlsandbox.views.tables import ago, amount, table
 
 _GOOD, _WAIT = frozenset({"healthy", "done"}), frozenset({"starting", "waiting", "stopping", "restarting"})
@@ -28,6 +29,9 @@ def status_text(result: StatusResult, paint: Paint) -> str:
             for each in result.services
         ]
         lines += ["", *_indented(table(("service", "state", "since", "port", "restarts", "memory"), rows))]
+    told = [line for each in dict.fromkeys(version.model for version in result.versions) if (line := _versions(each, result))]
+    if told:
+        lines += ["", *told]
     addresses = {**result.endpoints, **{name: url for name, url in result.links.items() if name in OF_SERVICES}}
     if addresses:
         width = max(10, *map(len, addresses))
@@ -46,6 +50,24 @@ def list_text(result: StackList, paint: Paint) -> str:
     rows = [(each.name, each.engine, each.state, each.url or "", str(each.directory)) for each in result.stacks]
     head, *body = table(("name", "engine", "state", "url", "directory"), rows).splitlines()
     return "\n".join([paint.strong(head), *body])
+
+
+def _versions(model: str, result: StatusResult) -> str:
+    """Who answers, and what runs beside it; nothing of a single version of a single model, which the first line names."""
+    of_model = [each for each in result.versions if each.model == model]
+    if len(of_model) == len(result.versions) == 1 and of_model[0].version == result.version:
+        return ""
+    return f"  {model}: {', '.join(_role(each) for each in of_model)}"
+
+
+def _role(version: VersionState) -> str:
+    if version.role == Role.CHAMPION:
+        return f"{version.version} answers"
+    if version.role == Role.STANDBY:
+        return f"{version.version} stands by"
+    if version.shadow:
+        return f"{version.version} is tried on copies of all requests"
+    return f"{version.version} is tried on {version.percent or 0:g} % of the requests"
 
 
 def _drift(model: ModelDriftState, paint: Paint) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from mlsandbox.stack.spec import ModelEnvironment, PackagedFile, PortSpec, ProjectFile, Reach, ServiceSpec
-from mlsandbox_serving.contract import DriftEngine
+from mlsandbox_serving.contract import DriftEngine, Port
+
+_VERSIONED: Final = re.compile(rf"(?P<front>{Port.API}(-.+)?)-(?P<version>v[0-9]+)")
 
 
 class Role(StrEnum):
@@ -148,6 +152,12 @@ def version_number(version: str) -> int:
 def versioned(front: str, version: str) -> str:
     """The name of the service that answers for a front with one version: "api-v2", "api-churn-v2"."""
     return f"{front}-{version}"
+
+
+def unversioned(service: str) -> tuple[str, str] | None:
+    """The front and the version of a service that is one: ("api-churn", "v2") of "api-churn-v2"; None of every other service."""
+    found = _VERSIONED.fullmatch(service)
+    return (found["front"], found["version"]) if found else None
 
 
 def direct(service: str) -> str:
