@@ -88,12 +88,14 @@ def verify(text: str, head: Head | None) -> Verified:
     texts, torn = _lines_of(text, head)
     lines = [_read(number, each) for number, each in enumerate(texts, 1)]
     sound = [each for each in lines if each.place is not None and not each.problem]
-    kept, moved = in_place([each.place for each in sound if each.place is not None])
+    written = head or NOTHING
+    kept, moved = in_place([each.place for each in sound if each.place is not None], (written.sequence, written.digest))
     chain = [sound[index] for index in kept]
     problems = [Problem(each.number, each.problem) for each in lines if each.problem]
     problems += [Problem(each.number, f"does not belong here: {each.says}") for each in (sound[index] for index in moved)]
-    problems += _links(chain, lines, {each.sequence for each in (sound[index].place for index in moved) if each is not None})
-    ended, unsaid, following = _end(chain, lines, head, torn)
+    elsewhere = {each.sequence for each in (sound[index].place for index in moved) if each is not None}
+    problems += _links(chain, lines, elsewhere)
+    ended, unsaid, following = _end(chain, lines, head, torn, elsewhere)
     problems += ended
     entries = tuple(each.entry for each in chain if each.entry is not None)
     later = sum(each.entry is None for each in chain)
@@ -155,7 +157,9 @@ def _links(chain: Sequence[_Line], lines: Sequence[_Line], moved: Collection[int
     return found
 
 
-def _end(chain: Sequence[_Line], lines: Sequence[_Line], head: Head | None, torn: str) -> tuple[list[Problem], bool, Head]:
+def _end(
+    chain: Sequence[_Line], lines: Sequence[_Line], head: Head | None, torn: str, moved: Collection[int]
+) -> tuple[list[Problem], bool, Head]:
     """What is wrong with the end, whether the head is one entry behind, and what the next entry follows."""
     last = chain[-1] if chain else None
     place = Placed(0, "", NOTHING.digest) if last is None or last.place is None else last.place
@@ -169,7 +173,7 @@ def _end(chain: Sequence[_Line], lines: Sequence[_Line], head: Head | None, torn
     if unsaid or head == end:
         return [], unsaid, end
     says, number = (f"; {last.says}", last.number) if last else ("", 0)
-    cut = head.sequence - end.sequence - changed
+    cut = sum(sequence not in moved for sequence in range(end.sequence + 1, head.sequence + 1)) - changed
     found = []
     if cut > 0:
         part = ", and of the next one only a part is there" if torn else ""

@@ -16,10 +16,10 @@ from shlex import quote
 from typing import Final
 
 from mlsandbox.atomic import remove_leftovers, write_atomic
-from mlsandbox.errors import LedgerUnwritable
+from mlsandbox.errors import LedgerBroken, LedgerUnwritable
 from mlsandbox.ledger.chain import Head, Verified, line, verify
 from mlsandbox.ledger.entry import Draft, Entry, entry_of, stamp
-from mlsandbox.state import make_sandbox_folder
+from mlsandbox.state import make_sandbox_folder, refuse_links
 
 FILE: Final = "ledger.jsonl"
 HEAD: Final = "ledger.head"
@@ -44,17 +44,19 @@ class Ledger:
         """Look through all of it; changes nothing, and does not meet an entry that is being written.
 
         Raises:
-            OSError: it cannot be read.
+            FolderLinked: `.sandbox` is, or holds, a symbolic link.
+            LedgerBroken: it cannot be read at all.
         """
+        refuse_links(self._sandbox)
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return verify("", self._head())
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            return verify(_text(descriptor), self._head())
-        finally:
-            os.close(descriptor)
+            return self._checked()
+        except OSError as error:
+            raise LedgerBroken(
+                "the ledger cannot be read",
+                why=f"{error.strerror or error}: {self.path}",
+                fix=f"see what is there: ls -l {quote(str(self._sandbox))}",
+                details={"path": str(self.path)},
+            ) from error
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Write entries, one after the other; each is on the disk, with the head, before the next.
@@ -85,6 +87,17 @@ class Ledger:
             FolderLinked, LedgerUnwritable: as of `append`.
         """
         self.append(())
+
+    def _checked(self) -> Verified:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return verify("", self._head())
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            return verify(_text(descriptor), self._head())
+        finally:
+            os.close(descriptor)
 
     def _mend(self, descriptor: int, checked: Verified) -> None:
         """Finish what an interrupted append has left: a part of a line, a line without its break, a head that is one behind."""

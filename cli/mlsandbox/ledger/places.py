@@ -16,11 +16,15 @@ class Placed:
     digest: str
 
 
-def in_place(lines: Sequence[Placed]) -> tuple[list[int], list[int]]:
+def in_place(lines: Sequence[Placed], last: tuple[int, str]) -> tuple[list[int], list[int]]:
     """The indices of the lines that stand in their place, and of the others.
 
     In place is the longest run of rising sequences, where a line that follows the digest of the one before counts twice: of two lines that
     claim the same place, the one that its neighbours know wins.
+
+    Args:
+        lines: in the order in which they stand.
+        last: sequence and digest of the line that is known to have been written last; it counts twice, too.
     """
     if all(after.previous == before.digest and after.sequence == before.sequence + 1 for before, after in pairwise(lines)):
         return list(range(len(lines))), []
@@ -33,6 +37,7 @@ def in_place(lines: Sequence[Placed]) -> tuple[list[int], list[int]]:
         neighbour = known.get((each.sequence - 1, each.previous))
         if neighbour is not None and best[neighbour][0] + 1 >= score:
             score, before = best[neighbour][0] + 1, neighbour
+        score += (each.sequence, each.digest) == last
         best.append((score + 1, before))
         _raise(below, ranks[each.sequence], (score + 1, index))
         if best[known.setdefault((each.sequence, each.digest), index)][0] < score + 1:
