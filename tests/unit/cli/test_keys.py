@@ -66,7 +66,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def running(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     """A stack whose model service was started with these variables."""
-    services = (ObservedService("api", State.READY, "digest", recipe={"command": "bentoml", **variables}),)
+    services = (ObservedService("api-v1", State.READY, "digest", recipe={"command": "bentoml", **variables}),)
 
     def look(root: Path) -> Sight:
         return Sight(root, ENGINES["embedded"](root), Observed(running=True, services=services), Remembered(ports={"api": 7310}))

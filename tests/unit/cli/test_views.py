@@ -19,6 +19,7 @@ from mlsandbox.actions.outcomes import (
     StackList,
     StatusResult,
     UpResult,
+    VersionState,
 )
 from mlsandbox.actions.predict import Prediction
 from mlsandbox.actions.status import alert_warnings
@@ -40,7 +41,7 @@ UP = UpResult(
     version="v1",
     digest="sha256:9f2c",
     endpoints={"api": URL},
-    services=(ServiceState("api", "healthy", change="created"), ServiceState("log-store", "healthy", change="unchanged")),
+    services=(ServiceState("api-v1", "healthy", change="created"), ServiceState("log-store", "healthy", change="unchanged")),
     smoke=SmokePrediction("leaves", 0.83, 0.0041, {"age": 40.0}),
     golden=GoldenSummary(50, 48),
     curl=f"curl -s {URL}/predict -d '{{}}'",
@@ -55,7 +56,7 @@ def test_a_new_stack() -> None:
         "\n"
         f"  API         {URL:<40} OpenAPI at /docs.json, metrics at /metrics\n"
         "  Logs        sandbox logs -f, sandbox logs --requests\n"
-        "  Services    api created, log-store unchanged\n"
+        "  Services    api-v1 created, log-store unchanged\n"
         "  Golden rows 50 of 50 reproduced, 48 bit for bit\n"
         '  Prediction  "leaves", p=0.83 in 4.1 ms, for the example row\n'
         "\n"
@@ -70,7 +71,7 @@ def test_a_stack_that_lost_a_service() -> None:
     """`up` must name services that it removed, and with containers say that data is in volumes, too."""
     text = up_text(replace(UP, engine="docker", plan=(PlannedStep("stop", "grafana", "not wanted"),)), PLAIN)
 
-    assert "  Services    api created, log-store unchanged, grafana removed\n" in text
+    assert "  Services    api-v1 created, log-store unchanged, grafana removed\n" in text
     assert text.endswith("data is kept in .sandbox/ and in volumes of Docker")
 
 
@@ -112,22 +113,22 @@ def test_an_unchanged_stack() -> None:
 
 def test_a_dry_run() -> None:
     """A dry run must show each step with its reason."""
-    text = up_text(replace(UP, dry_run=True, plan=(PlannedStep("restart", "api", "changed: SANDBOX_VERSION v1 -> v2"),)), PLAIN)
+    text = up_text(replace(UP, dry_run=True, plan=(PlannedStep("restart", "api-v1", "changed: SANDBOX_WORKERS 1 -> 2"),)), PLAIN)
 
     assert "nothing was changed" in text
-    assert "  restart   api: changed: SANDBOX_VERSION v1 -> v2" in text
+    assert "  restart   api-v1: changed: SANDBOX_WORKERS 1 -> 2" in text
 
 
 def test_status() -> None:
     """The state of each service must be a word, and what needs attention come last."""
-    services = (ServiceState("api", "restarting", port=7310, restarts=2, memory_bytes=190_000_000, reason="exit code 1"),)
-    result = StatusResult("churn", "embedded", "degraded", "v1", None, {"api": URL}, services, ("api is restarting: exit code 1",))
+    services = (ServiceState("api-v1", "restarting", port=7320, restarts=2, memory_bytes=190_000_000, reason="exit code 1"),)
+    result = StatusResult("churn", "embedded", "degraded", "v1", None, {"api": URL}, services, ("api-v1 is restarting: exit code 1",))
 
     lines = status_text(result, PLAIN).splitlines()
 
     assert lines[0] == "churn v1 · embedded · degraded"
-    assert lines[3].split() == ["api", "restarting", "7310", "2", "190", "MB"]
-    assert lines[-1] == "  attention: api is restarting: exit code 1"
+    assert lines[3].split() == ["api-v1", "restarting", "7320", "2", "190", "MB"]
+    assert lines[-1] == "  attention: api-v1 is restarting: exit code 1"
 
 
 def test_status_of_a_whole_stack() -> None:
@@ -147,14 +148,40 @@ def test_status_of_a_whole_stack() -> None:
     ]
 
 
+def test_status_says_who_answers() -> None:
+    """Of each model it must say who answers, and what runs beside it and why; of one version of one model the first line is enough."""
+    champion = VersionState("churn", "v2", "champion", "api-v2", "healthy")
+    standby = VersionState("churn", "v1", "standby", "api-v1", "healthy")
+    share = VersionState("churn", "v3", "challenger", "api-v3", "healthy", percent=12.5)
+    shadow = VersionState("churn", "v4", "challenger", "api-v4", "healthy", percent=0.0, shadow=True)
+    other = VersionState("wine", "v1", "champion", "api-wine-v1", "healthy")
+
+    def told(*versions: VersionState) -> list[str]:
+        result = StatusResult("churn", "embedded", "healthy", "v2", None, {}, (), versions=versions)
+        return [line.strip() for line in status_text(result, PLAIN).splitlines() if line.strip()][1:]
+
+    assert told(champion) == []
+    assert told(champion, standby, other) == ["churn: v2 answers, v1 stands by", "wine: v1 answers"]
+    assert told(champion, share) == ["churn: v2 answers, v3 is tried on 12.5 % of the requests"]
+    assert told(champion, shadow) == ["churn: v2 answers, v4 is tried on copies of all requests"]
+    assert told(standby) == ["churn: v1 stands by"]
+
+
 def test_alerts_need_attention() -> None:
     """An active alert must be a sentence with its severity and where it says what to do; so must not knowing of any."""
-    alert = Alert("ServiceDown", "critical", "api", None, datetime(2026, 1, 1, tzinfo=UTC), "api is down", "for 2 m", "docs/runbook.md#x")
+    alert = Alert(
+        "ServiceDown", "critical", "api-v1", None, datetime(2026, 1, 1, tzinfo=UTC), "api-v1 is down", "for 2 m", "docs/runbook.md#x"
+    )
 
     assert alert_warnings(ActiveAlerts((alert,))) == (
-        "alert ServiceDown (critical, api): api is down; what to do: sandbox help ServiceDown",
+        "alert ServiceDown (critical, api-v1): api-v1 is down; what to do: sandbox help ServiceDown",
     )
-    for service, model, about in (("shipper", "wine", "shipper"), ("api-wine", "wine", "wine"), (None, "wine", "wine")):
+    for service, model, about in (
+        ("shipper", "wine", "shipper"),
+        ("api-wine-v2", "wine", "wine v2"),
+        ("api-v1", "wine", "wine v1"),
+        (None, "wine", "wine"),
+    ):
         assert f"(critical, {about})" in alert_warnings(ActiveAlerts((replace(alert, service=service, model=model),)))[0]
     assert alert_warnings(ActiveAlerts(problem="no answer")) == ("alerts are not known: no answer",)
     assert alert_warnings(ActiveAlerts()) == ()
@@ -162,7 +189,7 @@ def test_alerts_need_attention() -> None:
 
 def test_meaning_is_in_words() -> None:
     """Colour must add nothing but colour."""
-    services = (ServiceState("api", "unhealthy"),)
+    services = (ServiceState("api-v1", "unhealthy"),)
     result = StatusResult("churn", "embedded", "degraded", None, None, {}, services)
     coloured = status_text(result, Paint(on=True))
     for code in ("0", "1", "2", "31", "32", "33", "36"):
@@ -175,13 +202,13 @@ def test_down() -> None:
     """`down` must say what stopped, what is kept and how to delete it, and nothing to stop must be no error."""
     kept: Mapping[str, int] = {"packages": 12_000_000}
 
-    assert down_text(DownResult("churn", ("api", "shipper"), kept, elapsed=3.14)) == (
-        "Stopped 2 services in 3.1s: api, shipper\nKept: packages 12 MB (delete with: sandbox down --volumes)"
+    assert down_text(DownResult("churn", ("api-v1", "shipper"), kept, elapsed=3.14)) == (
+        "Stopped 2 services in 3.1s: api-v1, shipper\nKept: packages 12 MB (delete with: sandbox down --volumes)"
     )
     assert down_text(DownResult("churn", (), {})) == "nothing to stop"
-    both = DownAllResult((DownResult("churn", ("api",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})))
-    assert down_all_text(both) == "churn: Stopped 1 service in 1.0s: api\n1 more was not running"
-    told = down_all_text(DownAllResult((DownResult("churn", ("api",), {"events": 10}),)))
+    both = DownAllResult((DownResult("churn", ("api-v1",), {}, elapsed=1.0), DownResult("iris", (), {"events": 10})))
+    assert down_all_text(both) == "churn: Stopped 1 service in 1.0s: api-v1\n1 more was not running"
+    told = down_all_text(DownAllResult((DownResult("churn", ("api-v1",), {"events": 10}),)))
     assert told.endswith("Kept: events 10 B\nDelete what is kept of all of them with: sandbox down --all --volumes")
     assert "would remove" in down_text(DownResult("churn", (), {}, ("data",), dry_run=True))
 

@@ -62,7 +62,7 @@ def engines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def _project(root: Path, engine: str) -> Path:
     sandbox = root / ".sandbox"
     (sandbox / "logs").mkdir(parents=True)
-    (sandbox / "logs" / "api.log").write_text("hello\n")
+    (sandbox / "logs" / "api-v1.log").write_text("hello\n")
     (sandbox / ".gitignore").write_text("*\n")
     (sandbox / "state.json").write_text(json.dumps({"schema_version": 1, "engine": engine}))
     return root
@@ -107,12 +107,12 @@ def test_what_another_engine_still_runs_is_stopped(tmp_path: Path) -> None:
     """A stack that was left as it was, because its engine did not answer when the project moved to another, must go with `down`."""
     root = _project(tmp_path / "p", "embedded")
     left = KeepingEngine(root)
-    left.apply(left.plan(desired(toy("api", 7310)), left.observe()), lambda _: None, timeout=1)
+    left.apply(left.plan(desired(toy("api-v1", 7310)), left.observe()), lambda _: None, timeout=1)
 
     planned = down(root, "churn", _report(), dry_run=True)
-    assert (planned.stopped, left.observe().running) == (("api",), True)
+    assert (planned.stopped, left.observe().running) == (("api-v1",), True)
 
-    assert down(root, "churn", _report()).stopped == ("api",)
+    assert down(root, "churn", _report()).stopped == ("api-v1",)
     assert not left.observe().running
 
 
@@ -168,3 +168,18 @@ def test_data_is_not_removed_of_one_service(tmp_path: Path) -> None:
     """Naming services and --volumes together must be refused: the others would lose theirs while they run."""
     with pytest.raises(UsageError, match="whole stack"):
         down(_project(tmp_path / "p", "keeping"), "churn", _report(), services=("api",), volumes=True)
+
+
+def test_a_front_stands_for_the_versions_behind_it(tmp_path: Path) -> None:
+    """`down api` must stop every version of that model and nothing else; a version's own name stops that one alone."""
+    root = _project(tmp_path / "p", "keeping")
+    engine = KeepingEngine(root)
+    toys = [toy(name, 7310 + number) for number, name in enumerate(("shipper", "api-v1", "api-v2", "api-wine-v1"))]
+    engine.apply(engine.plan(desired(*toys), engine.observe()), lambda _: None, timeout=1)
+
+    assert down(root, "churn", _report(), services=("api",), dry_run=True).stopped == ("api-v1", "api-v2")
+    assert down(root, "churn", _report(), services=("api-v2",)).stopped == ("api-v2",)
+    assert down(root, "churn", _report(), services=("api", "api-wine-v1")).stopped == ("api-v1", "api-wine-v1")
+    assert [each.name for each in engine.observe().services] == ["shipper"]
+    with pytest.raises(UsageError, match="no service api is running"):
+        down(root, "churn", _report(), services=("api",))

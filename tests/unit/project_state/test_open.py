@@ -10,7 +10,7 @@ from mlsandbox.actions.open import Place, address
 from mlsandbox.actions.pages import links
 from mlsandbox.actions.sight import Sight
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Observed, ObservedService
+from mlsandbox.engines.base import Observed, ObservedFront, ObservedService
 from mlsandbox.errors import NotRunning
 from mlsandbox.state import State as Remembered
 from mlsandbox.supervise.transition import State
@@ -20,8 +20,9 @@ PORTS = {"api": 7310, "grafana": 7312, "prometheus": 7313, "alertmanager": 7314,
 
 def _sight(*names: str, engine: str = "embedded") -> Sight:
     services = tuple(ObservedService(name, State.READY, "digest") for name in names)
+    fronts = (ObservedFront("api", 7310, "api-v1"),) if "api-v1" in names else ()
     remembered = Remembered(engine=engine, ports=PORTS, served={"churn": "v1"})
-    return Sight(Path("p"), ENGINES[engine](Path("p")), Observed(running=bool(names), services=services), remembered)
+    return Sight(Path("p"), ENGINES[engine](Path("p")), Observed(running=bool(names), services=services, fronts=fronts), remembered)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def _sight(*names: str, engine: str = "embedded") -> Sight:
 )
 def test_places_of_a_running_stack(place: Place, url: str) -> None:
     """Each place must have its address; Grafana opens the overview, drift its report."""
-    assert address(_sight("api", "grafana", "drift", "prometheus", "alertmanager"), place) == url
+    assert address(_sight("api-v1", "grafana", "drift", "prometheus", "alertmanager"), place) == url
 
 
 @pytest.mark.parametrize("place", Place)
@@ -52,7 +53,7 @@ def test_nothing_is_open_of_a_stopped_stack(place: Place) -> None:
 def test_without_docker_a_missing_program_is_named() -> None:
     """A stack of child processes has what is on PATH: the error must say both ways to get it."""
     with pytest.raises(NotRunning) as error:
-        address(_sight("api"), Place.GRAFANA)
+        address(_sight("api-v1"), Place.GRAFANA)
 
     assert error.value.what == "grafana is not part of this stack"
     assert "sandbox up --engine docker" in error.value.fix
@@ -63,7 +64,7 @@ def test_without_docker_a_missing_program_is_named() -> None:
 def test_what_the_user_left_out_is_said_to_be(engine: str, place: Place) -> None:
     """A stack lacks what needs no program of others because it was left out: the error must name the settings that can have done it."""
     with pytest.raises(NotRunning) as error:
-        address(_sight("api", engine=engine), place)
+        address(_sight("api-v1", engine=engine), place)
 
     assert error.value.what == f"{place} is not part of this stack"
     assert "[stack] exclude" in error.value.fix

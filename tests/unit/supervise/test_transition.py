@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlsandbox.supervise.backoff import Backoff
-from mlsandbox.supervise.status import ServiceStatus, SupervisorStatus, read_status, status_to_json
+from mlsandbox.supervise.status import STATUS_VERSION, ServiceStatus, SupervisorStatus, read_status, status_to_json
 from mlsandbox.supervise.transition import LEGAL, RUNNING, Event, State, apply_event
 
 LIVES = {
@@ -59,7 +59,9 @@ def test_status_file(tmp_path_factory: pytest.TempPathFactory) -> None:
 
     path.write_text(status_to_json(status), "utf-8")
     assert read_status(path) == status
-    path.write_text(status_to_json(status).replace('"schema_version": 1', '"schema_version": 2'), "utf-8")
+    path.write_text(
+        status_to_json(status).replace(f'"schema_version": {STATUS_VERSION}', f'"schema_version": {STATUS_VERSION + 1}'), "utf-8"
+    )
     assert read_status(path) is None
     path.write_text("{", "utf-8")
     assert read_status(path) is None
