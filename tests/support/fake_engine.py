@@ -124,9 +124,9 @@ class FakeEngine:
     def kept(self) -> tuple[Kept, ...]:
         return tuple(self._machine.kept)
 
-    def remove_kept(self) -> tuple[Kept, ...]:
-        removed = tuple(self._machine.kept)
-        self._machine.kept.clear()
+    def remove_kept(self, only: Collection[Kept] | None = None) -> tuple[Kept, ...]:
+        removed = tuple(each for each in self._machine.kept if only is None or each in only)
+        self._machine.kept[:] = [each for each in self._machine.kept if each not in removed]
         return removed
 
     def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:  # noqa: ARG002 - there is nothing

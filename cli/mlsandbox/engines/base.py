@@ -337,8 +337,8 @@ class Engine(Protocol):
         """What this project has outside of its folder: volumes and images; what runs or not."""
         ...
 
-    def remove_kept(self) -> tuple[Kept, ...]:
-        """Remove that, once nothing runs; what could be removed."""
+    def remove_kept(self, only: Collection[Kept] | None = None) -> tuple[Kept, ...]:
+        """Remove these of it, or all of it once nothing runs; what could be removed."""
         ...
 
     def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:

@@ -165,8 +165,9 @@ class DockerEngine:
     def kept(self) -> tuple[Kept, ...]:
         return self._daemon.kept()
 
-    def remove_kept(self) -> tuple[Kept, ...]:
-        return tuple(each for each in self._daemon.kept() if self._daemon.remove_kept(each))
+    def remove_kept(self, only: Collection[Kept] | None = None) -> tuple[Kept, ...]:
+        there = (each for each in self._daemon.kept() if only is None or each in only)
+        return tuple(each for each in there if self._daemon.remove_kept(each))
 
     def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:
         return self._daemon.shared(None if but_for is None else {str(root.resolve()) for root in but_for})

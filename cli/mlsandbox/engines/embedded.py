@@ -150,7 +150,7 @@ class EmbeddedEngine:
     def kept(self) -> tuple[Kept, ...]:
         return ()
 
-    def remove_kept(self) -> tuple[Kept, ...]:
+    def remove_kept(self, only: Collection[Kept] | None = None) -> tuple[Kept, ...]:  # noqa: ARG002 - there is nothing
         return ()
 
     def shared(self, *, but_for: Collection[Path] | None = None) -> tuple[Kept, ...]:  # noqa: ARG002 - there is nothing

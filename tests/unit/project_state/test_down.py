@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,7 +33,8 @@ class KeepingEngine(FakeEngine):
     def kept(self) -> tuple[Kept, ...]:
         return self.things
 
-    def remove_kept(self) -> tuple[Kept, ...]:
+    def remove_kept(self, only: Collection[Kept] | None = None) -> tuple[Kept, ...]:
+        del only
         KeepingEngine.things = (IMAGE,)
         return (VOLUME,)
 
