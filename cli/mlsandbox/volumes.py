@@ -10,12 +10,13 @@ from typing import Final
 
 _MEANINGS: Final = {"data": "events and metrics", "logs": "service output", "bentoml": "packages"}
 
+_DATA: Final = "data"
 _LOCK: Final = "lock"
 
 
 def sizes(sandbox: Path) -> Mapping[str, int]:
     """Bytes of what `down` keeps, by what it is; without what is not there."""
-    return {meaning: _size(sandbox / folder) for folder, meaning in _MEANINGS.items() if (sandbox / folder).is_dir()}
+    return {meaning: folder_size(sandbox / folder) for folder, meaning in _MEANINGS.items() if (sandbox / folder).is_dir()}
 
 
 def contents(sandbox: Path) -> tuple[str, ...]:
@@ -42,7 +43,20 @@ def remove_all(sandbox: Path) -> tuple[str, ...]:
     return removed
 
 
-def _size(folder: Path) -> int:
+def data_size(sandbox: Path, name: str) -> int:
+    """Bytes of one folder of events or metrics; 0 when it is not there."""
+    return folder_size(sandbox / _DATA / name)
+
+
+def remove_data(sandbox: Path, name: str) -> None:
+    """Remove one folder of events or metrics, if it is there."""
+    folder = sandbox / _DATA / name
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):

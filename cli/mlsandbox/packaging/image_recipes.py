@@ -89,7 +89,7 @@ class ModelRecipe:
 
     @property
     def tag(self) -> str:
-        return f"mlsandbox/{_component(self.project)}/{_component(self.package.model)}:{self.package.version}"
+        return model_image(self.project, self.package.model, self.package.version)
 
     @property
     def lock(self) -> str:
@@ -244,6 +244,11 @@ def _digest(*parts: str) -> str:
 
 def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
+
+
+def model_image(project: str, model: str, version: str) -> str:
+    """The name of the image of a package."""
+    return f"mlsandbox/{_component(project)}/{_component(model)}:{version}"
 
 
 def _component(name: str) -> str:

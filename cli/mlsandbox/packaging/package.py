@@ -13,6 +13,7 @@ from shlex import quote
 from typing import Any, Final
 
 from mlsandbox.errors import PackageTampered
+from mlsandbox.ledger import Ledger
 from mlsandbox.packaging.digest import walk
 from mlsandbox.packaging.environments import environment_path
 from mlsandbox.packaging.inspect import ModelFile, digest_of
@@ -111,8 +112,17 @@ def read_package(bento: Path) -> Package:
 
 
 def next_version(root: Path, model: str) -> str:
-    """The version after the last one that has a folder, readable or not."""
-    return f"v{max((number for number, _ in _versions(root, model)), default=0) + 1}"
+    """The version after the last one that has a folder, readable or not, or that the ledger knows: no number is used twice."""
+    known = (_VERSION.fullmatch(entry.version) for entry in Ledger(root / ".sandbox").read() if entry.model == model)
+    numbers = [*(number for number, _ in _versions(root, model)), *(int(found[1]) for found in known if found)]
+    return f"v{max(numbers, default=0) + 1}"
+
+
+def version_names(root: Path) -> list[str]:
+    """The versions that a project has folders of, of whichever model, in the order of their numbers; none of them is read."""
+    models = store_path(root) / "bentos"
+    names = [each.name for each in models.iterdir()] if models.is_dir() else []
+    return [f"v{number}" for number in sorted({number for model in names for number, _ in _versions(root, model)})]
 
 
 def verify_package(package: Package) -> None:

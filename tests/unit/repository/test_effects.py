@@ -30,6 +30,7 @@ WRITERS = {
     "packaging/image_build.py": "the folder of one image build, and its output",
     "packaging/image_recipes.py": "the build contexts of images",
     "packaging/lock.py": "the lock beside the model",
+    "packaging/removal.py": "packages that go",
     "packaging/store.py": "packages in the project's store",
     "registry.py": "which stacks this machine has",
     "render/tree.py": "the rendered stack",

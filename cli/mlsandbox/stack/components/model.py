@@ -96,9 +96,13 @@ def _service(inputs: StackInputs, model: ModelInputs, champion: ModelInputs) -> 
     )
 
 
+def metrics_folder(model: str, version: str) -> str:
+    """The data folder of one version's metrics: each has its own, as files of another start in it are removed."""
+    return f"metrics-{model}-{version}"
+
+
 def _metrics(inputs: StackInputs, model: ModelInputs) -> str:
-    """Of each service its own: files of another start in it are removed."""
-    return f"metrics-{model.name}-{model.version}" if inputs.fronts else f"metrics-{model.name}"
+    return metrics_folder(model.name, model.version) if inputs.fronts else f"metrics-{model.name}"
 
 
 def _traffic(inputs: StackInputs, champion: ModelInputs) -> Joined:
