@@ -17,12 +17,13 @@ def confirm(session: Session, question: str) -> None:
     """
     if session.options.yes:
         return
+    again = " ".join(["sandbox", *sys.argv[1:], "--yes"])
     if session.options.no_input or not sys.stdin.isatty():
         raise ConfirmationNeeded(
             f"this needs a yes: {question}",
             why="Nobody can be asked here: standard input is no terminal, or --no-input was given.",
-            fix=f"add --yes: {' '.join(['sandbox', *sys.argv[1:], '--yes'])}",
+            fix=f"add --yes: {again}",
         )
     session.close()
     if session.output.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
-        raise UsageError("nothing was changed: the answer was not yes", fix="answer y, or add --yes: sandbox down --volumes --yes")
+        raise UsageError("nothing was changed: the answer was not yes", fix=f"answer y, or add --yes: {again}")
