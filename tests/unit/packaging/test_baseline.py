@@ -14,12 +14,11 @@ import pytest
 from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_baseline import meant_events, unmeant_text
 from mlsandbox.actions.drift_engines import DriftEngines
-from mlsandbox.actions.project_stack import baselines_of, stack_of
+from mlsandbox.actions.project_stack import baselines_of, stack_of, stack_ports
 from mlsandbox.packaging.baseline import Baseline, answering, baseline_folder, read_baseline
 from mlsandbox.packaging.baseline_folder import OWN, has_left, put_files
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
-from mlsandbox.stack.build import port_names
 from mlsandbox.stack.spec import PackagedFile, ProjectFile
 from mlsandbox_serving.contract import Dataset, Field, Origin, PackageFile, ProfileFile
 
@@ -203,12 +202,12 @@ def test_a_baseline_alone_is_removed_with_its_folder(project: Project) -> None:
 def test_it_takes_the_place_of_the_profile_of_the_package(project: Project) -> None:
     """With the model that it was made with it must be what a stack compares with, with another one not."""
     _kept(project)
-    ports = {name: 7000 + number for number, name in enumerate(port_names(["churn"], frozenset({"drift"})))}
+    parts = frozenset({"api", "drift"})
 
     def files(package: Package) -> set[object]:
-        spec = stack_of(
-            project, [Deployed(package)], ports, frozenset({"drift"}), DriftEngines(("native",)), baselines=baselines_of(project)
-        )
+        deployed = [Deployed(package)]
+        ports = {name: 7000 + number for number, name in enumerate(stack_ports(deployed, parts))}
+        spec = stack_of(project, deployed, ports, parts, DriftEngines(("native",)), baselines=baselines_of(project))
         return set(spec.service("drift").files.values())
 
     kept, packaged = ("baseline.json", "profile.json", "profile.npz"), ("profile.json", "profile.npz")

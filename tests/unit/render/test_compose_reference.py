@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.render.compose import HEADER, Label
-from mlsandbox.stack.build import port_names
+from mlsandbox.stack.build import direct_ports, port_names
 from mlsandbox.stack.parts import chosen_parts
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, StackSpec
 from mlsandbox_serving.contract import FIRST_PORT, Env, Port
@@ -29,7 +29,7 @@ PASSING = re.compile(rf"^ +({re.escape(Label.DIGEST)}|{Env.STACK_ID}): .*\n", re
 
 def _reference() -> str:
     parts = chosen_parts("docker", "full", exclude=(), programs=())
-    names = port_names(["employment"], parts)
+    names = (*port_names(["employment"], parts), *direct_ports({"employment": ["v1"]}))
     slots = [slot.value for slot in Port]
     places = [*slots, *(name for name in names if name not in slots)]
     ports = {name: FIRST_PORT + places.index(name) for name in names}
