@@ -13,7 +13,7 @@ from mlsandbox.actions.outcomes import Report
 from mlsandbox.annotations import annotate
 from mlsandbox.engines.base import Observed, Switched
 from mlsandbox.errors import LedgerUnwritable
-from mlsandbox.ledger import Action, Draft, Entry, Ledger, stamp
+from mlsandbox.ledger import Action, Draft, Entry, Ledger, facts_of, stamp
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.stack.components.base import suffixed
@@ -134,6 +134,22 @@ class Recorder:
         problem = annotate(ports[Port.GRAFANA], password, text, [tag for each in changed for tag in (each.model, each.version)])
         if problem:
             self._report.note(f"the change is not marked on the dashboards: {problem}")
+
+
+def record_packages(project: Project, packages: Sequence[Package], reason: str, report: Report) -> None:
+    """Write down where versions came from that the ledger does not know.
+
+    Raises:
+        LedgerUnwritable: nothing that depends on it may be begun.
+    """
+    ledger = Ledger(project.state_dir, report.note)
+    known = {(each.model, each.version, each.digest) for each in ledger.read() if each.action is Action.PACKAGED}
+    drafts = [
+        Draft(Action.PACKAGED, package.model, package.version, package.digest, reason=reason, facts=facts_of(package.manifest))
+        for package in packages
+        if (package.model, package.version, package.digest) not in known
+    ]
+    ledger.append(drafts)  # also without any: what cannot be recorded is not begun
 
 
 def record_stops(sandbox: Path, observed: Observed, remembered: State, stopped: Collection[str], *, reason: str, report: Report) -> None:

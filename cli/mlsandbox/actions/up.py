@@ -20,7 +20,7 @@ from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path
-from mlsandbox.actions.recording import Recorder
+from mlsandbox.actions.recording import Recorder, record_packages
 from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
@@ -31,8 +31,6 @@ from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Engine, Observed
 from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
-from mlsandbox.ledger import Action as LedgerAction
-from mlsandbox.ledger import Draft, Ledger, facts_of
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import FILE_NAME, Project
@@ -96,7 +94,7 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             champions = [each.champion for each in chosen.deployed]
             if engine != DOCKER:
                 _see_to_environments(chosen.deployed, packages, told)
-            _record_packages(project, packages, options.reason, told)
+            record_packages(project, packages, options.reason, told)
             rows = examples_of(champions, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in champions if own_example(package) is None}
             recorder = Recorder(project, chosen.deployed, chosen.intents, remembered, held=chosen.held, report=told)
@@ -127,18 +125,6 @@ def _see_to_environments(deployed: Sequence[Deployed], made: Sequence[Package], 
     there = {package.tag for package in made}
     for package in (package for each in deployed for package in each.packages if package.tag not in there):
         ensure_package_environment(package, report=report.note)
-
-
-def _record_packages(project: Project, packages: Sequence[Package], reason: str, report: Report) -> None:
-    """Write down where versions came from that the ledger does not know."""
-    ledger = Ledger(project.state_dir, report.note)
-    known = {(each.model, each.version, each.digest) for each in ledger.read() if each.action is LedgerAction.PACKAGED}
-    drafts = [
-        Draft(LedgerAction.PACKAGED, package.model, package.version, package.digest, reason=reason, facts=facts_of(package.manifest))
-        for package in packages
-        if (package.model, package.version, package.digest) not in known
-    ]
-    ledger.append(drafts)  # also without any: what cannot be recorded is not begun
 
 
 def _notes(project: Project, engine: str, engines: DriftEngines, remembered: State) -> tuple[str, ...]:
