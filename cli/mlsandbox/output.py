@@ -22,7 +22,9 @@ from mlsandbox.errors import Exit, SandboxError
 from mlsandbox.terminal_text import visible
 
 SCHEMA: Final = "sandbox/v1"
-_OF_A_PROJECT: Final = re.compile(r"\bsandbox (?=(?:up|down|predict|feedback|status|drift|logs|doctor|env|open|config|export)\b)")
+_OF_A_PROJECT: Final = re.compile(
+    r"\bsandbox (?=(?:up|down|predict|feedback|status|drift|logs|doctor|env|open|config|export|deploy|promote|rollback|retire|prune)\b)"
+)
 _DATA: Final = frozenset({"Prediction", "Curl", "Config", "ConfigSchema", "ConfigPath", "Help", "Completion"})
 """Results whose text is the user's, or to be taken literally."""
 _PLAIN: Final = {"✓": "ok", "✗": "failed", "·": "-", "…": "...", "→": "->", "µ": "u"}

@@ -15,6 +15,7 @@ from mlsandbox.cli.app import version_line
 from mlsandbox.cli.binding import DOCUMENTS
 from mlsandbox.cli.session import Session
 from mlsandbox.cli.target import example_row, project_of, stack_overrides
+from mlsandbox.cli.version_options import Reason
 from mlsandbox.output import Format
 from mlsandbox.views.up import up_text
 
@@ -50,6 +51,8 @@ def command(
     ] = None,
     stay: Annotated[bool, typer.Option("-a", "--attach", help="Stay and show output; Ctrl-C stops the stack.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when the stack has answered.")] = True,
+    warm: Annotated[bool, typer.Option("--warm", help="Keep a version that another one replaces running, to go back to.")] = False,
+    reason: Reason = "",
 ) -> None:
     """Doing it again changes only what has changed; an unchanged stack is left alone."""
     given = {"reference": reference, "target": target, "name": name, "requirements": requirements, "python": python}
@@ -61,7 +64,8 @@ def command(
         session.report.warn(f"{reserved} has no effect in this version")
     from mlsandbox.actions.up import up
 
-    options = UpOptions(session.options.dry_run, wait, trust, session.options.timeout, None if example is None else example_row(example))
+    row = None if example is None else example_row(example)
+    options = UpOptions(session.options.dry_run, wait, trust, session.options.timeout, row, warm, reason)
     result = up(project, engine.name, options, session.report)
     session.close()
     session.output.result("Stack", result, up_text(result, session.output.out), env=variables(result.endpoints))

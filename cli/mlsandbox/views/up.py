@@ -36,7 +36,9 @@ def up_text(result: UpResult, paint: Paint) -> str:
     if result.services:
         lines.append(f"  {'Services':<11} {_services(result)}")
     lines += [
-        f"  {label:<11} {text}" for label, text in (("Golden rows", _golden(result.golden)), ("Prediction", _smoke(result.smoke))) if text
+        f"  {label:<11} {text}"
+        for label, text in (("Golden rows", _golden(result.golden)), ("Prediction", smoke_text(result.smoke)))
+        if text
     ]
     if result.curl:
         lines += ["", f"  Try   {result.curl if len(result.curl) <= _LONGEST_CURL else 'sandbox predict --example --curl'}"]
@@ -89,7 +91,8 @@ def _golden(golden: GoldenSummary | None) -> str:
     return "" if golden is None else f"{golden.rows} of {golden.rows} reproduced, {golden.bit_equal} bit for bit"
 
 
-def _smoke(smoke: SmokePrediction | None) -> str:
+def smoke_text(smoke: SmokePrediction | None) -> str:
+    """What was answered to the example row; empty when nothing was asked."""
     if smoke is None:
         return ""
     shown = json.dumps(smoke.prediction, ensure_ascii=False)
