@@ -43,10 +43,17 @@ class Image:
     """Distributions that the stand-in imports, as the test environment pins them; in the build context below `site/`."""
 
 
+_HAPROXY_LIBRARIES = (
+    *("libc6", "libcrypt1", "libgcc-s1", "libjemalloc2", "liblua5.4-0", "libopentracing-c-wrapper0t64", "libopentracing1"),
+    *("libpcre2-8-0", "libssl3t64", "libstdc++6", "libzstd1", "zlib1g"),
+)
+"""It is of this machine's release, whose C library is newer than the base's."""
+
 IMAGES: dict[str, Image] = {
     "prometheus": Image(("prometheus", "promtool", "busybox-static")),
     "alertmanager": Image(("prometheus-alertmanager", "busybox-static")),
     "elasticsearch-exporter": Image(("prometheus-elasticsearch-exporter", "busybox-static")),
+    "haproxy": Image(("haproxy", *_HAPROXY_LIBRARIES)),
     "fluentd": Image(("busybox-static",), "fluentd_standin", ("msgpack",)),
     "elasticsearch": Image(("busybox-static",), "elasticsearch_standin"),
     "grafana": Image(("busybox-static",), "grafana_standin", ("pyyaml",)),

@@ -24,7 +24,7 @@ from mlsandbox.render.ejected import Variable, eject_stack
 from mlsandbox.render.ejected_texts import beside, compose_readme
 from mlsandbox.stack.components.base import ModelInputs
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
-from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, LOG_STORE, MODEL, SHIPPER
+from mlsandbox.stack.parts import DRIFT, ELASTICSEARCH, GATEWAY, LOG_STORE, MODEL, SHIPPER
 from mlsandbox.stack.spec import Environment, ModelEnvironment, ProgramEnvironment, ServiceEnvironment, ServiceSpec, StackSpec
 from mlsandbox.state import load_state
 from mlsandbox_serving.contract import DriftEngine
@@ -138,7 +138,7 @@ def ejected_image_keys(project: Project) -> tuple[str, ...]:
     parts = parts_of(project, DOCKER, ())
     more = {ENVIRONMENT_WITH_ALIBI} if DRIFT in parts else set()
     more |= {LOG_STORE} if ELASTICSEARCH in parts else set()  # which sets its indices up
-    return (*project.models, *sorted((parts | more) - {MODEL, SHIPPER}))
+    return (*project.models, *sorted((parts | more) - {MODEL, SHIPPER, GATEWAY}))
 
 
 def _api(variables: tuple[Variable, ...]) -> Variable:

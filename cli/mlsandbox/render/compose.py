@@ -148,7 +148,7 @@ def _service(spec: StackSpec, service: ServiceSpec, places: ContainerPlaces, dig
         "environment": container_environment(spec, service, places),
         "depends_on": {name: {"condition": _condition(spec, name, condition)} for name, condition in service.needs.items()},
         "ports": [_published(spec, port) for port in service.ports if port.reach is not Reach.STACK],
-        "networks": [FRONT, BACK] if any(port.reach is not Reach.STACK for port in service.ports) else [BACK],
+        "networks": [FRONT, BACK] if _goes_out(service) else [BACK],
         "volumes": _mounts(service, places),
         "secrets": secrets,
         "group_add": [str(group) for group in dict.fromkeys((places.secrets_group, 0))] if secrets else None,
@@ -185,6 +185,11 @@ def _condition(spec: StackSpec, needed: str, condition: Condition) -> str:
 def _published(spec: StackSpec, port: PortSpec) -> str:
     host = bound_at(spec.host) if port.public else LOOPBACK
     return f"{bracketed(host)}:{port.number}:{port.number}"
+
+
+def _goes_out(service: ServiceSpec) -> bool:
+    """It is reached from outside, or runs code of the user's, which may ask others for what it needs."""
+    return isinstance(service.environment, ModelEnvironment) or any(port.reach is not Reach.STACK for port in service.ports)
 
 
 def _mounts(service: ServiceSpec, places: ContainerPlaces) -> list[dict[str, Any]]:

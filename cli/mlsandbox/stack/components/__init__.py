@@ -6,6 +6,7 @@ from mlsandbox.stack.components.drift import DRIFT
 from mlsandbox.stack.components.elasticsearch import ELASTICSEARCH
 from mlsandbox.stack.components.elasticsearch_exporter import ELASTICSEARCH_EXPORTER
 from mlsandbox.stack.components.fluentd import FLUENTD
+from mlsandbox.stack.components.gateway import GATEWAY
 from mlsandbox.stack.components.grafana import GRAFANA
 from mlsandbox.stack.components.log_store import LOG_STORE
 from mlsandbox.stack.components.model import MODEL
@@ -21,6 +22,7 @@ COMPONENTS: tuple[Component, ...] = (
     DRIFT,
     SHIPPER,
     MODEL,
+    GATEWAY,
     ALERTMANAGER,
     GRAFANA,
     PROMETHEUS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from mlsandbox.stack import parts
 from mlsandbox.stack.components import shipper
 from mlsandbox.stack.components.base import Component, ModelInputs, Share, StackInputs, direct, per_model
 from mlsandbox.stack.spec import (
@@ -31,6 +32,8 @@ NAME = "api"
 HASH_KEY = SecretFile("hash-key")
 API_KEYS = SecretFile("api-keys")
 _HERE: Final = "@address@"
+_BEHIND_A_GATEWAY: Final = ("--timeout-keep-alive", "75")
+"""Seconds: a connection that is idle is the gateway's to close. Closed here, one may be, just as a request is sent on it."""
 _STOP_SECONDS: Final = 10.0
 """Besides the requests that are still answered: loading them, and leaving the spool."""
 
@@ -80,7 +83,10 @@ def _service(inputs: StackInputs, model: ModelInputs, champion: ModelInputs) -> 
     return ServiceSpec(
         name=name,
         environment=model.environment,
-        args=("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=not inputs.fronts), "--port", ListenPort(port)),
+        args=(
+            *("-m", "bentoml", "serve", PackagePath(), "--host", ListenHost(public=not inputs.fronts), "--port", ListenPort(port)),
+            *(_BEHIND_A_GATEWAY if parts.GATEWAY in inputs.parts and inputs.fronts else ()),
+        ),
         env=env,
         files={_TRAFFIC: _traffic(inputs, champion)} if inputs.fronts else {},
         live=(_TRAFFIC,) if inputs.fronts else (),
