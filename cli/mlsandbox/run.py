@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,27 +169,35 @@ def stream(
         CommandFailed: it ended with another exit code than 0; `details` holds argv, returncode and the end of stderr.
     """
     words, full_env = _prepared(argv, env, cwd, what)
-    with _started(words, full_env, cwd, reads=input is not None) as process:
-        complaints: deque[str] = deque(maxlen=_KEPT_LINES)
-        listener = threading.Thread(target=lambda: complaints.extend(process.stderr or ()), daemon=True)
-        listener.start()
-        try:
-            if process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(input or "")
-                    process.stdin.flush()
-            while line := _next_line(process):
-                yield line.rstrip("\n")
-            process.wait()
-        finally:
-            if process.poll() is None:
-                _end_group(process)
-            listener.join(GRACE_SECONDS)
-            if process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):  # it may have ended without reading all
-                    process.stdin.close()
+    with _started(words, full_env, cwd, reads=input is not None) as process, _listened(process) as complaints:
+        if input is not None:
+            _tell(process, input)
+        while line := _next_line(process):
+            yield line.rstrip("\n")
+        process.wait()
     if process.returncode != 0:
         _fail(words, process.returncode, "".join(complaints), what=what, problem=f"exit code {process.returncode}")
+
+
+def converse(
+    argv: Sequence[str | Path], requests: Iterable[str], *, env: Mapping[str, str | None] | None = None, cwd: Path | None = None, what: str
+) -> Iterator[str]:
+    """Run a command that answers each line with one line; the next request is asked for when the one before it was answered.
+
+    Arguments and errors are those of `stream`; that it ended before it answered is one, whatever its exit code.
+    """
+    words, full_env = _prepared(argv, env, cwd, what)
+    with _started(words, full_env, cwd, reads=True) as process, _listened(process) as complaints:
+        for request in requests:
+            _tell(process, f"{request}\n")
+            line = _next_line(process)
+            if not line:
+                process.wait()
+                break
+            yield line.rstrip("\n")
+        else:
+            return
+    _fail(words, process.returncode, "".join(complaints), what=what, problem=f"it ended without an answer, exit code {process.returncode}")
 
 
 def pasteable(argv: Sequence[str], *, env: Mapping[str, str | None] | None = None, cwd: Path | None = None) -> str:
@@ -241,6 +249,30 @@ def _started(words: list[str], full_env: Mapping[str, str], cwd: Path | None, *,
 
     commands = _commands.get()
     return start() if commands is None else commands.begin(start)
+
+
+@contextlib.contextmanager
+def _listened(process: subprocess.Popen[str]) -> Iterator[deque[str]]:
+    """The end of what a command complains of; at the end of the block it is over."""
+    complaints: deque[str] = deque(maxlen=_KEPT_LINES)
+    listener = threading.Thread(target=lambda: complaints.extend(process.stderr or ()), daemon=True)
+    listener.start()
+    try:
+        yield complaints
+    finally:
+        if process.poll() is None:
+            _end_group(process)
+        listener.join(GRACE_SECONDS)
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it may have ended without reading all
+                process.stdin.close()
+
+
+def _tell(process: subprocess.Popen[str], text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.write(text)
+            process.stdin.flush()
 
 
 def _next_line(process: subprocess.Popen[str]) -> str:

@@ -1,7 +1,8 @@
 """Build a bento from a prepared folder: `python -m mlsandbox_serving.build` reads one JSON document and answers with one.
 
-In:  {"context": folder with service.py, "name": "churn", "version": "v3", "python": "3.11", "base_image": "python:3.11-slim",
-      "requirements": "package/lock.txt", "model": {"tag": "churn:<digest>", "files": {path in the model's folder: file to copy}}}
+In:  {"context": folder with service.py, "name": "churn", "version": "v3", "labels": {name: text}, "python": "3.11",
+      "base_image": "python:3.11-slim", "requirements": "package/lock.txt",
+      "model": {"tag": "churn:<digest>", "files": {path in the model's folder: file to copy}}}
 Out: {"tag": "churn:v3", "path": …}
 Without files, the model is in the store already.
 
@@ -50,6 +51,7 @@ def build(request: dict[str, Any]) -> dict[str, str]:
         name=request["name"],
         description=service.description,
         version=request["version"],
+        labels=request["labels"],
         build_ctx=str(context),
         include=["*"],
         exclude=["__pycache__/", "*.pyc"],

@@ -95,6 +95,8 @@ class Header:
     ENTITY: Final = "x-entity-id"
     """What a request is about, of the client's choice: all requests of one entity are answered by the same version while a challenger
     gets a share; without it the request's own id decides."""
+    FORWARDED: Final = "x-sandbox-forwarded"
+    """Of requests that a champion sends on to its challenger: "split", or "shadow" of copies. Who gets one answers it itself."""
     TRACEPARENT: Final = "traceparent"
     API_KEY: Final = "x-api-key"
     AUTHORIZATION: Final = "authorization"
@@ -278,18 +280,20 @@ class Deliver:
 class Finder:
     """Programs that find logged events, run once more in a service's environment: `python -m <module>`.
 
-    One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "outliers": bool, "request_id": str|null,
-    "level": str|null (one of `LogTable.LEVELS`, or worse), "model": str|null, "version": str|null, "since": epoch seconds|null,
-    "limit": int, "rows": int|null, "follow": bool}. Events that match all of it come on standard output, one JSON object per line, the
-    newest `limit` of them, oldest first; with `follow` then every new one, until standard input is closed. With `rows` they come newest
-    first, as they are found, and end before they hold more rows than that together; nothing is followed then. What fails ends it with
-    FAILED and one line on standard error: {"error": {"code": str, "message": str}}.
+    One line on standard input: {"requests": bool, "errors": bool, "drift": bool, "outliers": bool, "predictions": bool,
+    "request_id": str|null, "level": str|null (one of `LogTable.LEVELS`, or worse), "model": str|null, "version": str|null,
+    "since": epoch seconds|null, "limit": int, "rows": int|null, "follow": bool}. Events that match all of it come on standard output, one
+    JSON object per line, the newest `limit` of them, oldest first; with `follow` then every new one, until standard input is closed. With
+    `rows` they come newest first, as they are found, and end before they hold more rows than that together; nothing is followed then.
+    What fails ends it with FAILED and one line on standard error: {"error": {"code": str, "message": str}}.
     """
 
     LOG_STORE: Final = "mlsandbox_serving.log_store.find"
     """Beside the log store."""
     ELASTICSEARCH: Final = "mlsandbox_serving.elasticsearch.find"
     """Beside a shipper of a stack that has Elasticsearch."""
+    FITS: Final = "sandbox.hash_fits"
+    """In what is found with `predictions`: whether `Field.EVENT_HASH` is the event's; null where it has none."""
     FAILED: Final = 3
     """Exit code."""
     ABSENT: Final = "ABSENT"

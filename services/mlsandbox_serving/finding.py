@@ -27,6 +27,8 @@ class Conditions(NamedTuple):
     """Alerts of drift that were raised or cleared, alone."""
     outliers: bool = False
     """Rows unlike the reference, alone."""
+    predictions: bool = False
+    """Predictions alone, each with `Finder.FITS`."""
     request_id: str | None = None
     level: str | None = None
     """This one of `LogTable.LEVELS` or a more severe one."""
@@ -44,7 +46,12 @@ class Conditions(NamedTuple):
     @property
     def datasets(self) -> tuple[str, ...]:
         """An event is of all of these, which of more than one none is."""
-        named = ((self.errors, Dataset.ERROR), (self.drift, Dataset.DRIFT), (self.outliers, Dataset.OUTLIERS))
+        named = (
+            (self.errors, Dataset.ERROR),
+            (self.drift, Dataset.DRIFT),
+            (self.outliers, Dataset.OUTLIERS),
+            (self.predictions, Dataset.PREDICTION),
+        )
         return tuple(dataset for is_wanted, dataset in named if is_wanted)
 
 
@@ -75,9 +82,10 @@ def run_finder(find: Callable[[Conditions], Iterator[dict[str, Any] | None]]) ->
         find: given the conditions, yields events and, while it follows, None when there is nothing new for now. Raises FindFailed.
     """
     try:
-        for event in find(parse(sys.stdin.buffer.readline())):
+        wanted = parse(sys.stdin.buffer.readline())
+        for event in find(wanted):
             if event is not None:
-                _write(event)
+                _write(_checked(event) if wanted.predictions else event)
             elif _reader_is_gone():
                 return 0
     except FindFailed as failure:
@@ -103,6 +111,13 @@ def parse(line: bytes) -> Conditions:
     if conditions.follow and conditions.rows is not None:
         raise FindFailed(Finder.INVALID, "events are followed in the order of their time, and the newest rows come in the opposite one")
     return conditions
+
+
+def _checked(event: dict[str, Any]) -> dict[str, Any]:
+    """The event and whether it is as it was written."""
+    from mlsandbox_serving.event_digest import fits  # noqa: PLC0415 - what most who ask do not need
+
+    return {**event, Finder.FITS: fits(event)}
 
 
 def _write(event: dict[str, Any]) -> None:

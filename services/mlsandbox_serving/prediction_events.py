@@ -6,16 +6,19 @@ what it refuses, or would write in another form, goes the way of all other event
 
 from __future__ import annotations
 
+import base64
+import math
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any, Final, Protocol
 
 import msgpack
 import msgspec
 
 from mlsandbox_serving.contract import ECS_VERSION, Dataset, Field
-from mlsandbox_serving.event_digest import as_stored, digest, is_plain
+from mlsandbox_serving.event_digest import sealed
 from mlsandbox_serving.record import LONGEST_PATH, REPEATED_CLASSES, Facts, Identity, Privacy, instant, new_id
 from mlsandbox_serving.spool.entry import Unencodable, packed
 from mlsandbox_serving.spool.segment import ENTRY_START
@@ -29,8 +32,12 @@ _SMALL_MAP: Final = 0x80
 _TIMESTAMP: Final = b"\xaa@timestamp\xbb"
 """The name, and the begin of a text of 27 bytes."""
 _MILLION: Final = 1_000_000
+_DEEPEST: Final = 64
+_SCALARS: Final = frozenset({str, int, float, bool, NoneType})
+_SCALARS_AND_LISTS: Final = _SCALARS | {list}
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+_encode_sorted: Final = msgspec.msgpack.Encoder(order="sorted").encode
 
 
 class CheckedRows(Protocol):
@@ -124,7 +131,7 @@ class PredictionEvents:
         Raises:
             Unencodable: there is no way to write them.
         """
-        if is_plain(record[Field.PREDICTIONS]):
+        if _is_plain(record[Field.PREDICTIONS]):
             try:
                 record[Field.EVENT_HASH] = self._digest(record, at)
                 return _encode(record)
@@ -136,19 +143,21 @@ class PredictionEvents:
 
     def _digest(self, record: dict[str, Any], at: bytes) -> str:
         identity, get = self._identity, record.get
-        return digest(
-            (
-                record[Field.EVENT_ID],
-                record[Field.REQUEST_ID],
-                at.decode(),
-                identity.model,
-                identity.version,
-                identity.digest,
-                record[Field.ROWS],
-                get(Field.INPUTS),
-                record[Field.PREDICTIONS],
-                get(Field.PROBABILITIES),
-                record[Field.TRUNCATED],
+        return sealed(
+            _encode_sorted(
+                (
+                    record[Field.EVENT_ID],
+                    record[Field.REQUEST_ID],
+                    at.decode(),
+                    identity.model,
+                    identity.version,
+                    identity.digest,
+                    record[Field.ROWS],
+                    get(Field.INPUTS),
+                    record[Field.PREDICTIONS],
+                    get(Field.PROBABILITIES),
+                    record[Field.TRUNCATED],
+                )
             )
         )
 
@@ -176,3 +185,39 @@ class PredictionEvents:
 def _pairs(record: dict[str, Any]) -> bytes:
     """The pairs of a map of at most 15, without what says how many they are."""
     return packed(record)[1:]
+
+
+def as_stored(value: Any) -> Any:
+    """A value as a store gives it back out of an event; what it gave stays as it is.
+
+    Raises:
+        Unencodable: it has no such form.
+    """
+    if type(value) is list and _is_plain(value) and all(map(_is_finite, value)):
+        return value
+    return _json_value(msgpack.unpackb(packed({"": value}), strict_map_key=False)[""], 0)
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether they are JSON values: of a date, say, msgspec would make something else than our stores expect."""
+    kinds = set(map(type, values))
+    return kinds <= _SCALARS or (kinds <= _SCALARS_AND_LISTS and all(_is_plain(value) for value in values if type(value) is list))
+
+
+def _is_finite(value: Any) -> bool:
+    return all(map(_is_finite, value)) if type(value) is list else type(value) is not float or math.isfinite(value)
+
+
+def _json_value(value: Any, depth: int) -> Any:
+    """As stores write what is no JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {name if isinstance(name, str) else str(name): _json_value(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, (list, tuple)) and not isinstance(value, msgpack.ExtType):
+        return [_json_value(item, depth + 1) for item in value]
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from mlsandbox_serving.answer_stream import answer_alone
 from mlsandbox_serving.contract import ErrorCode, NotReady, PackageFile, Replayer
-from mlsandbox_serving.event_digest import as_stored
 from mlsandbox_serving.golden import Tolerance, tolerance_of
+from mlsandbox_serving.prediction_events import as_stored
 from mlsandbox_serving.record import Privacy, described
 from mlsandbox_serving.schema import Columns, Schema, SchemaMismatch
 from mlsandbox_serving.service.package import Package

@@ -107,6 +107,7 @@ def build(laid: Laid, folder: Path) -> Bento:
         "context": str(context),
         "name": manifest["model"],
         "version": manifest["version"],
+        "labels": {},
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "base_image": "python:3.11-slim",
         "requirements": "package/lock.txt",

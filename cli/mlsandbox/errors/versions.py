@@ -59,6 +59,12 @@ class ReplayDiffers(SandboxError):
     exit = Exit.BAD_FINDING
 
 
+class ReplayUnable(SandboxError):
+    """A package's model cannot be asked again here."""
+
+    code = "REPLAY_UNABLE"
+
+
 class NothingLogged(SandboxError):
     """No logged request fits what was asked for."""
 

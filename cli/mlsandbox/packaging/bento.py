@@ -22,6 +22,7 @@ from mlsandbox.errors import CommandFailed, PackagingFailed
 from mlsandbox.packaging.digest import walk
 from mlsandbox.packaging.inspect import import_root
 from mlsandbox.packaging.interpreters import uv_program
+from mlsandbox.packaging.labels import labels_of
 from mlsandbox.run import run
 from mlsandbox.settings import ModelConfig
 from mlsandbox_serving.contract import PackageFile
@@ -37,6 +38,7 @@ class BentoInput:
     Args:
         name: the bento's and the model's name.
         version: "v3".
+        digest: of the package.
         model_tag: the model's place in BentoML's model store.
         files: the model's files: path in the store -> file to copy.
         package: text files of the package: path below the bento's `src/` -> text.
@@ -47,6 +49,7 @@ class BentoInput:
 
     name: str
     version: str
+    digest: str
     model_tag: str
     files: Mapping[str, Path]
     package: Mapping[str, str]
@@ -124,6 +127,7 @@ def build_bento(bento: BentoInput, *, store: Path, scratch: Path, interpreter: P
             "context": str(context),
             "name": bento.name,
             "version": bento.version,
+            "labels": labels_of(bento.name, bento.version, bento.digest),
             "python": bento.python,
             "base_image": f"python:{bento.python}-slim",  # what plain BentoML would start a container from; ours are told another one
             "requirements": PackageFile.LOCK,

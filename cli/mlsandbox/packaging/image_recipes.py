@@ -17,12 +17,12 @@ from mlsandbox.errors import CommandFailed, ImageBuildFailed
 from mlsandbox.packaging import containerfile
 from mlsandbox.packaging.bento import copy_served_code, served_code, serving_environment
 from mlsandbox.packaging.digest import walk
+from mlsandbox.packaging.labels import labels_of
 from mlsandbox.packaging.package import Package
 from mlsandbox.run import run
 
 _SERVICE: Final = "compose/images/service"
 _FLUENTD: Final = "compose/images/fluentd"
-_LABEL: Final = "org.mlsandbox"
 _STANDARD: Final = "org.opencontainers.image"
 
 
@@ -100,9 +100,7 @@ class ModelRecipe:
         package = self.package
         return {
             OWNER: owner_of(self.root),
-            f"{_LABEL}.model": package.model,
-            f"{_LABEL}.version": package.version,
-            f"{_LABEL}.digest": package.digest,
+            **labels_of(package.model, package.version, package.digest),
             f"{_STANDARD}.title": package.model,
             f"{_STANDARD}.version": package.version,
         }

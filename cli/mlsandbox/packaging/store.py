@@ -144,10 +144,11 @@ def _create(ingredients: Ingredients, capture: Mapping[str, Any] | None, *, root
             profile = packaged_profile(request, name=model.name, interpreter=interpreter, served=served, report=report)
         version = next_version(root, model.name)
         report(f"building package {model.name}:{version}")
-        texts = package_files(ingredients, capture, version=version, profile=profile)[1]
+        digest, texts = package_files(ingredients, capture, version=version, profile=profile)
         bento = BentoInput(
             name=model.name,
             version=version,
+            digest=digest,
             model_tag=ingredients.model_tag,
             files={file.path: base / file.path for file in ingredients.files},
             package=texts,

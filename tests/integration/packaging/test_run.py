@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +16,7 @@ import pytest
 
 from mlsandbox import run as runner
 from mlsandbox.errors import CommandFailed, ProgramMissing
+from mlsandbox.run import converse
 from support.waiting import HANG_SECONDS, wait_for
 
 SCRIPT = """
@@ -202,3 +203,30 @@ def _gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_conversation_is_answered_line_by_line() -> None:
+    """Each request must be told only when the one before it was answered, however long both are, and the program end with the last."""
+    told: list[int] = []
+
+    def requests() -> Iterator[str]:
+        for number in range(3):
+            told.append(number)
+            yield "x" * 200_000
+
+    answers = converse([sys.executable, "-c", "import sys\nfor line in sys.stdin: print(line.strip() + 'y', flush=True)"], requests(), what="")
+
+    assert len(next(answers)) == 200_001
+    assert told == [0]
+    assert len(list(answers)) == 2
+
+
+def test_a_conversation_that_ends_early_fails() -> None:
+    """A program that ends with a request unanswered must be named with what it complained of, even with exit code 0."""
+    program = "import sys\nprint(input())\nsys.stderr.write('enough')"
+
+    with pytest.raises(CommandFailed) as caught:
+        list(converse([sys.executable, "-c", program], ["1", "2"], what="asking"))
+
+    assert "asking failed" in caught.value.what
+    assert "enough" in caught.value.why

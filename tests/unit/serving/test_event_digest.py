@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsandbox_serving.contract import Field
-from mlsandbox_serving.event_digest import SCHEME, as_stored, digest_of
+from mlsandbox_serving.event_digest import SCHEME, fits
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.log_store.row import to_row
-from mlsandbox_serving.prediction_events import PredictionEvents
+from mlsandbox_serving.prediction_events import PredictionEvents, as_stored
 from mlsandbox_serving.record import Facts, Identity, Privacy
 from support.prediction_records import Rows, prediction_record
 
@@ -63,7 +63,7 @@ def test_the_digest_fits_wherever_the_event_was_kept(kept: Callable[[dict[str, A
 
     event = kept(msgpack.unpackb(payload or b"")[1])
     assert event[Field.EVENT_HASH].startswith(SCHEME)
-    assert digest_of(event) == event[Field.EVENT_HASH]
+    assert fits(event) is True
 
 
 _CHANGES: dict[str, Any] = {
@@ -87,9 +87,9 @@ def test_a_change_of_what_a_replay_needs_is_noticed(field: str, value: Any) -> N
     columns: dict[str, list[Any]] = {"age": [41, 20], "plan": ["pro", None]}
     event = prediction_record(IDENTITY, FACTS, columns, [0, 1], [[0.25, 0.75], [0.5, 0.5]])
 
-    assert digest_of(event) == event[Field.EVENT_HASH]
-    assert digest_of(event | {field: value}) != event[Field.EVENT_HASH]
-    assert digest_of({name: kept for name, kept in event.items() if name != field}) != event[Field.EVENT_HASH]
+    assert fits(event) is True
+    assert fits(event | {field: value}) is False
+    assert fits({name: kept for name, kept in event.items() if name != field}) is False
 
 
 def test_a_predicted_date_is_digested_as_it_is_kept() -> None:
@@ -97,5 +97,14 @@ def test_a_predicted_date_is_digested_as_it_is_kept() -> None:
     event = prediction_record(IDENTITY, FACTS, {"age": [41]}, [dt.date(2026, 3, 1)])
 
     assert event[Field.PREDICTIONS] == ["2026-03-01"] == as_stored([dt.date(2026, 3, 1)]) == as_stored(["2026-03-01"])
-    assert digest_of(event) == event[Field.EVENT_HASH]
+    assert fits(event) is True
     assert as_stored([float("inf"), 2**70]) == ["inf", str(2**70)]
+
+
+def test_an_event_without_a_digest_is_neither() -> None:
+    """Of an event that has no digest, or one of another scheme, nothing can be said."""
+    event = prediction_record(IDENTITY, FACTS, {"age": [41]}, [1])
+
+    assert fits({name: kept for name, kept in event.items() if name != Field.EVENT_HASH}) is None
+    assert fits(event | {Field.EVENT_HASH: "sha3-9:00"}) is None
+    assert fits(event | {Field.PREDICTIONS: [2**70]}) is False
