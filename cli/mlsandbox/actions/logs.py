@@ -42,6 +42,8 @@ class EventFilter:
     """Epoch seconds."""
     model: str | None = None
     version: str | None = None
+    predictions: bool = False
+    """Predictions alone, each with `Finder.FITS`."""
 
     @property
     def is_given(self) -> bool:
