@@ -76,6 +76,25 @@ class Metrics:
     )
     MODEL_READY: Final = Metric("sandbox_model_ready", "gauge", "1 once the golden rows were reproduced, else 0.", _MODEL)
     GOLDEN_ROWS: Final = Metric("sandbox_golden_rows", "gauge", "Golden rows by how they were reproduced.", (*_MODEL, "result"))
+    CHALLENGER_REQUESTS: Final = Metric(
+        "sandbox_challenger_requests_total",
+        "counter",
+        "Requests for a challenger (split), or copies for it (shadow), by what became of them; counted by the champion.",
+        (*_MODEL, "challenger", "mode", "result"),
+    )
+    CHALLENGER_SECONDS: Final = Metric(
+        "sandbox_challenger_duration_seconds",
+        "histogram",
+        "Time in which a challenger answered its champion.",
+        (*_MODEL, "challenger", "mode"),
+        _SECONDS,
+    )
+    SHADOW_ROWS: Final = Metric(
+        "sandbox_shadow_rows_total",
+        "counter",
+        "Rows of copied requests by whether champion and challenger predict the same.",
+        (*_MODEL, "challenger", "result"),
+    )
     EVENTS_SHIPPED: Final = Metric("sandbox_events_shipped_total", "counter", "Events acknowledged by a sink.", ("model", "sink"))
     SHIP_FAILURES: Final = Metric(
         "sandbox_event_ship_failures_total", "counter", "Deliveries to a sink that failed and are tried again.", ("model", "sink")

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -22,6 +23,7 @@ from mlsandbox_serving.record import Facts, Failure, stack_trace
 from mlsandbox_serving.service.access import Access, is_open
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.batching import Outcome
+from mlsandbox_serving.service.challenge import Challenge
 from mlsandbox_serving.service.codecs import encoder_for, media_type
 from mlsandbox_serving.service.exchange import (
     JSON,
@@ -41,6 +43,7 @@ from mlsandbox_serving.service.exchange import (
 from mlsandbox_serving.service.intake import Intake
 from mlsandbox_serving.service.oip import Inference, error_body, header_length, is_protocol, refuse_other_content
 from mlsandbox_serving.service.refusal import RequestRefused
+from mlsandbox_serving.service.route_cells import FORWARDED, OTHER
 from mlsandbox_serving.service.runtime import Runtime
 from mlsandbox_serving.service.shown import Shown, has_key
 from mlsandbox_serving.service.throttle import Throttle
@@ -48,7 +51,6 @@ from mlsandbox_serving.service.throttle import Throttle
 _log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
 _GET: Final = ("GET", "HEAD")
-_OTHER: Final = "other"
 _FLUSH_SECONDS: Final = 0.002
 """What was counted shows so much later, and so much of it is lost with a killed worker."""
 _AS_CALLED: Final = (b"x-content-type-options", b"nosniff")
@@ -79,8 +81,11 @@ class App:
         self._local_names = settings.local_names
         self._unknown = Throttle(_UNKNOWN_EVENTS_PER_SECOND, 10 * _UNKNOWN_EVENTS_PER_SECOND)
         self._flushing = False
-        self._version = (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1"))
-        self._digest = (Header.PACKAGE_DIGEST.encode(), runtime.identity.digest.encode("latin-1"))
+        self._challenge = Challenge(settings, runtime.package, runtime.measures)
+        self._named = [
+            (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1")),
+            (Header.PACKAGE_DIGEST.encode(), runtime.identity.digest.encode("latin-1")),
+        ]
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             Route.PREDICT: (("POST",), self._predict),
             Route.FEEDBACK: (("POST",), self._feedback),
@@ -100,7 +105,7 @@ class App:
         """Count and log what was refused before it was a request: it could not be read, or came on one connection too many."""
         failure = refused.failure
         self._log_stranger(Facts("", "", request_id), failure)
-        self._runtime.measures.answered(_OTHER, failure.status, 0.0, received=0, sent=0)
+        self._runtime.measures.answered(OTHER, failure.status, 0.0, received=0, sent=0)
         self._flush_soon()
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -124,6 +129,8 @@ class App:
             await send_answer(send, answer, self.head_of(request, answer), head=head)
         finally:
             self._intake.release(request)
+        if request.afterwards is not None:
+            request.afterwards()
 
     @property
     def takes_express(self) -> bool:
@@ -149,7 +156,11 @@ class App:
             self._refuse_strangers(request)
             media, encode = _formats(request)
             self._intake.take(request, len(body))
-            self._runtime.predict_soon(request.facts, media, body, encode, tell)
+            contest = self._challenge.contest
+            if contest is None:
+                self._runtime.predict_soon(request.facts, media, body, encode, tell)
+            else:
+                contest.answer_soon(request, body, partial(self._runtime.predict_soon, request.facts, media, body, encode), tell)
         except Exception as error:  # noqa: BLE001 - a client gets JSON whatever happens
             tell(error)
 
@@ -167,8 +178,8 @@ class App:
 
     def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
         """See express.Taker."""
-        named = (b"x-request-id", request.facts.request_id.encode("latin-1"))
-        headers = [named, self._version, self._digest, _AS_CALLED, *sent_headers(answer)]
+        named = self._named if request.answered_by is None else request.answered_by.headers
+        headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), *named, _AS_CALLED, *sent_headers(answer)]
         if "expect" in request.headers and not request.received and "connection" not in answer.headers:
             # Whether its client sends the body now nobody knows (RFC 9110, section 10.1.1): what comes next must not be taken for it.
             headers.append((b"connection", b"close"))
@@ -182,7 +193,11 @@ class App:
         measures = self._runtime.measures
         measures.in_flight -= 1
         seconds = (time.perf_counter_ns() - request.facts.started) / 1e9
-        measures.answered(request.route or _OTHER, status, seconds, received=request.received, sent=sent)
+        if request.answered_by is None:
+            route = FORWARDED if request.is_forwarded else request.route or OTHER
+            measures.answered(route, status, seconds, received=request.received, sent=sent)
+        else:
+            request.answered_by.measures.routes(request.route).one(request.route, status, seconds, request.received, sent)
         self._flush_soon()
 
     def _flush_soon(self) -> None:
@@ -284,13 +299,19 @@ class App:
         self._runtime.refuse_unless_served()
         media, encode = _formats(request)
         body = await self._intake.read(request)
-        return await self._runtime.predict(request.facts, media, body, encode)
+        return await self._asked(request, body, partial(self._runtime.predict, request.facts, media, body, encode))
 
     async def _infer(self, request: Request) -> Outcome:
         self._runtime.refuse_unless_served()
         refuse_other_content(request.headers)
         length = header_length(request.headers)
-        return await self._runtime.infer(request.facts, await self._intake.read(request), length)
+        body = await self._intake.read(request)
+        return await self._asked(request, body, partial(self._runtime.infer, request.facts, body, length))
+
+    async def _asked(self, request: Request, body: bytes, ask: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """What the model answers, or the challenger in its place."""
+        contest = self._challenge.contest
+        return await (ask() if contest is None else contest.answer(request, body, ask))
 
     async def _feedback(self, request: Request) -> Answer:
         media_type(request.headers.get("content-type", ""), (JSON,))
@@ -302,8 +323,10 @@ class App:
             if message["type"] == "lifespan.startup":
                 self._announce_stop()
                 self._runtime.start()
+                self._challenge.start()
                 await self._runtime.wait_behind_others()
             elif message["type"] == "lifespan.shutdown":
+                await self._challenge.stop()
                 self._runtime.stop()
             return message
 

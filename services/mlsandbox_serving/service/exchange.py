@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from mlsandbox_serving.contract import Header, Origin
 from mlsandbox_serving.record import Facts, new_id
 from mlsandbox_serving.service.answers import NO_HEADERS
+
+if TYPE_CHECKING:
+    from mlsandbox_serving.service.challenger_measures import ChallengerMeasures
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,6 +42,8 @@ _KNOWN: Final = {
         "sec-fetch-site",
         Header.API_KEY,
         Header.AUTHORIZATION,
+        Header.ENTITY,
+        Header.FORWARDED,
         Header.INFERENCE_LENGTH,
         Header.ORIGIN,
         Header.REQUEST_ID,
@@ -61,6 +66,15 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[str, str] = NO_HEADERS
 
 
+class AnsweredBy(NamedTuple):
+    """Another version than the one that was asked."""
+
+    measures: ChallengerMeasures
+    """Count its answers."""
+    headers: Sequence[tuple[bytes, bytes]]
+    """That name it."""
+
+
 class Request:
     """A request on its way.
 
@@ -70,7 +84,10 @@ class Request:
         receive: gives its body; None when it comes in another way.
     """
 
-    __slots__ = ("announced", "facts", "headers", "held", "inside", "receive", "received", "route", "whole")
+    __slots__ = (
+        *("afterwards", "announced", "answered_by", "facts", "headers", "held"),
+        *("inside", "is_forwarded", "receive", "received", "route", "whole"),
+    )
 
     def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive | None = None) -> None:
         self.facts = facts
@@ -88,6 +105,12 @@ class Request:
         """Whether nothing of the body is left that would be read."""
         self.route = ""
         """Of contract.Route; empty while it is none of them."""
+        self.is_forwarded = Header.FORWARDED in headers
+        """Whether a champion sent it on."""
+        self.answered_by: AnsweredBy | None = None
+        """None when it was this service itself."""
+        self.afterwards: Callable[[], None] | None = None
+        """What is to be done once its answer was sent."""
 
 
 def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -13,26 +13,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from prometheus_client import CollectorRegistry
 
 from mlsandbox_serving.cells import Buckets, Cell, Cells, Tallied
-from mlsandbox_serving.contract import Metrics, Route
+from mlsandbox_serving.contract import Metrics
 from mlsandbox_serving.metrics import counter, gauge, histogram
 from mlsandbox_serving.record import Identity
+from mlsandbox_serving.service.challenger_measures import ChallengerMeasures, Instruments
 from mlsandbox_serving.service.readiness import State
+from mlsandbox_serving.service.route_cells import OTHER, PREDICTING, Routes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CLASSES: Final = 20
-_OTHER: Final = "other"
 _FROM_THE_START: Final = (200, 500, 503, 504)
 """Codes counted from 0: a rate sees the first failures only when it saw that there were none."""
-_PREDICTING: Final = (Route.PREDICT, Route.V2_INFER)
-_ROUTES: Final = frozenset(
-    {
-        *_PREDICTING,
-        *(Route.FEEDBACK, Route.SCHEMA, Route.OPENAPI, Route.LIVE, Route.READY, Route.METRICS, Route.PAGE),
-        *(Route.V2, Route.V2_LIVE, Route.V2_READY, Route.V2_MODEL, Route.V2_MODEL_READY),
-    }
-)
 _FEW: Final = 256
 """Rows of a batch up to which they are counted by `flush`; more would hold up the event loop."""
 
@@ -72,12 +65,15 @@ class Measures:
         self._spool: Spooled | None = None
         self._spooled: Tally[str] = Tally()
 
-        self._route_cells: dict[str, _RouteCells] = {}
+        self._registry = registry
         self._requests = counter(Metrics.REQUESTS, registry)
         self._route_histograms = [
             histogram(metric, registry) for metric in (Metrics.REQUEST_SECONDS, Metrics.REQUEST_BYTES, Metrics.RESPONSE_BYTES)
         ]
-        for route in _PREDICTING:
+        self._route = Routes(self._cells, self._labels, self._requests, self._route_histograms)
+        self._instruments: Instruments | None = None
+        self._challengers: dict[str, ChallengerMeasures] = {}
+        for route in PREDICTING:
             for code in _FROM_THE_START:
                 self._route(route).code(code)
 
@@ -118,6 +114,15 @@ class Measures:
             sent: bytes of the answer's body.
         """
         self._answers.append((route, status, seconds, received, sent))
+
+    def challenger(self, version: str) -> ChallengerMeasures:
+        """What is counted of a challenger of this version; only in the event loop's thread."""
+        known = self._challengers.get(version)
+        if known is None:
+            instruments = self._instruments = self._instruments or Instruments(self._registry)
+            routes = Routes(self._cells, {**self._labels, "version": version}, self._requests, self._route_histograms)
+            known = self._challengers[version] = ChallengerMeasures(self._cells, self._labels, version, instruments, routes)
+        return known
 
     def predicted(
         self, requests: Sequence[int], predictions: Sequence[Any], scores: Sequence[float] | NDArray[Any], *, by_class: bool
@@ -200,19 +205,6 @@ class Measures:
         for route, those in by_route.items():
             self._route(route).many(*zip(*those, strict=True))
 
-    def _route(self, route: str) -> _RouteCells:
-        cells = self._route_cells.get(route)
-        if cells is None:
-            name = route if route in _ROUTES else _OTHER
-            cells = self._route_cells.get(name)
-            if cells is None:
-                labels = {**self._labels, "route": name}
-                histograms = [self._cells.buckets(each.labels(**labels)) for each in self._route_histograms]
-                cells = self._route_cells[name] = _RouteCells(
-                    lambda code: self._cells.cell(self._requests.labels(**labels, code=str(code))), histograms
-                )
-        return cells
-
     def _take_over(self, spool: Spooled) -> None:
         """What the spool has counted since the last time; its writers may be at it meanwhile."""
         seen = self._spooled
@@ -224,39 +216,6 @@ class Measures:
                 if (new := count - seen[reason]) > 0:
                     self._dropped.labels(**self._labels, reason=reason).inc(new)
                     seen[reason] += new
-
-
-class _RouteCells:
-    """What is counted for each route.
-
-    Args:
-        make: the cell of a status.
-        histograms: of seconds, bytes received and bytes sent.
-    """
-
-    def __init__(self, make: Callable[[int], Cell], histograms: Sequence[Buckets]) -> None:
-        self._make = make
-        self._codes: dict[int, Cell] = {}
-        self._seconds, self._received, self._sent = histograms
-
-    def code(self, status: int) -> Cell:
-        cell = self._codes.get(status)
-        if cell is None:
-            cell = self._codes[status] = self._make(status)
-        return cell
-
-    def one(self, _route: str, status: int, seconds: float, received: int, sent: int) -> None:
-        self.code(status).add(1.0)
-        self._seconds.one(seconds)
-        self._received.one(received)
-        self._sent.one(sent)
-
-    def many(self, _routes: Any, statuses: Sequence[int], seconds: Sequence[float], received: Sequence[int], sent: Sequence[int]) -> None:
-        for status in set(statuses):
-            self.code(status).add(statuses.count(status))
-        self._seconds.many(seconds)
-        self._received.many(received)
-        self._sent.many(sent)
 
 
 class _Classes:
@@ -284,7 +243,7 @@ class _Classes:
         if cell is None:
             if len(self._named) >= _CLASSES:
                 if self._other is None:
-                    self._other = self._make(_OTHER)
+                    self._other = self._make(OTHER)
                 return self._other
             cell = self._named[name] = self._make(name)
         self._known[prediction] = cell

@@ -47,6 +47,8 @@ class Settings:
     could ask as if it were of this service (DNS rebinding)."""
     hash_key_file: Path | None = None
     """Holds the key for `hashed` columns."""
+    traffic_file: Path | None = None
+    """Says whether this version has a challenger; without it none has."""
 
     @property
     def requests_per_worker(self) -> int:
@@ -75,6 +77,7 @@ class Settings:
             api_keys_file=_path(environ, Env.API_KEYS_FILE),
             local_names=_flag(environ, Env.LOCAL_NAMES, default=cls.local_names),
             hash_key_file=_path(environ, Env.HASH_KEY_FILE),
+            traffic_file=_path(environ, Env.TRAFFIC_FILE),
         )
 
 

@@ -22,12 +22,12 @@ class Throttle:
         self._tokens = self._burst
         self._since = clock()
 
-    def passes(self) -> bool:
-        """Whether one more is let through now."""
+    def passes(self, cost: float = 1) -> bool:
+        """Whether one more is let through now, which counts as so many."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
         self._since = now
-        if self._tokens < 1:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1
+        self._tokens -= cost
         return True
