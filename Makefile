@@ -2,7 +2,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check torch rig lock docs format bench clean
+.PHONY: help demo test check torch rig lock docs format switching bench clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ format:  ## let ruff format and mend what it can
 	@$(PYTHON) tools/setup.py test
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
+
+switching:  ## change versions there and back twenty times under load, on both engines
+	@$(PYTHON) tools/setup.py test
+	@.venv/bin/python -m pytest tests/e2e -k there_and_back --rounds 20 --require-docker
 
 bench:  ## time `sandbox up` beside `bentoml serve` of the same bento, and the small commands
 	@$(PYTHON) tools/setup.py test

@@ -26,9 +26,12 @@ settings.load_profile("any machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden`: the files that a golden test compares with are written anew instead; read the diff before committing it.
 
+    `--rounds`: how often versions are changed there and back under load.
+
     And `--require-docker`: what needs Docker fails where it cannot run, instead of being skipped; REQUIRE_DOCKER=1 says the same.
     """
     parser.addoption("--update-golden", action="store_true", help="write golden files anew instead of comparing with them")
+    parser.addoption("--rounds", type=int, default=3, help="changes of version there and back under load")
     parser.addoption("--require-docker", action="store_true", default=rig.required(), help="fail where Docker is missing, skip nothing")
 
 
@@ -47,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written anew (`pytest --update-golden`)."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often versions are to be changed there and back (`pytest --rounds`)."""
+    return int(request.config.getoption("--rounds"))
 
 
 @pytest.fixture(scope="session")

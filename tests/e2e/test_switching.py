@@ -11,9 +11,6 @@ from support.churn import TRAIN
 from support.sandbox import Sandbox
 from support.witness import Witness, contradictions, ledger
 
-ROUNDS = 3
-"""Of there and back; `make switching` does twenty."""
-
 
 @pytest.fixture
 def up(saved: Sandbox) -> Sandbox:
@@ -23,12 +20,12 @@ def up(saved: Sandbox) -> Sandbox:
     return saved
 
 
-def test_there_and_back_under_load(up: Sandbox) -> None:
+def test_there_and_back_under_load(up: Sandbox, rounds: int) -> None:
     """Over `up`, `rollback` and `promote` no request may fail, and each answer must be of a version that the ledger has at that time."""
     row = _row(up)
     with Witness(_port(up), row) as witness:
         up.run("up", "--warm").ok()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             witness.more(200)
             up.run("rollback").ok()
             witness.more(200)
@@ -39,7 +36,7 @@ def test_there_and_back_under_load(up: Sandbox) -> None:
     assert witness.versions == ["v1", "v2"]
     assert contradictions(witness.seen, ledger(up.root), "churn") == []
     changes = [(entry["action"], entry["version"]) for entry in ledger(up.root) if entry["action"] not in {"packaged", "started"}]
-    assert changes == [("deployed", "v1"), ("deployed", "v2"), *[("rolled-back", "v1"), ("promoted", "v2")] * ROUNDS]
+    assert changes == [("deployed", "v1"), ("deployed", "v2"), *[("rolled-back", "v1"), ("promoted", "v2")] * rounds]
 
 
 def test_the_former_version_must_be_gone_after_up(up: Sandbox) -> None:
