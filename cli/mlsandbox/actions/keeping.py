@@ -43,6 +43,6 @@ def _reasons(version: str, recent: bool, needs: Needs, keep: int) -> list[str]: 
         "sandbox rollback goes back to it": version == needs.back_to,
         "the project's files make it": version == needs.made_now,
         newest: recent,
-        f"it answered within {needs.retention}, and its logged requests can be replayed": version in needs.answered,
+        f"it answered within {needs.retention}, and its logged requests can be replayed": version in needs.answered and role is None,
     }
     return [reason for reason, holds in found.items() if holds]

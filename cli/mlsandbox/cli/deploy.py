@@ -1,4 +1,5 @@
 """`sandbox deploy`."""
+# ruff: noqa: PLC0415 - what is slow to import comes after the first line is on the screen
 
 from __future__ import annotations
 
@@ -7,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mlsandbox.actions.deploy import DeployOptions, deploy_challenger
+from mlsandbox.cli.app import version_line
 from mlsandbox.cli.session import Session
 from mlsandbox.cli.version_options import Model, Reason, Trust, VersionOrNone, percent_of
 from mlsandbox.errors import UsageError
-from mlsandbox.stack.components.base import Share
-from mlsandbox.views.versions_moved import deploy_text
 
 EXAMPLES = """\
 $ sandbox deploy --as challenger
@@ -47,8 +46,14 @@ def command(
         raise UsageError(
             "a challenger answers a share of the requests or sees copies of them, not both", fix="leave out --split or --shadow"
         )
-    share = Share(percent_of(split)) if split is not None else Share(shadow=True)
+    percent = None if split is None else percent_of(split)
     project, given = session.project(), session.options
+    session.report.title(f"{version_line()} · project {project.name}")
+    from mlsandbox.actions.deploy import DeployOptions, deploy_challenger
+    from mlsandbox.stack.components.base import Share
+    from mlsandbox.views.versions_moved import deploy_text
+
+    share = Share(shadow=True) if percent is None else Share(percent)
     options = DeployOptions(share, reason, trust, given.timeout, given.dry_run)
     result = deploy_challenger(project, version, model, options, session.report)
     session.close()
