@@ -56,6 +56,7 @@ COMMANDS: Final = (
     Command("retire", "Versions", "Stop a version that runs beside the one that answers."),
     Command("prune", "Versions", "Remove versions that nothing needs any more."),
     Command("status", "Look", "Show how the stack is."),
+    Command("diff", "Look", "Compare the answers of two versions to the same rows."),
     Command("drift", "Look", "Show whether live data still looks like the reference, or make drift on purpose."),
     Command("logs", "Look", "Show what services wrote, or logged requests and errors."),
     Command("ls", "Look", "List the stacks of this machine."),

@@ -34,6 +34,7 @@ COMMANDS = [
     "open",
     "env",
     "status",
+    "diff",
     "drift",
     "logs",
     "ls",

@@ -1,0 +1,162 @@
+"""Compare two versions on the same rows: how often they differ, where, and how long each takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from mlsandbox.actions.deployment import find_version
+from mlsandbox.actions.diff_asking import ask_both, hidden_columns
+from mlsandbox.actions.diff_rows import Since, rows_of_file, rows_of_logs
+from mlsandbox.actions.outcomes import Report
+from mlsandbox.atomic import write_atomic
+from mlsandbox.comparing.comparison import Comparison, Side, compare, with_limit
+from mlsandbox.errors import UsageError, VersionsDiffer
+from mlsandbox.packaging.admission import admit
+from mlsandbox.packaging.package import Package
+from mlsandbox.project import Project
+from mlsandbox.setting_kinds import parse_seconds
+from mlsandbox_serving.contract import PackageFile
+
+MOST_ROWS: Final = 50_000
+"""Rows that both are asked about, unless more or fewer are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffOptions:
+    """What to compare, as it was written.
+
+    Args:
+        old: the version that is compared with: "v1".
+        new: the other one.
+        model: its name; None: the first.
+        data: file of rows.
+        since: in place of it logged requests, not older than this: "24h".
+        most: rows.
+        limit: share of rows that may differ: "2%".
+        rtol: how far numbers may be apart to be the same, as a part of the first: "1%"; None: as the packages say.
+        trust: load the models even if they use code outside the allow-list.
+    """
+
+    old: str
+    new: str
+    model: str | None = None
+    data: Path | None = None
+    since: str | None = None
+    most: int = MOST_ROWS
+    limit: str | None = None
+    rtol: str | None = None
+    trust: bool = False
+
+
+def diff(project: Project, options: DiffOptions, *, report: Report) -> Comparison:
+    """Compare two versions; nothing has to run but, for logged requests, what stores them.
+
+    Raises:
+        UsageError: the options make no sense.
+        VersionUnknown: there is no such version.
+        InputUnreadable, InputUnfit: the file cannot be read, or has not what both versions take.
+        NothingLogged, EventLogUnreadable, NotRunning: there are no logged requests to ask again.
+        PackageTampered, UntrustedModel, PackagingFailed, ReplayUnable, …: one of the versions cannot be asked.
+    """
+    model = _model(project, options)
+    limit = None if options.limit is None else parse_share(options.limit, "--fail-over")
+    rtol = None if options.rtol is None else parse_share(options.rtol, "--tolerance")
+    old, new = (find_version(project.root, model, version) for version in (options.old, options.new))
+    return with_limit(compared(project, old, new, options, rtol=rtol, report=report), limit)
+
+
+def compared(project: Project, old: Package, new: Package, options: DiffOptions, *, rtol: float | None, report: Report) -> Comparison:
+    """Compare two packages of one model; raises what `diff` does."""
+    config = project.models[old.model]
+    for package in (old, new):
+        admit(package, replace(config, trust=config.trust or options.trust))
+    schemas = schema_of(old), schema_of(new)
+    if options.data is not None:
+        rows = rows_of_file(options.data, old, new, schemas, options.most)
+    else:
+        words = options.since or ""
+        rows = rows_of_logs(project, old.model, Since(time.time() - _seconds(words), words), schemas, options.most)
+    began = time.monotonic()
+    report.step(f"Asking {old.version} and {new.version} about {len(rows.old):,} rows")
+    asked = ask_both(old, new, rows, rtol=rtol, report=report)
+    report.done(f"Asked {old.version} and {new.version} about {len(rows.old):,} rows", seconds=time.monotonic() - began)
+    report.step("Comparing their answers")
+    before, after = (
+        Side(each.version, each.digest, schema, hidden_columns(each)) for each, schema in zip((old, new), schemas, strict=True)
+    )
+    return compare(old.model, before, after, asked, hidden={*config.private, *config.hashed})
+
+
+def too_different(result: Comparison) -> VersionsDiffer:
+    """The error for two versions that differ in more rows than was allowed."""
+    where = "; ".join(f"{each.text}: {each.rate:.1%} of {each.rows:,} rows" for each in result.segments[:3])
+    return VersionsDiffer(
+        f"{result.old.version} and {result.new.version} of {result.model} differ in {result.rate:.2%} of rows, and {result.limit:.2%} may",
+        why=f"Most where {where}." if where else "",
+        fix="see which rows: leave --fail-over out, or write a page: sandbox diff V1 V2 --data FILE --html diff.html",
+        details={"rows": result.rows, "differing": result.differing, "rate": result.rate, "limit": result.limit},
+    )
+
+
+def write_report(file: Path, page: str) -> None:
+    """Write the comparison as a page."""
+    write_atomic(file.absolute(), page.encode(), durable=False)
+
+
+def refuse_unwritable(file: Path) -> None:
+    """Refuse a page that can have no file, before anything is asked.
+
+    Raises:
+        UsageError: it is a folder, or its folder is not there.
+    """
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        why = "It is a folder." if file.is_dir() else f"There is no folder {file.absolute().parent}."
+        raise UsageError(f"{file} cannot be written", why=why, fix="name a file: sandbox diff V1 V2 --data FILE --html diff.html")
+
+
+def schema_of(package: Package) -> Mapping[str, Any]:
+    """schema.json of a package."""
+    found: Mapping[str, Any] = json.loads((package.source / PackageFile.SCHEMA).read_text(encoding="utf-8"))
+    return found
+
+
+def parse_share(text: str, option: str) -> float:
+    """A share from 0 to 1, written as "2%" or "0.02".
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"{option} is a share of rows, not {text!r}", fix=f"write it as in: {option} 2%")
+    return share
+
+
+def _model(project: Project, options: DiffOptions) -> str:
+    if options.model is not None and options.model not in project.models:
+        raise UsageError(
+            f"there is no model {options.model}",
+            why=f"Models: {', '.join(project.models)}.",
+            fix="name one: sandbox diff V1 V2 --model NAME",
+        )
+    if (options.data is None) == (options.since is None):
+        raise UsageError(
+            "rows to compare on are needed, of one kind",
+            fix=f"name a file or a time: sandbox diff {options.old} {options.new} --data FILE   or: --from-logs 24h",
+        )
+    return options.model or next(iter(project.models))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_seconds(text)
+    except ValueError as problem:
+        raise UsageError(f"--from-logs {problem}", fix="write it as in: sandbox diff V1 V2 --from-logs 24h") from problem
