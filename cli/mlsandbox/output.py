@@ -23,7 +23,8 @@ from mlsandbox.terminal_text import visible
 
 SCHEMA: Final = "sandbox/v1"
 _OF_A_PROJECT: Final = re.compile(
-    r"\bsandbox (?=(?:up|down|predict|feedback|status|diff|drift|logs|doctor|env|open|config|export|deploy|promote|rollback|retire|prune)\b)"
+    r"\bsandbox (?=(?:up|down|predict|feedback|status|diff|drift|replay|logs|doctor|env|open|config|export"
+    r"|deploy|promote|rollback|retire|prune)\b)"
 )
 _DATA: Final = frozenset({"Prediction", "Curl", "Config", "ConfigSchema", "ConfigPath", "Help", "Completion"})
 """Results whose text is the user's, or to be taken literally."""

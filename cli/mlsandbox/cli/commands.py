@@ -58,6 +58,7 @@ COMMANDS: Final = (
     Command("status", "Look", "Show how the stack is."),
     Command("diff", "Look", "Compare the answers of two versions to the same rows."),
     Command("drift", "Look", "Show whether live data still looks like the reference, or make drift on purpose."),
+    Command("replay", "Look", "Ask versions again what they were asked, and compare with what was logged."),
     Command("logs", "Look", "Show what services wrote, or logged requests and errors."),
     Command("ls", "Look", "List the stacks of this machine."),
     Command("doctor", "Look", "Check this machine and this project."),

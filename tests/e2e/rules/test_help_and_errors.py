@@ -36,6 +36,7 @@ COMMANDS = [
     "status",
     "diff",
     "drift",
+    "replay",
     "logs",
     "ls",
     "doctor",

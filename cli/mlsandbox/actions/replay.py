@@ -1,0 +1,223 @@
+"""Ask the packages that answered again, and compare with what was logged."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlsandbox.actions.logs import EventFilter, events
+from mlsandbox.actions.replay_compare import Replayed, Verdict, compared, judged, tampered, why_not
+from mlsandbox.actions.replaying import Request, answers_of
+from mlsandbox.errors import NothingLogged, SandboxError
+from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox_serving.contract import Field, PackageFile
+
+MOST: Final = 10_000_000
+"""Rows and events of a log that are looked through."""
+Event = Mapping[str, Any]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which logged predictions are replayed.
+
+    Args:
+        request_id: of this request alone.
+        since: epoch seconds.
+        model: of this model alone.
+        version: of this version alone.
+        limit: the newest, at most so many.
+        sample: so many of all, at random; None: all.
+        seed: of what is random.
+    """
+
+    request_id: str | None = None
+    since: float | None = None
+    model: str | None = None
+    version: str | None = None
+    limit: int = 1_000
+    sample: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackageReplay:
+    """What came of the predictions of one package."""
+
+    model: str
+    version: str
+    digest: str
+    counts: Mapping[str, int]
+    """By verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What came of all of them."""
+
+    events: int
+    counts: Mapping[str, int]
+    """By verdict, all of them."""
+    rows: int
+    """Rows that were compared."""
+    unsealed: int
+    """Events without a digest: a change of them would not be known."""
+    sample: int | None
+    seed: int | None
+    """Of the sample."""
+    packages: tuple[PackageReplay, ...]
+    others: tuple[Replayed, ...]
+    """Those that are not equal, the worst first."""
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether an answer differs, or an event was changed."""
+        return bool(self.counts[Verdict.DIFFERENT] or self.counts[Verdict.TAMPERED])
+
+
+def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
+    """Replay logged predictions, each on the package that answered it.
+
+    Args:
+        root: the project's folder.
+        wanted: which.
+        report: told what takes time.
+
+    Raises:
+        NothingLogged: no prediction fits.
+        EventLogUnreadable, NotRunning: the log cannot be asked.
+    """
+    began = time.monotonic()
+    report("reading logged predictions")
+    found = _chosen(_found(root, wanted), wanted)
+    if not found:
+        raise NothingLogged(
+            f"no prediction is logged of request {wanted.request_id}" if wanted.request_id else "no logged prediction fits",
+            why="An event is there some seconds after the answer, and goes when its time is over.",
+            fix="see what is logged: sandbox logs --requests",
+        )
+    outcomes: list[Replayed] = []
+    for (model, version, digest), group in _grouped(found).items():
+        package = next((each for each in list_packages(root, model) if each.version == version), None)
+        outcomes += _replayed(package, digest, group, report)
+    return _result(outcomes, wanted, time.monotonic() - began)
+
+
+def _found(root: Path, wanted: Wanted) -> Iterator[Event]:
+    """The newest first."""
+    conditions = EventFilter(request_id=wanted.request_id, since=wanted.since, model=wanted.model, version=wanted.version, predictions=True)
+    return events(root, conditions, lines=MOST if wanted.sample is not None else wanted.limit, rows=MOST)
+
+
+def _chosen(found: Iterable[Event], wanted: Wanted) -> list[Event]:
+    """All, or so many of them that each is as likely as any other; no more than these are held."""
+    if wanted.sample is None:
+        return list(found)
+    chance = random.Random(wanted.seed)  # noqa: S311 - nothing secret
+    kept: list[Event] = []
+    for number, event in enumerate(found):
+        if number < wanted.sample:
+            kept.append(event)
+        elif (place := chance.randrange(number + 1)) < wanted.sample:
+            kept[place] = event
+    return kept
+
+
+def _grouped(found: Iterable[Event]) -> dict[tuple[str, str, str], list[Event]]:
+    """By model, version and digest of the package that answered, the oldest event first."""
+    groups: dict[tuple[str, str, str], list[Event]] = {}
+    for event in sorted(found, key=lambda each: str(each.get(Field.TIMESTAMP))):
+        key = (str(event.get(Field.MODEL)), str(event.get(Field.VERSION)), str(event.get(Field.DIGEST)))
+        groups.setdefault(key, []).append(event)
+    return groups
+
+
+def _replayed(package: Package | None, digest: str, group: Sequence[Event], report: Report) -> Iterator[Replayed]:
+    """One verdict for each event of a package."""
+    untouched = []
+    for event in group:
+        verdict = tampered(event)
+        if verdict is None:
+            untouched.append(event)
+        else:
+            yield verdict
+    if untouched:
+        yield from _asked(package, digest, untouched, report)
+
+
+def _asked(package: Package | None, digest: str, group: Sequence[Event], report: Report) -> Iterator[Replayed]:
+    version = group[0].get(Field.VERSION)
+    if package is None:
+        yield from _all(group, f"the package {version} ({_short(digest)}) is not here: it was removed")
+        return
+    if package.digest != digest:
+        yield from _all(group, f"the package {version} that is here is another one ({_short(package.digest)}, {_short(digest)} answered)")
+        return
+    try:
+        schema = json.loads((package.source / PackageFile.SCHEMA).read_text(encoding="utf-8"))
+        columns, classes = [column["name"] for column in schema["columns"]], schema["output"].get("classes")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        yield from _all(group, f"the package {version} cannot be read: {error}")
+        return
+    guarded = [*(package.manifest.get("private") or ()), *(package.manifest.get("hashed") or ())]
+    able = []
+    for event in group:
+        problem = why_not(event, guarded, columns)
+        if problem is None:
+            able.append(event)
+        else:
+            yield judged(event, Verdict.CANNOT, problem)
+    if not able:
+        return
+    report(f"asking {package.tag} about {len(able)} logged {'request' if len(able) == 1 else 'requests'} again")
+    done = 0
+    try:
+        requests = (Request(number, event[Field.INPUTS]) for number, event in enumerate(able))
+        for event, answer in zip(able, answers_of(package, requests, report=report), strict=True):
+            done += 1
+            yield compared(event, answer, classes)
+    except SandboxError as error:
+        yield from _all(able[done:], f"{error.what}: {error.why}" if error.why else error.what)
+
+
+def _all(group: Iterable[Event], why: str) -> Iterator[Replayed]:
+    return (judged(event, Verdict.CANNOT, why) for event in group)
+
+
+def _result(outcomes: Sequence[Replayed], wanted: Wanted, elapsed: float) -> ReplayResult:
+    worst = list(Verdict)
+    others = sorted(
+        (each for each in outcomes if each.verdict is not Verdict.EQUAL), key=lambda each: (-worst.index(each.verdict), each.time)
+    )
+    groups: dict[tuple[str, str, str], list[Replayed]] = {}
+    for each in outcomes:
+        groups.setdefault((each.model, each.version, each.digest), []).append(each)
+    return ReplayResult(
+        events=len(outcomes),
+        counts=_counts(outcomes),
+        rows=sum(each.compared for each in outcomes),
+        unsealed=sum(not each.sealed for each in outcomes),
+        sample=wanted.sample,
+        seed=None if wanted.sample is None else wanted.seed,
+        packages=tuple(PackageReplay(*key, _counts(group)) for key, group in groups.items()),
+        others=tuple(others),
+        elapsed=elapsed,
+    )
+
+
+def _counts(outcomes: Iterable[Replayed]) -> dict[str, int]:
+    counted = Counter(each.verdict.value for each in outcomes)
+    return {verdict.value: counted[verdict.value] for verdict in Verdict}
+
+
+def _short(digest: str) -> str:
+    return f"digest {digest.removeprefix('sha256:')[:12]}" if digest else "no digest"
