@@ -4,93 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import cast
 
 import pytest
-from _pytest.mark import ParameterSet
 
-from mlsandbox.docker_host import ImageRef
-from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Action, Change, Desired, Engine, LogLine, ObservedService, Outcome, Result, Undone
+from mlsandbox.engines.base import Action, Change, LogLine, Outcome, Result, Undone
 from mlsandbox.errors import CommandFailed, NotRunning
-from mlsandbox.stack.spec import Condition, ConfigPath, DataFolder, PackagedFile, ProjectFile, ServiceSpec, StoredFile
+from mlsandbox.stack.spec import Condition, ConfigPath, DataFolder, PackagedFile, ProjectFile, StoredFile
 from mlsandbox.supervise.transition import State
-from support.fake_engine import FakeEngine
-from support.leaks import assert_nothing_left, processes_with, snapshot
-from support.toy_image import toy_image
-from support.toys import DIGESTS, desired, free_ports, toy
+from support.engine_bench import Bench, real
+from support.leaks import processes_with, snapshot
+from support.toys import DIGESTS, toy
 from support.waiting import HANG_SECONDS, wait_for
-
-ALL: dict[str, Callable[[Path], Engine]] = {**ENGINES, FakeEngine.name: FakeEngine}
-
-
-class Bench:
-    """One engine on one project, in a folder whose name is as awkward as a user's may be."""
-
-    def __init__(self, name: str, root: Path, image: ImageRef | None = None) -> None:
-        self.root = root
-        self.engine = ALL[name](root)
-        self.ports = free_ports(3)
-        self.changes: list[Change] = []
-        self.image = image
-        self.project = f"toys-{sha256(str(root).encode()).hexdigest()[:8]}"
-        self.packages: dict[str, Path] = {}
-        self.soon = 1.0 if image is None else 3.0
-        """Seconds in which a toy is started."""
-
-    def desired(self, *services: ServiceSpec) -> Desired:
-        return replace(desired(*services, project=self.project, image=self.image), packages=self.packages)
-
-    def up(self, *services: ServiceSpec, timeout: float = HANG_SECONDS) -> Outcome:
-        plan = self.engine.plan(self.desired(*services), self.engine.observe())
-        return self.engine.apply(plan, self.changes.append, timeout=timeout)
-
-    def down(self, *services: str) -> Outcome:
-        plan = self.engine.plan_stop(services or None, self.engine.observe())
-        return self.engine.apply(plan, self.changes.append, timeout=HANG_SECONDS)
-
-    def service(self, name: str) -> ObservedService:
-        found = self.engine.observe().service(name)
-        assert found is not None
-        return found
-
-    def states(self) -> dict[str, State]:
-        return {service.name: service.state for service in self.engine.observe().services}
-
-    def actions(self, *services: ServiceSpec) -> dict[str, Action]:
-        return {step.service: step.action for step in self.engine.plan(self.desired(*services), self.engine.observe()).steps}
-
-    def texts(self, *services: str) -> list[str]:
-        """What they ever wrote."""
-        return [line.text for line in self.engine.logs(services, lines=1_000, follow=False)]
-
-    def assert_nothing_left(self) -> None:
-        assert_nothing_left(self.root, self.ports, docker=self.image is not None)
-
-
-def _params(names: Collection[str]) -> list[ParameterSet]:
-    return [pytest.param(name, marks=[pytest.mark.docker] if name == "docker" else []) for name in names]
-
-
-@pytest.fixture(params=_params(ALL))
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    """An engine; whatever a test does, nothing may run afterwards."""
-    root = tmp_path / "Büro Projekt"
-    root.mkdir()
-    image = toy_image(request.getfixturevalue("docker_rig").images["python"]) if request.param == "docker" else None
-    made = Bench(request.param, root, image)
-    yield made
-    made.down()
-    made.engine.remove_kept()
-    made.assert_nothing_left()
-
-
-real = pytest.mark.parametrize("bench", _params(ENGINES), indirect=True)
-"""Of what happens to running services: not for the engine in memory."""
 
 
 def test_up_makes_all_ready(bench: Bench) -> None:

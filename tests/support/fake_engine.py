@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,9 @@ from mlsandbox.engines.base import (
     Keeping,
     Kept,
     LogLine,
+    Move,
     Observed,
+    ObservedFront,
     ObservedService,
     Outcome,
     Plan,
@@ -26,12 +29,14 @@ from mlsandbox.engines.base import (
     Report,
     Result,
     Step,
+    Switched,
     Undone,
     unproven,
 )
+from mlsandbox.engines.planning import plan_moves
 from mlsandbox.errors import NotRunning
 from mlsandbox.run import stream
-from mlsandbox.stack.spec import DataFolder, ServiceSpec
+from mlsandbox.stack.spec import DataFolder, Front, ServiceSpec
 from mlsandbox.supervise.transition import State
 
 _STATE_OF = {"ready": State.READY, "deaf": State.READY, "refuse": State.REFUSED, "crash": State.FAILED, "never": State.STARTING}
@@ -43,10 +48,19 @@ class _Machine:
     """What runs, shared by all engines of one project."""
 
     services: dict[str, ServiceSpec] = field(default_factory=dict)
+    fronts: dict[str, Front] = field(default_factory=dict)
     wanted: dict[str, ServiceSpec] = field(default_factory=dict)
+    wanted_fronts: dict[str, Front] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
     written: dict[str, list[LogLine]] = field(default_factory=dict)
     """Output of each service that ever ran."""
+
+    def running(self) -> tuple[dict[str, ServiceSpec], dict[str, Front]]:
+        """What can be gone back to."""
+        return dict(self.services), dict(self.fronts)
+
+    def go_back(self, before: tuple[dict[str, ServiceSpec], dict[str, Front]]) -> None:
+        self.services, self.fronts = dict(before[0]), dict(before[1])
 
 
 _machines: dict[Path, _Machine] = {}
@@ -62,16 +76,20 @@ class FakeEngine:
 
     def observe(self) -> Observed:
         services = tuple(_observed(spec) for spec in self._machine.services.values())
-        return Observed(running=bool(services), stack_id="fake" if services else None, services=services)
+        held = [front for front in self._machine.fronts.values() if front.service in self._machine.services]
+        fronts = tuple(ObservedFront(front.name, front.port.number, front.service) for front in held)
+        return Observed(running=bool(services), stack_id="fake" if services else None, services=services, fronts=fronts)
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         self._machine.wanted = {spec.name: spec for spec in desired.spec.services}
+        self._machine.wanted_fronts = {front.name: front for front in desired.spec.fronts}
         leaving = [
             Step(Action.STOP, each.name, "not part of the stack any more")
             for each in observed.services
             if each.name not in self._machine.wanted
         ]
-        return Plan((*leaving, *(_step(spec, observed.service(spec.name)) for spec in desired.spec.services)))
+        moves = plan_moves({front.name: front.service for front in desired.spec.fronts}, observed)
+        return Plan((*leaving, *(_step(spec, observed.service(spec.name)) for spec in desired.spec.services)), moves)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         names = [each.name for each in observed.services if services is None or each.name in services]
@@ -79,19 +97,23 @@ class FakeEngine:
         return Plan(steps, stops_all=len(names) == len(observed.services))
 
     def apply(self, plan: Plan, report: Report, *, timeout: float, prove: Prove = unproven) -> Outcome:  # noqa: ARG002 - nothing takes time here
-        before = dict(self._machine.services)
+        before = self._machine.running()
+        switched: tuple[Switched, ...] = ()
         try:
-            for step in plan.changes:
-                self._do(step, report)
+            if plan.moves:
+                failed = self._start_beside(plan, report, prove)
+                if failed is not None:
+                    self._machine.go_back(before)
+                    return replace(failed, undone=Undone.KEPT)
+                switched = tuple(self._switch(move) for move in plan.moves)
+                before = self._machine.running()
+            self._do_rest(plan, report)
         except BaseException:
-            self._machine.services = before
+            self._machine.go_back(before)
             raise
         if plan.stops_all:
             return Outcome(Result.STOPPED)
-        for service in self.observe().services:
-            if service.state is not State.READY:
-                return self._failed(service, before)
-        return Outcome(Result.READY)
+        return replace(self._end(before), switched=switched)
 
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:  # noqa: ARG002 - nothing new ever comes
         for name in services:
@@ -135,6 +157,37 @@ class FakeEngine:
     def remove_shared(self) -> tuple[Kept, ...]:
         return ()
 
+    def _start_beside(self, plan: Plan, report: Report, prove: Prove) -> Outcome | None:
+        """Start what is moved to and have it proven; the outcome when one of it is not ready."""
+        named = {move.service for move in plan.moves}
+        for step in plan.changes:
+            if step.service in named:
+                self._do(step, report)
+        failed = self._unready(named)
+        for move in plan.moves if failed is None else ():
+            prove(move)
+        return failed
+
+    def _do_rest(self, plan: Plan, report: Report) -> None:
+        """What was not done for the moves."""
+        for step in plan.changes:
+            if step.service not in {move.service for move in plan.moves}:
+                self._do(step, report)
+        if any(step.action is not Action.STOP for step in plan.steps):
+            self._machine.fronts = dict(self._machine.wanted_fronts)
+
+    def _end(self, before: tuple[dict[str, ServiceSpec], dict[str, Front]]) -> Outcome:
+        failed = self._unready(self._machine.services)
+        if failed is None or failed.result is Result.TIMEOUT:
+            return failed or Outcome(Result.READY)
+        self._machine.go_back(before)
+        return replace(failed, undone=Undone.RESTORED if before[0] else Undone.STOPPED)
+
+    def _switch(self, move: Move) -> Switched:
+        now = time.time()
+        self._machine.fronts[move.front] = self._machine.wanted_fronts[move.front]
+        return Switched(move.front, move.service, move.former, now, now)
+
     def _do(self, step: Step, report: Report) -> None:
         if step.action is Action.STOP:
             del self._machine.services[step.service]
@@ -148,14 +201,14 @@ class FakeEngine:
         report(Change(step.service, State.STARTING, 0.0))
         report(Change(step.service, _observed(self._machine.wanted[step.service]).state, 0.0))
 
-    def _failed(self, service: ObservedService, before: dict[str, ServiceSpec]) -> Outcome:
+    def _unready(self, names: Collection[str]) -> Outcome | None:
+        """The outcome that the first service that is not ready makes; None when all are."""
+        service = next((each for each in self.observe().services if each.name in names and each.state is not State.READY), None)
+        if service is None:
+            return None
         outcome = Outcome(_RESULT_OF[service.state], service.name, service.reason, service.probe, service.exit_code)
-        if outcome.result is Result.CRASHED:
-            outcome = replace(outcome, lines=tuple(line.text for line in self._machine.written[service.name][-20:]))
-        if outcome.result is not Result.TIMEOUT:
-            self._machine.services = before
-            outcome = replace(outcome, undone=Undone.RESTORED if before else Undone.STOPPED)
-        return outcome
+        crashed = outcome.result is Result.CRASHED
+        return replace(outcome, lines=tuple(line.text for line in self._machine.written[service.name][-20:])) if crashed else outcome
 
 
 def _output(spec: ServiceSpec) -> list[LogLine]:

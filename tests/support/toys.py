@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Desired
-from mlsandbox.stack.spec import Condition, ListenHost, PortSpec, Probe, Reach, ServiceEnvironment, ServiceSpec, StackSpec, Value
+from mlsandbox.stack.components.base import ModelInputs, StackInputs, direct, unversioned
+from mlsandbox.stack.components.gateway import GATEWAY
+from mlsandbox.stack.spec import Condition, Front, ListenHost, PortSpec, Probe, Reach, ServiceEnvironment, ServiceSpec, StackSpec, Value
+from mlsandbox_serving.contract import Env, Port
 
 TOYS = ServiceEnvironment("toys")
+FRONT = Port.API.value
 SCRIPT = Path(__file__).with_name("toy_service.py")
 SCRIPT_IN_IMAGE = "/toys/toy_service.py"
 DIGESTS = """
@@ -32,25 +36,42 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def toy(name: str, port: int, *, needs: Mapping[str, Condition] | None = None, grace: float = 5.0, **env: Value) -> ServiceSpec:
-    """One toy; `env` names are those of toy_service.py ("TOY", "TOY_WORKER", …)."""
+def toy(
+    name: str, port: int, *, needs: Mapping[str, Condition] | None = None, grace: float = 5.0, front: str = "", **env: Value
+) -> ServiceSpec:
+    """One toy, which may answer for a front; `env` names are those of toy_service.py ("TOY", "TOY_WORKER", …)."""
     return ServiceSpec(
         name=name,
         environment=TOYS,
         args=(str(SCRIPT),),
-        env={"TOY": "ready", "TOY_PORT": str(port), "TOY_HOST": ListenHost(), **env},
-        ports=(PortSpec(name, port, Reach.MACHINE),),
-        readiness=Probe(name, "/readyz", period=0.05),
+        env={"TOY": "ready", "TOY_PORT": str(port), "TOY_HOST": ListenHost(), **({Env.FRONT: front} if front else {}), **env},
+        ports=(PortSpec(direct(name) if front else name, port, Reach.STACK if front else Reach.MACHINE),),
+        readiness=Probe(direct(name) if front else name, "/readyz", period=0.05),
         needs=needs or {},
         stop_grace=grace,
+        front=front,
     )
 
 
-def desired(*services: ServiceSpec, project: str = "toys", image: ImageRef | None = None) -> Desired:
+def front(port: int, service: str) -> Front:
+    """Where toys answer, whichever of them does; now this one."""
+    return Front(PortSpec(FRONT, port, Reach.PUBLIC), service, direct(service))
+
+
+def gateway(fronts: Sequence[Front], project: str) -> ServiceSpec:
+    """What holds these in containers."""
+    versions = {each.name: unversioned(each.service) for each in fronts}
+    models = tuple(ModelInputs("toys", named[1], "", Path(), "", "") for named in versions.values() if named is not None)
+    ports = {each.name: each.port.number for each in fronts}
+    (service,) = GATEWAY.services(StackInputs(project, "127.0.0.1", models, ports, frozenset(), fronts=True), ())
+    return service
+
+
+def desired(*services: ServiceSpec, project: str = "toys", image: ImageRef | None = None, fronts: Sequence[Front] = ()) -> Desired:
     """A stack of toys on this machine; in containers, with the image of `toy_image`."""
     if image is None:
-        return Desired(StackSpec(project, "127.0.0.1", services), {TOYS: Path(sys.executable)}, {})
+        return Desired(StackSpec(project, "127.0.0.1", services, tuple(fronts)), {TOYS: Path(sys.executable)}, {})
     inside = tuple(
         replace(service, args=tuple(SCRIPT_IN_IMAGE if each == str(SCRIPT) else each for each in service.args)) for service in services
     )
-    return Desired(StackSpec(project, "127.0.0.1", inside), {}, {}, images={TOYS: image})
+    return Desired(StackSpec(project, "127.0.0.1", inside, tuple(fronts)), {}, {}, images={TOYS: image})
