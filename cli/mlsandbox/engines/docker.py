@@ -36,8 +36,9 @@ from mlsandbox.engines.docker_inside import run_inside
 from mlsandbox.engines.docker_logs import container_logs
 from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
 from mlsandbox.engines.docker_output import KeptOutput
-from mlsandbox.engines.docker_record import RECORD, read_record, record_file, record_of
+from mlsandbox.engines.docker_record import RECORD, fronts_of, read_fronts, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
+from mlsandbox.engines.docker_switch import Switch, follow
 from mlsandbox.engines.docker_wait import Watch
 from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
 from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
@@ -80,7 +81,7 @@ class DockerEngine:
         containers = self._daemon.containers(record)
         used = self._daemon.memory(containers)
         known = [replace(each, service=replace(each.service, memory_bytes=used.get(each.id))) for each in containers]
-        return observed_of(known, tuple(record))
+        return observed_of(known, tuple(record), read_fronts(self._folder))
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         spec = desired.spec
@@ -102,11 +103,12 @@ class DockerEngine:
         files = (
             render_compose(spec, places, config),
             RenderedFile(OVERRIDE, override or _NO_OVERRIDE, 0o600),
-            record_file(record),
+            record_file(record, fronts_of(spec)),
             *config,
         )
-        moves = plan_moves({front.name: front.service for front in spec.fronts}, observed)
-        return Plan(_renamed(steps, _project_of(self._written()), spec.project), moves, files, (), spec.secret_names)
+        project = _project_of(self._written())
+        moves = plan_moves({front.name: front.service for front in spec.fronts}, observed) if project == spec.project else ()
+        return Plan(_renamed(steps, project, spec.project), moves, files, (), spec.secret_names)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         there = {service.name for service in observed.services}
@@ -122,26 +124,17 @@ class DockerEngine:
 
         if plan.stops_all or not plan.files:
             return self._stop(plan, tell, timeout)
-        if not plan.changes and observed_of(self._daemon.containers({}, whole=False)).is_ready:
-            return Outcome(Result.READY)
+        before = self._daemon.containers(read_record(self._folder))
+        if not plan.changes and not plan.moves and observed_of(before).is_ready:
+            return self._keep(plan, before)
         compose = self._compose(plan.files)
         if compose is None:
             raise ValueError("a plan of this engine has a Compose file")
-        compose.check()
-        before = self._daemon.containers(read_record(self._folder))
-        ran = any(each.service.state is not State.STOPPED for each in before)
-        former = self._written()
-        try:
-            outcome = self._start(plan, compose, before, tell, began + timeout)
-        except BaseException:
-            with suppress(SandboxError):  # what made an end of it is what is told
-                self._undo(plan, former, ran=ran, wait=False)
-            raise
-        if outcome.result in {Result.CRASHED, Result.REFUSED}:
-            return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True))
-        if outcome.result is Result.READY:
-            prune_tree(self._folder, plan.files)
-        return outcome
+        if plan.changes:
+            compose.check()
+        if plan.moves:
+            return self._switch(plan, compose, before, tell=tell, prove=prove, deadline=began + timeout)
+        return self._change(plan, compose, before, tell, began + timeout)
 
     def service_names(self) -> tuple[str, ...]:
         """Those written down last, or that are there, where nothing was; and those that something was kept of."""
@@ -178,8 +171,58 @@ class DockerEngine:
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
         return container_logs(self._daemon, self._output, services, lines=lines, follow=follow)
 
+    def _keep(self, plan: Plan, there: Sequence[Container]) -> Outcome:
+        """All is as it is to be, but for files that services read again by themselves."""
+        self._write(plan, plan.files)
+        prune_tree(self._folder, plan.files)
+        follow(self._daemon, self._folder, there)
+        return Outcome(Result.READY)
+
+    def _change(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
+        ran = any(each.service.state is not State.STOPPED for each in before)
+        former = self._written()
+        try:
+            outcome = self._start(plan, compose, before, tell, deadline)
+        except BaseException:
+            with suppress(SandboxError):  # what made an end of it is what is told
+                self._undo(plan, former, ran=ran, wait=False)
+            raise
+        if outcome.result in {Result.CRASHED, Result.REFUSED}:
+            return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True))
+        if outcome.result is Result.READY:
+            follow(self._daemon, self._folder, before)
+            prune_tree(self._folder, plan.files)
+        elif outcome.result is Result.TIMEOUT:
+            with suppress(SandboxError):  # what is late is what is told
+                follow(self._daemon, self._folder, before)
+        return outcome
+
+    def _switch(self, plan: Plan, compose: Compose, before: Sequence[Container], *, tell: Tell, prove: Prove, deadline: float) -> Outcome:
+        def write(files: Sequence[RenderedFile]) -> None:
+            self._write(plan, files)
+
+        def remove(containers: Sequence[Container]) -> None:
+            self._remove(containers, seconds=_GRACE)
+
+        switch = Switch(self._daemon, self._folder, plan, before, self._written(), write, remove)
+        outcome = switch.begin(compose, tell, prove, deadline)
+        if outcome.result is not Result.READY:
+            return outcome
+        switched = switch.move()
+        rest = switch.rest
+        try:
+            if rest.changes:
+                outcome = self._start(rest, compose, self._daemon.containers(read_record(self._folder)), tell, deadline)
+        except BaseException:
+            with suppress(SandboxError):  # there is no way back: what Compose was at is made as far as it can be
+                self._start_at_once(compose)
+            raise
+        if outcome.result is Result.READY:
+            prune_tree(self._folder, plan.files)
+        return replace(outcome, switched=switched)
+
     def _start(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
-        self._write(plan)
+        self._write(plan, plan.files)
         self._make_way(plan, before, compose.project)
         kept = [step.service for step in plan.steps if step.action is Action.KEEP]
         old = [each.id for each in before]
@@ -198,11 +241,11 @@ class DockerEngine:
             self._start_at_once(compose)  # what Compose was holding back: it comes up as soon as it can
         return outcome
 
-    def _write(self, plan: Plan) -> None:
+    def _write(self, plan: Plan, files: Sequence[RenderedFile]) -> None:
         make_sandbox_folder(self._sandbox)
         for name in plan.secrets:
             ensure_secret(self._sandbox, name, mode=SHARED)
-        write_tree(self._folder, plan.files)
+        write_tree(self._folder, files)
         open_folder(self._folder, CONFIG_FOLDER)
 
     def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,13 +52,18 @@ class Compose:
         if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
             raise EngineUnavailable("this Docker Compose is too old", why=f"It is {text}; 2.20 or later is needed.", fix=_FIX)
 
-    def up(self, meanwhile: Callable[[], None]) -> None:
+    def up(self, meanwhile: Callable[[], None], services: Sequence[str] = ()) -> None:
         """Make all containers and networks what the file says, and start each as soon as what it needs is there.
+
+        Args:
+            meanwhile: called again and again; what it raises ends Compose.
+            services: those alone, without what they need; everything else is left as it is.
 
         Raises:
             CommandFailed: one could not be made or started, or what it needs came to an end.
         """
-        self._run("up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", what="starting the stack", meanwhile=meanwhile)
+        which = ("--no-deps", *services) if services else ("--remove-orphans",)
+        self._run("up", "--detach", "--no-build", "--pull", "never", *which, what="starting the stack", meanwhile=meanwhile)
 
     def create(self) -> None:
         """Make all containers and networks what the file says, and start none.

@@ -161,6 +161,24 @@ class Daemon:
                         removed = True
         return removed
 
+    def execute(self, container: Container, argv: Sequence[str]) -> str:
+        """What a program writes inside of a container, with both of its outputs; what an engine says instead when it cannot run it."""
+        from docker.errors import APIError
+
+        with answering():
+            try:
+                made = self.api.exec_create(container.id, list(argv))
+                return bytes(self.api.exec_start(made["Id"])).decode("utf-8", "replace")
+            except APIError as error:  # gone, or not running
+                return str(error.explanation or error)
+
+    def addresses(self, container: Container) -> frozenset[str]:
+        """Where a container is reached, in each network that it is in; none when it is gone or does not run."""
+        with answering(), _absence():
+            networks = self.api.inspect_container(container.id)["NetworkSettings"]["Networks"]
+            return frozenset(each["IPAddress"] for each in networks.values() if each.get("IPAddress"))
+        return frozenset()
+
     def first_end(self, container: Container, *, since: datetime) -> End | None:
         """How a container ended for the first time after `since`; None when the engine does not know any more."""
         memory_exceeded = False

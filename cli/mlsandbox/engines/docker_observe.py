@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mlsandbox.engines.base import Observed, ObservedService
+from mlsandbox.engines.base import Observed, ObservedFront, ObservedService
 from mlsandbox.render.compose import Label
+from mlsandbox.stack.components import gateway
 from mlsandbox.supervise.transition import State
 from mlsandbox_serving.contract import Env
 
@@ -105,12 +106,13 @@ def current(containers: Iterable[Container]) -> tuple[Container, ...]:
     return tuple(newest[name] for name in sorted(newest))
 
 
-def observed_of(containers: Sequence[Container], order: Sequence[str] = ()) -> Observed:
+def observed_of(containers: Sequence[Container], order: Sequence[str] = (), fronts: Sequence[ObservedFront] = ()) -> Observed:
     """The stack.
 
     Args:
         containers: of one stack, one for each service.
         order: names of services, in which they are told; others come behind, by name.
+        fronts: who answers, as it was written down; true as long as the gateway runs.
     """
     place = {name: number for number, name in enumerate(order)}
     ranked = sorted(containers, key=lambda each: (place.get(each.service.name, len(place)), each.service.name))
@@ -119,6 +121,7 @@ def observed_of(containers: Sequence[Container], order: Sequence[str] = ()) -> O
         stack_id=next((each.stack_id for each in ranked if each.stack_id), None),
         started=min((utc(each.started) for each in ranked if each.running), default=""),
         services=tuple(each.service for each in ranked),
+        fronts=tuple(fronts) if any(each.running for each in ranked if each.service.name == gateway.NAME) else (),
     )
 
 

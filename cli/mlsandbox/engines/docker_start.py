@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from mlsandbox.engines.base import Outcome, Result
@@ -25,8 +26,8 @@ class _Decided(Exception):
         self.outcome: Final = outcome
 
 
-def start(compose: Compose, watch: Watch) -> Outcome | None:
-    """Make and start all containers.
+def start(compose: Compose, watch: Watch, services: Sequence[str] = ()) -> Outcome | None:
+    """Make and start all containers, or those of some services alone.
 
     Returns:
         None when all were started and none stands in the way; else what ended it.
@@ -44,7 +45,7 @@ def start(compose: Compose, watch: Watch) -> Outcome | None:
 
     while True:
         try:
-            compose.up(look)
+            compose.up(look, services)
         except _Decided as decided:
             return decided.outcome
         except CommandFailed as error:

@@ -188,8 +188,8 @@ def _published(spec: StackSpec, port: PortSpec) -> str:
 
 
 def _goes_out(service: ServiceSpec) -> bool:
-    """It is reached from outside, or runs code of the user's, which may ask others for what it needs."""
-    return isinstance(service.environment, ModelEnvironment) or any(port.reach is not Reach.STACK for port in service.ports)
+    """It is reached from outside, or may be by way of its front: code of a user's, which may ask others for what it needs."""
+    return bool(service.front) or any(port.reach is not Reach.STACK for port in service.ports)
 
 
 def _mounts(service: ServiceSpec, places: ContainerPlaces) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def test_networks(case: str, profile: str, name: str) -> None:
     document = _document(case, profile)
     service = document["services"][name]
 
-    assert service["networks"] == (["front", "back"] if "ports" in service else ["back"])
+    assert service["networks"] == (["front", "back"] if "ports" in service or name.startswith("api-") else ["back"])
     assert document["networks"]["back"]["internal"] is True
     assert document["networks"]["back"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     if name in STORES or name.startswith("shipper"):
