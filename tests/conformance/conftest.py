@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlsandbox.docker_host import ImageRef
 from support.engine_bench import ALL, Bench, params
 from support.toy_image import toy_image
 
@@ -17,7 +18,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     root = tmp_path / "Büro Projekt"
     root.mkdir()
     images = request.getfixturevalue("docker_rig").images if request.param == "docker" else None
-    made = Bench(request.param, root) if images is None else Bench(request.param, root, toy_image(images["python"]), images["haproxy"])
+    if images is None:
+        made = Bench(request.param, root)
+    else:  # a test image's name says what is in it
+        made = Bench(request.param, root, toy_image(images["python"]), ImageRef(images["haproxy"], images["haproxy"]))
     yield made
     made.down()
     made.engine.remove_kept()
