@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlsandbox.engines.base import Action, Move, Result, Undone
-from mlsandbox.stack.spec import ServiceSpec, Value
+from mlsandbox.stack.spec import ServiceSpec
 from mlsandbox.supervise.transition import State
 from support.engine_bench import Bench
 from support.toys import FRONT, toy
@@ -16,8 +16,8 @@ class NotGood(Exception):
     """What a proof says of a version."""
 
 
-def _version(bench: Bench, number: int, **env: Value) -> ServiceSpec:
-    return toy(f"{FRONT}-v{number}", bench.ports[number], front=FRONT, **env)
+def _version(bench: Bench, number: int, mode: str = "ready") -> ServiceSpec:
+    return toy(f"{FRONT}-v{number}", bench.ports[number], front=FRONT, TOY=mode)
 
 
 def test_a_front_is_answered(bench: Bench) -> None:
@@ -67,20 +67,15 @@ def test_a_move_may_change_nothing_else(bench: Bench) -> None:
     assert bench.pids() == before
 
 
-@pytest.mark.parametrize(
-    ("fault", "result"),
-    [("crash", Result.CRASHED), ("refuse", Result.REFUSED), ("never", Result.TIMEOUT)],
-    ids=["crash", "refuse", "never"],
-)
+@pytest.mark.parametrize(("fault", "result"), [("crash", Result.CRASHED), ("refuse", Result.REFUSED), ("never", Result.TIMEOUT)])
 def test_a_version_that_does_not_become_ready_leaves_the_former_untouched(bench: Bench, fault: str, result: Result) -> None:
     """What is not ready must be told and be gone again, unasked; the former must go on as if nothing had been, also when time is up."""
     former = _version(bench, 1)
     bench.up(former, answers="api-v1")
     before, told = bench.service("api-v1"), list[Move]()
 
-    outcome = bench.up(
-        _version(bench, 2, TOY=fault), answers="api-v2", timeout=bench.soon if fault == "never" else HANG_SECONDS, prove=told.append
-    )
+    seconds = bench.soon if fault == "never" else HANG_SECONDS
+    outcome = bench.up(_version(bench, 2, fault), answers="api-v2", timeout=seconds, prove=told.append)
 
     assert (outcome.result, outcome.service, outcome.undone, outcome.switched, told) == (result, "api-v2", Undone.KEPT, (), [])
     assert bench.states() == {"api-v1": State.READY}
@@ -139,7 +134,7 @@ def test_nobody_answers_for_a_stopped_version(bench: Bench) -> None:
 
 
 def test_another_version_takes_over_from_a_stopped_one(bench: Bench) -> None:
-    """A front that nobody answers for must go to the version that is wanted, which is no move: there is nobody to keep until it is proven."""
+    """A front that nobody answers for must go to the version that is wanted, which is no move: nobody has to go on until it is proven."""
     bench.up(_version(bench, 1), toy("beside", bench.ports[0]), answers="api-v1")
     bench.down("api-v1")
 

@@ -18,7 +18,7 @@ from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Desired, Engine, ObservedService, Outcome, Plan, Prove, unproven
 from mlsandbox.stack.parts import GATEWAY
-from mlsandbox.stack.spec import ProgramEnvironment, ServiceSpec
+from mlsandbox.stack.spec import Environment, ProgramEnvironment, ServiceSpec
 from mlsandbox.supervise.transition import State
 from support.fake_engine import FakeEngine
 from support.leaks import assert_nothing_left
@@ -38,7 +38,7 @@ class Bench:
         self.ports = free_ports(4)
         self.changes: list[Change] = []
         self.image = image
-        self.images = {} if gateway_image is None else {GATEWAY_ENVIRONMENT: gateway_image}
+        self.images: dict[Environment, ImageRef] = {} if gateway_image is None else {GATEWAY_ENVIRONMENT: gateway_image}
         self.front_port = self.ports[3]
         self.project = f"toys-{sha256(str(root).encode()).hexdigest()[:8]}"
         self.packages: dict[str, Path] = {}

@@ -8,7 +8,7 @@ TOY_JOURNAL    a file that gets "<service> began" and "<service> ended"
 TOY_WORKER     1: a grandchild in a session of its own serves the port, as BentoML's workers do
 TOY_MEMORY     bytes to use
 
-With SANDBOX_FRONT_SOCKET it answers at its front as well, for as long as it is told to: `mlsandbox_serving.front_names.Handover`.
+With SANDBOX_FRONT and SANDBOX_FRONT_SOCKET it answers at its front as well, for as long as it is told to: `mlsandbox_serving.front_names.Handover`.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def main() -> None:
     if MODE == "never" and "TOY_PORT" not in os.environ:
         time.sleep(3600)
     server = Server((os.environ.get("TOY_HOST", "127.0.0.1"), int(os.environ["TOY_PORT"])), Handler)
-    if "SANDBOX_FRONT_SOCKET" in os.environ:
+    if {"SANDBOX_FRONT", "SANDBOX_FRONT_SOCKET"} <= os.environ.keys():
         threading.Thread(target=Front(server).follow, daemon=True).start()
     server.serve_forever()
     del ballast
