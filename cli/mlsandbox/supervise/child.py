@@ -27,10 +27,13 @@ class Identity:
 
     project: str
     stack_id: str
+    front_socket: str = ""
+    """Where processes ask for the sockets of fronts."""
 
     def marks(self, service: str, parent: int) -> dict[str, str]:
         """Environment variables by which a process of `service` is found again."""
-        return {Env.PROJECT_DIR: self.project, Env.STACK_ID: self.stack_id, Env.SERVICE: service, Env.PARENT_PID: str(parent)}
+        marks = {Env.PROJECT_DIR: self.project, Env.STACK_ID: self.stack_id, Env.SERVICE: service, Env.PARENT_PID: str(parent)}
+        return {**marks, Env.FRONT_SOCKET: self.front_socket} if self.front_socket else marks
 
 
 class Child:

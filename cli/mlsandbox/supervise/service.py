@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import socket
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -15,6 +12,7 @@ from typing import Any
 
 from mlsandbox.supervise.backoff import Backoff
 from mlsandbox.supervise.child import Child, Identity
+from mlsandbox.supervise.listening import is_taken
 from mlsandbox.supervise.logfiles import LogFile
 from mlsandbox.supervise.probe import Answer, Verdict, ask
 from mlsandbox.supervise.spec import HttpProbe, Need, ProcessSpec
@@ -42,6 +40,8 @@ class Surroundings:
     note: Callable[[str], None]
     """One line for the supervisor's own log."""
     backoff: Backoff
+    claim: Callable[[str], str] = lambda _service: ""
+    """Called before each start with the service's name: why it cannot be had where it answers, else nothing."""
 
 
 class Service:
@@ -117,9 +117,12 @@ class Service:
         """One life of the process: its exit code (None when it could not be started) and why it ended."""
         self._kill_reason = ""
         self._lived_ready = False
-        taken = [f"port {port} ({name})" for name, port in self.spec.ports.items() if _is_taken(port)]
+        taken = [f"port {port} ({name})" for name, port in self.spec.ports.items() if is_taken(port)]
         if taken:
             return None, f"{' and '.join(taken)} is taken by another process"
+        unclaimed = self._around.claim(self.spec.name)
+        if unclaimed:
+            return None, unclaimed
         try:
             self.child = Child(self.spec, self._around.identity, self._log)
         except OSError as error:
@@ -169,16 +172,3 @@ class Service:
 
 def _ending(code: int) -> str:
     return f"ended with exit code {code}" if code >= 0 else f"ended by signal {-code}"
-
-
-def _is_taken(port: int) -> bool:
-    """Whether somebody listens there, on either loopback address (a closed connection that lingers does not count)."""
-    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        with contextlib.suppress(OSError), contextlib.closing(socket.socket(family)) as trial:  # a machine may have no IPv6
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((address, port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    return True
-    return False

@@ -113,6 +113,12 @@ class Guard(asyncio.Protocol):
     reads_heads = False
     """Whether a request can be refused by its head; otherwise its connection is."""
 
+    can_be_handed_on = False
+    """Whether `waits_for_nothing` is known."""
+
+    front: Any = None
+    """Through which it came (`service.front.Front`); None of a connection to the service's own port."""
+
     _head_since: float | None = None
     _head_after: Any = None
     _unread_since: float | None = None
@@ -164,6 +170,11 @@ class Guard(asyncio.Protocol):
             if self.limits.told is not None:
                 self.limits.told(refused, request_id)
         self.transport.close()
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """Whether nothing was read of a request that has no answer, and every answer is with the system."""
+        return False
 
     @property
     def _is_idle(self) -> bool:

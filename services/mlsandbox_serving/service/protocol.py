@@ -29,6 +29,7 @@ class HttptoolsGuard(Guard):
 
     needs: ClassVar[tuple[str, ...]] = (
         *Guard.needs,
+        "on_message_begin",
         "on_headers_complete",
         "on_message_complete",
         "on_response_complete",
@@ -58,6 +59,7 @@ class HttptoolsGuard(Guard):
     upgraded: type[Exception]
 
     reads_heads = True
+    can_be_handed_on = True
 
     is_over: bool = False
     """Whether it came when there were as many as may ask anything, and there are still."""
@@ -70,6 +72,10 @@ class HttptoolsGuard(Guard):
     """What the parser was stopped for."""
     _done: bool = False
     """Nothing more is read: the connection ends with the last answer."""
+    _in_message: bool = False
+    """Whether the parser is between the first byte of a request and its last."""
+    _is_parsing: bool = False
+    """Whether there may be more in what came than the parser has seen."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `Guard`."""
@@ -94,10 +100,27 @@ class HttptoolsGuard(Guard):
             cycle.keep_alive = False
             self._done = True
 
+    @property
+    def waits_for_nothing(self) -> bool:
+        """See `Guard`."""
+        cycle = self.cycle
+        if self._in_message or self._is_parsing or self._done or self.pipeline or self.transport.is_closing():
+            return False
+        return (cycle is None or (cycle.response_complete and not cycle.more_body)) and not self.transport.get_write_buffer_size()
+
     def data_received(self, data: bytes) -> None:
         """Parse what came, as uvicorn does, and count the bytes of a head."""
         if self._done:
             return
+        self._is_parsing = True
+        try:
+            self._parse(data)
+        finally:
+            self._is_parsing = False
+        if self.front is not None and self.front.yields:  # what has its answer got it while it was read
+            self.front.leave(self)
+
+    def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()  # type: ignore[attr-defined] # uvicorn's, which comes behind this class
         while True:
             cycle = self.cycle
@@ -127,6 +150,11 @@ class HttptoolsGuard(Guard):
         else:
             self._head_bytes = self._at_most
 
+    def on_message_begin(self) -> None:
+        """Called by the parser at the first byte of a request."""
+        self._in_message = True
+        super().on_message_begin()  # type: ignore[misc] # uvicorn's, which comes behind this class
+
     def on_headers_complete(self) -> None:
         """Bound the head, and what waits, before the application hears of it."""
         if self.transport.is_closing() or len(self.pipeline) >= self.limits.ahead:
@@ -144,6 +172,7 @@ class HttptoolsGuard(Guard):
 
     def on_message_complete(self) -> None:
         """Also of a request that was answered before its end, which uvicorn then does not note: a head comes next."""
+        self._in_message = False
         super().on_message_complete()  # type: ignore[misc] # as above
         if self.cycle is not None:
             self.cycle.more_body = False
@@ -153,6 +182,8 @@ class HttptoolsGuard(Guard):
         if self.pipeline:
             self.running = self.pipeline[-1][0]
         super().on_response_complete()  # type: ignore[misc] # as above
+        if self.front is not None and self.front.yields:
+            self.front.leave(self)
 
     def _should_upgrade(self) -> bool:
         """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from mlsandbox_serving import metrics
 from mlsandbox_serving.contract import Env
-from mlsandbox_serving.service import protocol
+from mlsandbox_serving.service import front, protocol
 from mlsandbox_serving.service.access import Access
 from mlsandbox_serving.service.app import App
 from mlsandbox_serving.service.exchange import AsgiApp
@@ -43,8 +43,10 @@ def make_app(inner: AsgiApp | None, *, root: Path, model_folder: Callable[[], Pa
 
     Raises:
         SettingInvalid, OSError, ValueError: the environment or the package cannot be used.
+        FrontImpossible: it cannot answer where it is to be asked.
     """
     _log_to_stderr()
+    front.install(environ)  # first: who comes there is told as well that nothing else could be done
     settings = Settings.read(environ)
     access = Access.read(settings.api_keys_file)
     package = Package.read(root)

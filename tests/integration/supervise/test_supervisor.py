@@ -21,6 +21,7 @@ from mlsandbox.stack.spec import Condition, Resources, ServiceSpec
 from mlsandbox.supervise import control
 from mlsandbox.supervise.logfiles import tail
 from mlsandbox.supervise.spec import Folder
+from mlsandbox.supervise.status import STATUS_VERSION
 from mlsandbox.supervise.sweep import is_alive
 from mlsandbox.supervise.transition import State
 from support.leaks import assert_nothing_left
@@ -296,7 +297,9 @@ def test_supervisor_of_another_version(stack: Stack) -> None:
     """A supervisor that an earlier version of ours started must be replaced by `up`: it may not understand the list."""
     stack.up(stack.toy("a"))
     first = stack.supervisor()
-    stack.folder.status.write_text(stack.folder.status.read_text("utf-8").replace('"schema_version": 1', '"schema_version": 0'), "utf-8")
+    stack.folder.status.write_text(
+        stack.folder.status.read_text("utf-8").replace(f'"schema_version": {STATUS_VERSION}', '"schema_version": 0'), "utf-8"
+    )
 
     assert stack.up(stack.toy("a")).result is Result.READY
     assert stack.supervisor() != first
