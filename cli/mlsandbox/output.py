@@ -24,7 +24,7 @@ from mlsandbox.terminal_text import visible
 SCHEMA: Final = "sandbox/v1"
 _OF_A_PROJECT: Final = re.compile(
     r"\bsandbox (?=(?:up|down|predict|feedback|status|diff|drift|replay|logs|doctor|env|open|config|export"
-    r"|deploy|promote|rollback|retire|prune)\b)"
+    r"|deploy|promote|rollback|retire|prune|versions|where|history|show|ledger)\b)"
 )
 _DATA: Final = frozenset({"Prediction", "Curl", "Config", "ConfigSchema", "ConfigPath", "Help", "Completion"})
 """Results whose text is the user's, or to be taken literally."""

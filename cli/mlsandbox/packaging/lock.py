@@ -68,7 +68,12 @@ class Lock:
     @property
     def versions(self) -> dict[str, str]:
         """Locked version by normalized name."""
-        return {normalize(name): version for name, version in _PINNED.findall(self.text)}
+        return locked_versions(self.text)
+
+
+def locked_versions(text: str) -> dict[str, str]:
+    """Locked version by normalized name, of a lock's text; the first line may be missing, as it is in a package."""
+    return {normalize(name): version for name, version in _PINNED.findall(text)}
 
 
 def lock_inputs(facts: Mapping[str, object]) -> str:
