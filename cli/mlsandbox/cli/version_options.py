@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from mlsandbox.errors import UsageError
-from mlsandbox.packaging.package import version_names
 from mlsandbox.project import find_project
 
 
 def complete_versions() -> list[str]:
     """Versions that the project in the current folder has a package of, of whichever model."""
+    from mlsandbox.packaging.package import version_names  # noqa: PLC0415 - slow to import, and only while completing
+
     root = find_project()
     return [] if root is None else version_names(root)
 
