@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
-from mlsandbox.stack.parts import NATIVE, OPTIONAL, chosen_parts
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, direct_ports, port_names
+from mlsandbox.stack.parts import GATEWAY, NATIVE, OPTIONAL, chosen_parts
 from mlsandbox.stack.spec import Address, ProgramEnvironment, StackSpec
 
 MODELS = ("wine", "churn")
@@ -34,20 +34,23 @@ CHOICES = {
 }
 
 
-def _stack(chosen: frozenset[str]) -> StackSpec:
+def _stack(chosen: frozenset[str], *, fronts: bool = True) -> StackSpec:
     models = tuple(ModelInputs(name, "v1", f"{name}:v1", Path("/lock"), "digest", "3.11") for name in MODELS)
-    ports = {name: 7310 + number for number, name in enumerate(port_names(MODELS, chosen))}
-    return build_stack(StackInputs("demo", "127.0.0.1", models, ports, chosen))
+    names = (*port_names(MODELS, chosen), *direct_ports(dict.fromkeys(MODELS, ["v1"])))
+    ports = {name: 7310 + number for number, name in enumerate(names)}
+    return build_stack(StackInputs("demo", "127.0.0.1", models, ports, chosen, fronts=fronts))
 
 
+@pytest.mark.parametrize("fronts", [True, False], ids=["as it runs", "as it is exported"])
 @pytest.mark.parametrize("chosen", CHOICES.values(), ids=CHOICES)
-def test_a_stack_holds_together(chosen: frozenset[str]) -> None:
-    """Whatever is left out, nothing may wait for, or be told the address of, what is not there."""
-    spec = _stack(chosen)
+def test_a_stack_holds_together(chosen: frozenset[str], *, fronts: bool) -> None:
+    """Whatever is left out, nothing may wait for, or be told the address of, what is not there; a gateway is for fronts."""
+    spec = _stack(chosen, fronts=fronts)
     names = [service.name for service in spec.services]
 
     assert len(names) == len(set(names))
-    assert {service.component for service in spec.services} == chosen
+    assert {service.component for service in spec.services} == (chosen if fronts else chosen - {GATEWAY})
+    assert {front.service for front in spec.fronts} <= set(names)
     assert {needed for service in spec.services for needed in service.needs} <= set(names)
     for each in spec.references():
         if isinstance(each, Address):
