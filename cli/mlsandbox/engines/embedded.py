@@ -31,6 +31,7 @@ from mlsandbox.engines.base import (
 )
 from mlsandbox.engines.planning import plan_moves
 from mlsandbox.engines.process_plan import plan_processes, recipe
+from mlsandbox.engines.process_switch import LIST, Switch
 from mlsandbox.engines.process_wait import wait_until_ready
 from mlsandbox.errors import NotRunning
 from mlsandbox.render.processes import Places, passed_on, render_config, render_fronts, render_processes
@@ -45,7 +46,6 @@ from mlsandbox.supervise.spec import Folder, ListInvalid, ProcessList, list_dige
 from mlsandbox.supervise.transition import State
 
 _RESTORE_TIMEOUT: Final = 60.0
-_LIST: Final = "processes.json"
 
 
 class EmbeddedEngine:
@@ -111,19 +111,20 @@ class EmbeddedEngine:
 
         if plan.stops_all:
             return self._stop_all(plan, tell, timeout)
-        if not plan.changes and self.observe().is_ready:
+        if not plan.changes and not plan.moves and self.observe().is_ready:
             return Outcome(Result.READY)
         before = self._list_text() if self.observe().running else None
-        try:
-            outcome = self._start(plan, tell, deadline=began + timeout)
-        except BaseException:
-            self._undo(before, wait=False)
-            raise
-        if outcome.result in {Result.CRASHED, Result.REFUSED}:
-            return _with(outcome, self._undo(before, wait=True))
-        if outcome.result is Result.READY and plan.folders:
-            prune_tree(self._folder.processes.parent, plan.files)
-        return outcome
+        if not plan.moves or before is None:
+            return self._change(plan, before, tell, deadline=began + timeout)
+        self._prepare(plan)
+        switch = Switch(self._folder, plan, before, tell)
+        outcome = switch.begin(prove, deadline=began + timeout)
+        if outcome.result is not Result.READY:
+            return outcome
+        moving = time.monotonic()
+        switched = switch.move()
+        deadline = began + timeout + time.monotonic() - moving  # what the former had begun may take its time
+        return replace(self._change(plan, self._list_text(), tell, deadline=deadline), switched=switched)
 
     def service_names(self) -> tuple[str, ...]:
         listed = {spec.name for spec in self._list().processes}
@@ -170,10 +171,26 @@ class EmbeddedEngine:
                 if not fresh:
                     time.sleep(0.1)
 
-    def _start(self, plan: Plan, tell: control.Tell, *, deadline: float) -> Outcome:
+    def _change(self, plan: Plan, before: str | None, tell: control.Tell, *, deadline: float) -> Outcome:
+        """Make what runs what is planned; without success it becomes what it was `before`, which nothing was for None."""
+        try:
+            outcome = self._start(plan, tell, deadline=deadline)
+        except BaseException:
+            self._undo(before, wait=False)
+            raise
+        if outcome.result in {Result.CRASHED, Result.REFUSED}:
+            return replace(outcome, undone=self._undo(before, wait=True))
+        if outcome.result is Result.READY and plan.folders:
+            prune_tree(self._folder.processes.parent, plan.files)
+        return outcome
+
+    def _prepare(self, plan: Plan) -> None:
         make_sandbox_folder(self._folder.path, plan.folders)
         for name in plan.secrets:
             ensure_secret(self._folder.path, name)
+
+    def _start(self, plan: Plan, tell: control.Tell, *, deadline: float) -> Outcome:
+        self._prepare(plan)
         write_tree(self._folder.processes.parent, plan.files)
         try:
             follows = self._follow(tell)
@@ -206,7 +223,7 @@ class EmbeddedEngine:
         if before == self._list_text():
             return Undone.NOTHING
         status = control.current_status(self._folder)
-        write_tree(self._folder.processes.parent, (RenderedFile(_LIST, before, 0o600),))
+        write_tree(self._folder.processes.parent, (RenderedFile(LIST, before, 0o600),))
         control.reload(self._folder)
         if not wait or status is None:
             return Undone.NOT_RESTORED
@@ -241,11 +258,7 @@ class EmbeddedEngine:
 
 
 def _list_file(listed: ProcessList) -> RenderedFile:
-    return RenderedFile(_LIST, list_to_json(listed), 0o600)  # proxies in an environment may hold a password
-
-
-def _with(outcome: Outcome, undone: Undone) -> Outcome:
-    return Outcome(outcome.result, outcome.service, outcome.reason, outcome.body, outcome.exit_code, outcome.lines, undone)
+    return RenderedFile(LIST, list_to_json(listed), 0o600)  # proxies in an environment may hold a password
 
 
 def _log_line(service: str, line: str) -> LogLine:

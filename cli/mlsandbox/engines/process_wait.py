@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from mlsandbox.engines.base import Outcome, Result
@@ -16,7 +18,9 @@ _CRASH_LINES: Final = 20
 _TIMEOUT_LINES: Final = 15
 
 
-def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, after: int, digest: str) -> Outcome:
+def wait_until_ready(
+    folder: Folder, tell: control.Tell, *, deadline: float, after: int, digest: str, only: Collection[str] | None = None
+) -> Outcome:
     """Wait until the supervisor has read its list more often than `after` times, and all services are ready.
 
     Args:
@@ -25,6 +29,7 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
         deadline: of `time.monotonic`.
         after: readings that do not count yet.
         digest: of the list that must have been read.
+        only: names of the services that count; None: all.
     """
     begun = timestamp()
     told: dict[str, State] = {}
@@ -37,10 +42,16 @@ def wait_until_ready(folder: Folder, tell: control.Tell, *, deadline: float, aft
                 told[service.name] = service.state
                 tell(service.name, service.state, service.reason)
         if status.follows > after and (status.error or status.list_digest == digest):
-            outcome = _judge(folder, status, begun if after else status.started)  # a new supervisor starts services at once
+            outcome = _judge(folder, _of(status, only), begun if after else status.started)  # a new supervisor starts services at once
             if outcome is not None:
                 return outcome
-    return _timeout(folder, status, begun)
+    return _timeout(folder, status and _of(status, only), begun)
+
+
+def _of(status: SupervisorStatus, only: Collection[str] | None) -> SupervisorStatus:
+    if only is None:
+        return status
+    return replace(status, services=tuple(service for service in status.services if service.name in only))
 
 
 def _judge(folder: Folder, status: SupervisorStatus, begun: str) -> Outcome | None:
