@@ -27,7 +27,7 @@ AT_ONCE: Final = 32
 MOST_SECONDS: Final = 2.0
 """That a challenger has for a request; less where the champion would not have as much time left for its own answer."""
 _IDLE: Final = 8
-_LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
 _PASSED_ON: Final = (
     "accept",
     "content-type",
@@ -161,7 +161,7 @@ class Contest:
         self._asked += 1
         try:
             seconds = min(left / 2, MOST_SECONDS)
-            reply = await self._link.ask(self._head(request, len(body), Mode.SPLIT), body, seconds=seconds, most=_LARGEST_ANSWER)
+            reply = await self._link.ask(self._head(request, len(body), Mode.SPLIT), body, seconds=seconds, most=LARGEST_ANSWER)
         finally:
             self._asked -= 1
         if isinstance(reply, Trouble):

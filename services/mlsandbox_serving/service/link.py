@@ -14,6 +14,8 @@ import httptools
 
 _SMALL: Final = 65_536
 """Bytes of a body that is written in one piece with its head."""
+_MOST_HEAD: Final = 65_536
+"""Bytes of an answer's head; the parser takes longer for each further one."""
 
 
 class Trouble(StrEnum):
@@ -124,6 +126,9 @@ class _Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
         self._left = 0
+        self._head = 0
+        """Bytes that the head which is being parsed can have."""
+        self._in_head = True
         self._begun = False
         self._keeps = False
         self._over = False
@@ -137,6 +142,7 @@ class _Connection(asyncio.Protocol):
         """Send a request; what becomes of it, None when the connection is gone before anything came."""
         answer = self._answer = asyncio.get_running_loop().create_future()
         self._left = most
+        self._head = 0
         self._begun = self._keeps = False
         if self._over or self._transport.is_closing():
             self._tell(None)
@@ -168,6 +174,7 @@ class _Connection(asyncio.Protocol):
         """Called by the loop."""
         self._begun = True
         self._left -= len(data)
+        self._head += len(data)
         if self._answer is None or self._left < 0:
             self.end(Trouble.FAILED)
             return
@@ -175,16 +182,23 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.end(Trouble.FAILED)
+        if self._in_head and self._head > _MOST_HEAD:
+            self.end(Trouble.FAILED)
 
     def on_message_begin(self) -> None:
         """Called by the parser; also for what comes behind the answer, which nobody asked for."""
         if self._answer is None:
             self._over = True
         self._headers, self._parts = {}, []
+        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
         self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._in_head = False
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser."""
