@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlsandbox.actions.bring import Brought, Intent, Running, bring
 from mlsandbox.actions.deployment import Deployed, find_version
@@ -22,6 +22,9 @@ from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox_serving.contract import Port
+
+if TYPE_CHECKING:
+    from mlsandbox.actions.gate import GateResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class SwitchResult:
     """From the moment that the version may answer to the moment that the former one does not any more."""
     elapsed: float = 0.0
     """Seconds."""
-    gate: Mapping[str, Any] | None = None
+    gate: GateResult | None = None
     """What the gate found; None without one."""
     forced: bool = False
     """The gate refused it, and was overruled."""
