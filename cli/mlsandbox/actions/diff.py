@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mlsandbox.actions.deployment import find_version
 from mlsandbox.actions.diff_asking import ask_both, hidden_columns
-from mlsandbox.actions.diff_rows import Since, rows_of_file, rows_of_logs
+from mlsandbox.actions.diff_rows import RowsToAsk, Since, rows_of_file, rows_of_logs
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.atomic import write_atomic
 from mlsandbox.comparing.comparison import Comparison, Side, compare, with_limit
@@ -67,28 +67,32 @@ def diff(project: Project, options: DiffOptions, *, report: Report) -> Compariso
     limit = None if options.limit is None else parse_share(options.limit, "--fail-over")
     rtol = None if options.rtol is None else parse_share(options.rtol, "--tolerance")
     old, new = (find_version(project.root, model, version) for version in (options.old, options.new))
-    return with_limit(compared(project, old, new, options, rtol=rtol, report=report), limit)
+    rows = rows_for(project, old, new, options)
+    return with_limit(compared(project, old, new, rows, trust=options.trust, rtol=rtol, report=report), limit)
 
 
-def compared(project: Project, old: Package, new: Package, options: DiffOptions, *, rtol: float | None, report: Report) -> Comparison:
-    """Compare two packages of one model; raises what `diff` does."""
-    config = project.models[old.model]
-    for package in (old, new):
-        admit(package, replace(config, trust=config.trust or options.trust))
+def rows_for(project: Project, old: Package, new: Package, options: DiffOptions) -> RowsToAsk:
+    """The rows that the options mean; raises what `diff` says of rows."""
     schemas = schema_of(old), schema_of(new)
     if options.data is not None:
-        rows = rows_of_file(options.data, old, new, schemas, options.most)
-    else:
-        words = options.since or ""
-        rows = rows_of_logs(project, old.model, Since(time.time() - _seconds(words), words), schemas, options.most)
+        return rows_of_file(options.data, old, new, schemas, options.most)
+    words = options.since or ""
+    return rows_of_logs(project, old.model, Since(time.time() - _seconds(words), words), schemas, options.most)
+
+
+def compared(
+    project: Project, old: Package, new: Package, rows: RowsToAsk, *, trust: bool, rtol: float | None, report: Report
+) -> Comparison:
+    """Ask two packages of one model about the same rows; raises what `diff` says of versions."""
+    config = project.models[old.model]
+    for package in (old, new):
+        admit(package, replace(config, trust=config.trust or trust))
     began = time.monotonic()
     report.step(f"Asking {old.version} and {new.version} about {len(rows.old):,} rows")
     asked = ask_both(old, new, rows, rtol=rtol, report=report)
     report.done(f"Asked {old.version} and {new.version} about {len(rows.old):,} rows", seconds=time.monotonic() - began)
     report.step("Comparing their answers")
-    before, after = (
-        Side(each.version, each.digest, schema, hidden_columns(each)) for each, schema in zip((old, new), schemas, strict=True)
-    )
+    before, after = (Side(each.version, each.digest, schema_of(each), hidden_columns(each)) for each in (old, new))
     return compare(old.model, before, after, asked, hidden={*config.private, *config.hashed})
 
 
