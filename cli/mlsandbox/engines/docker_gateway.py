@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ from mlsandbox.errors import SwitchFailed
 from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME
 
 _SAY: Final = f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && cat <&3'
+_STATE: Final = "be_id "
+_COUNTED: Final = "pxname,"
+"""The first columns of two tables; "# " is before them."""
 _LOOK_SECONDS: Final = 0.05
 _FOUND_SECONDS: Final = 10.0
 """Until a name that the engine knows must have been looked up: it is asked every second."""
@@ -75,25 +78,17 @@ class Gateway:
         Raises:
             SwitchFailed: there is none, or the service's name is not found.
         """
-        slots = self.slots(front)
-        asked = [each for each in slots.values() if each.is_asked and (each.service, each.port) == (service, port)]
-        free = sorted(
-            (each for each in slots.values() if not each.is_asked and not each.requests), key=lambda each: each.service != service
-        )
-        if asked or not free:
-            slot = next(iter(asked), None)
-            if slot is None:
-                raise _failed(front, service, "All of its places are taken by versions that have not ended what they began.")
-        else:
-            slot = free[0]
-            renamed = [] if slot.service == service else [f"set server {front}/{slot.name} fqdn {service}"]
-            self._say(f"set server {front}/{slot.name} state maint", *renamed)
-        found = self._wait(front, slot.name, lambda each: each.address in addresses, _FOUND_SECONDS)
+        slot = _chosen(self.slots(front).values(), service, port)
+        if slot is None:
+            raise _failed(front, service, "All of its places are taken by versions that have not ended what they began.")
+        if not slot.is_asked:
+            self._say(*_aside(front, slot, service))
+        found = self._wait(front, slot.name, lambda each: each.address in addresses)
         if found is None:
             raise _failed(front, service, f"The gateway does not find {service} in the stack's networks.")
         if found.port != port:
-            self._say(f"set server {front}/{slot.name} addr {found.address} port {port}")
-            if self.slots(front)[slot.name].port != port:
+            told = f"set server {front}/{slot.name} addr {found.address} port {port}"
+            if self._wait(front, slot.name, lambda each: each.port == port, told) is None:
                 raise _failed(front, service, f"The gateway does not take its port {port}.")
         return slot.name
 
@@ -103,44 +98,53 @@ class Gateway:
         Raises:
             SwitchFailed: it cannot be asked; all is as before.
         """
-        self._say(f"set server {front}/{slot} state ready")
-        if self._wait(front, slot, lambda each: each.is_up, _FOUND_SECONDS) is None:
+        found = self._wait(front, slot, lambda each: each.is_up, f"set server {front}/{slot} state ready")
+        if found is None:
             self._say(f"set server {front}/{slot} state maint")
             raise _failed(front, slot, "The gateway cannot reach it.")
         others = [each.name for each in self.slots(front).values() if each.is_asked and each.name != slot]
         self._say(*(f"set server {front}/{each} state drain" for each in others))
 
-    def settle(self, front: str, service: str, patience: float) -> None:
-        """Wait until nobody but a service has requests of a front without an answer; those that take too long are cut off.
+    def settle(self, front: str, patience: float) -> None:
+        """Wait until nobody has requests of a front without an answer who is not asked any more; what takes too long is cut off.
 
         Args:
             front: whose.
-            service: who is asked now.
             patience: seconds.
         """
-        if not self._quiet(front, patience):
-            self._say(*(f"shutdown sessions server {front}/{each.name}" for each in self.slots(front).values() if not each.is_asked))
+        left = self._quiet(front, patience)
+        if left:
+            self._say(*(f"shutdown sessions server {front}/{each.name}" for each in left))
             self._quiet(front, _ENDED_SECONDS)
-        for each in self.slots(front).values():
-            if not each.is_asked:  # its name is not looked up any more: it may be nobody's soon
-                self._say(f"set server {front}/{each.name} state maint", f"set server {front}/{each.name} fqdn {service}")
 
-    def slots(self, front: str) -> Mapping[str, Slot]:
-        """How they stand, by name.
+    def tidy(self, front: str, service: str, stay: Collection[str]) -> None:
+        """Have names looked up no more that nobody has.
+
+        Args:
+            front: whose.
+            service: who is asked.
+            stay: services that are there, and may be asked again.
+        """
+        gone = [each for each in self.slots(front).values() if not each.is_asked and each.service not in stay]
+        self._say(*(command for each in gone for command in _aside(front, each, service)))
+
+    def slots(self, front: str, *commands: str) -> Mapping[str, Slot]:
+        """How they stand once these commands were obeyed, by name.
 
         Raises:
             SwitchFailed: the gateway has no such front, or does not answer.
         """
-        state, counted = self._say(f"show servers state {front}"), self._say(f"show stat {front} 4 -1")
-        lines = [line for line in state.splitlines()[1:] if line.strip()]
-        rows = list(csv.DictReader([line.removeprefix("# ") for line in lines], delimiter=" "))
-        requests = {row["svname"]: int(row["scur"]) for row in csv.DictReader(counted.removeprefix("# ").splitlines())}
-        if not rows:
+        said = self._say(*commands, f"show servers state {front}", f"show stat {front} 4 -1")
+        _, mark, rest = said.partition(_STATE)
+        state, _, counted = rest.partition(_COUNTED)
+        rows = list(csv.DictReader([line for line in (_STATE + state).splitlines() if line.strip("# ")], delimiter=" "))
+        if not mark or not rows:
             raise SwitchFailed(
                 f"the gateway cannot be told who answers for {front}",
-                why=state.strip() or "It does not answer.",
+                why=said.strip() or "It does not answer.",
                 fix=f"look at it: sandbox logs {NAME}",
             )
+        requests = {row["svname"]: int(row["scur"]) for row in csv.DictReader((_COUNTED + counted).splitlines()) if row["scur"]}
         return {
             row["srv_name"]: Slot(
                 name=row["srv_name"],
@@ -154,28 +158,43 @@ class Gateway:
             for row in rows
         }
 
-    def _quiet(self, front: str, seconds: float) -> bool:
+    def _quiet(self, front: str, seconds: float) -> Sequence[Slot]:
+        """Wait until none that is not asked any more has requests; those that still have some when time is over."""
         deadline, quiet = time.monotonic() + seconds, 0
         while quiet < _QUIET_LOOKS:
-            busy = any(each.requests for each in self.slots(front).values() if not each.is_asked)
+            busy = [each for each in self.slots(front).values() if each.requests and not each.is_asked]
             quiet = 0 if busy else quiet + 1
             if busy and time.monotonic() > deadline:
-                return False
+                return busy
             time.sleep(_LOOK_SECONDS)
-        return True
+        return []
 
-    def _wait(self, front: str, slot: str, ready: Callable[[Slot], bool], seconds: float) -> Slot | None:
-        deadline = time.monotonic() + seconds
-        while True:
-            now = self.slots(front)[slot]
-            if ready(now):
-                return now
+    def _wait(self, front: str, slot: str, ready: Callable[[Slot], bool], *commands: str) -> Slot | None:
+        """The slot once it is as it is to be, after these commands; None when it does not become that."""
+        deadline = time.monotonic() + _FOUND_SECONDS
+        now = self.slots(front, *commands)[slot]
+        while not ready(now):
             if time.monotonic() > deadline:
                 return None
             time.sleep(_LOOK_SECONDS)
+            now = self.slots(front)[slot]
+        return now
 
     def _say(self, *commands: str) -> str:
         return self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands))) if commands else ""
+
+
+def _chosen(slots: Iterable[Slot], service: str, port: int) -> Slot | None:
+    """The slot that asks the service already, else a free one, best one that knows its name."""
+    asked = [each for each in slots if each.is_asked and (each.service, each.port) == (service, port)]
+    free = [each for each in slots if not each.is_asked and not each.requests]
+    return next(iter([*asked, *sorted(free, key=lambda each: (each.service, each.port) != (service, port))]), None)
+
+
+def _aside(front: str, slot: Slot, service: str) -> tuple[str, ...]:
+    """Commands by which a slot is asked nothing, and knows a service's name."""
+    quiet = f"set server {front}/{slot.name} state maint"
+    return (quiet,) if slot.service == service else (quiet, f"set server {front}/{slot.name} fqdn {service}")
 
 
 def _failed(front: str, service: str, why: str) -> SwitchFailed:

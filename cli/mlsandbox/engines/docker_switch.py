@@ -161,11 +161,12 @@ class Switch:
             known = {**record, **read_record(self.folder)}
             asked.flip(each.front, asked.prepare(each.front, each.former, *_reached(self.daemon, there, known, each.former)))
 
-    @staticmethod
-    def _settled(asked: Gateway, move: Move, began: float, there: dict[str, Container]) -> Switched:
+    def _settled(self, asked: Gateway, move: Move, began: float, there: dict[str, Container]) -> Switched:
         former = there.get(move.former)
-        asked.settle(move.front, move.service, former.stop_seconds if former is not None else 0.0)
-        return Switched(move.front, move.service, move.former, began, time.time())
+        asked.settle(move.front, former.stop_seconds if former is not None else 0.0)
+        ended = time.time()
+        asked.tidy(move.front, move.service, {each.service for each in self.plan.steps if each.action is not Action.STOP})
+        return Switched(move.front, move.service, move.former, began, ended)
 
 
 def follow(daemon: Daemon, folder: Path, before: Sequence[Container]) -> None:
@@ -186,10 +187,12 @@ def follow(daemon: Daemon, folder: Path, before: Sequence[Container]) -> None:
     asked = Gateway(daemon, found)
     for front in read_fronts(folder):
         target, known = there.get(front.service), record.get(front.service)
-        if target is None or known is None or not target.running or _is_asked(asked, front, known):
+        if target is None or known is None or not target.running:
             continue
-        asked.flip(front.name, asked.prepare(front.name, front.service, *_reached(daemon, there, record, front.service)))
-        asked.settle(front.name, front.service, target.stop_seconds)
+        if not _is_asked(asked, front, known):
+            asked.flip(front.name, asked.prepare(front.name, front.service, *_reached(daemon, there, record, front.service)))
+            asked.settle(front.name, target.stop_seconds)
+        asked.tidy(front.name, front.service, there)
 
 
 def _is_asked(asked: Gateway, front: ObservedFront, known: Recorded) -> bool:
