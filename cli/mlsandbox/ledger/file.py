@@ -121,7 +121,7 @@ class Ledger:
 
     def _head(self) -> Head | None:
         try:
-            with open(os.open(self.head_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as file:  # noqa: PTH123
+            with open(os.open(self.head_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as file:  # noqa: PTH123 - by descriptor
                 document = json.load(file)
             sequence, digest = document["sequence"], document["digest"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
