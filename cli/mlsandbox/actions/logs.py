@@ -98,7 +98,8 @@ def events(root: Path, wanted: EventFilter, *, lines: int, follow: bool = False,
     engine = remembered_engine(root)
     running = [each.name for each in engine.observe().services if each.state is State.READY]
     service, finder = finder_beside(engine.service_names(), running)
-    conditions = {**asdict(wanted), "limit": lines, "rows": rows, "follow": follow}
+    given = {name: value for name, value in asdict(wanted).items() if value not in {None, False}}  # a finder of before knows fewer
+    conditions = {**given, "limit": lines, "rows": rows, "follow": follow}
     try:
         for line in engine.run_in(service, ("-m", finder), json.dumps(conditions) + "\n"):
             yield json.loads(line)
