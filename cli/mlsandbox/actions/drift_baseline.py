@@ -30,7 +30,7 @@ from mlsandbox_serving.contract import Dataset, Field, Origin, ProfileFile
 MOST_EVENTS: Final = 20_000
 """Logged requests that a baseline is made of: the newest."""
 _LOCK: Final = "sandbox drift baseline"
-_UNMEANT: Final = {Origin.INJECTED: "injected", Origin.EXAMPLE: "example"}
+_UNMEANT: Final = {Origin.INJECTED: "injected", Origin.EXAMPLE: "example", Origin.SHADOW: "copied"}
 _LOGGED: Final = f"{ProfileFile.ROWS} holds up to {ProfileFile.SAMPLE_ROWS:,} logged requests: commit it only where these may be read"
 
 

@@ -67,7 +67,7 @@ class Labelled(NamedTuple):
     source: Source
     """That predicted."""
     key: bytes
-    """Stands for the row of the request: of all its labels the first one counts."""
+    """Stands for the version's answer to the row of the request: of all labels of that the first one counts."""
     prediction: Value
     label: Value
     body: bytes
@@ -76,7 +76,7 @@ class Labelled(NamedTuple):
 
 def labelled(match: Match) -> Labelled:
     """A label beside its prediction, as the journal keeps them."""
-    row = "\0".join((match.model, match.request, str(match.row)))
+    row = "\0".join((match.model, match.version, match.request, str(match.row)))
     key = hashlib.blake2b(row.encode(), digest_size=16, person=b"label").digest()
     body = msgpack.packb([match.prediction, match.label])
     return Labelled(Source(match.model, match.version), key, match.prediction, match.label, body)

@@ -25,7 +25,7 @@ SELECT sources.version, rows.prediction FROM requests
 JOIN sources ON sources.id = requests.source JOIN rows ON rows.request = requests.id
 WHERE requests.request = ? AND sources.model = ? AND rows.row = ?
 AND COALESCE((SELECT number FROM seen WHERE event = requests.event), 0) < (SELECT number FROM seen WHERE event = ?)
-ORDER BY requests.time DESC, requests.id DESC LIMIT 1
+ORDER BY sources.id
 """
 _LABELLED: Final = """
 SELECT row, label FROM labels WHERE request = ? AND model = ?
@@ -89,8 +89,9 @@ class Batch:
 
     def _matches(self, one: Predictions | Label) -> list[Match]:
         if isinstance(one, Label):
-            found = self._connection.execute(_PREDICTED, (one.request, one.model, one.row, one.event)).fetchone()
-            known = [] if found is None else [(found[0], one.row, found[1], one.value)]
+            # A challenger has a prediction of its own for the same request.
+            found = self._connection.execute(_PREDICTED, (one.request, one.model, one.row, one.event))
+            known = [(version, one.row, prediction, one.value) for version, prediction in found]
         else:
             rows = self._connection.execute(_LABELLED, (one.request, one.model, one.event))
             known = [(one.version, row, one.values[row], label) for row, label in rows if 0 <= row < len(one.values)]

@@ -544,7 +544,7 @@ def test_a_failing_shadow(first: Laid, file: Path, fault: str, monkeypatch: pyte
 
 def bounded(**bounds: Any) -> Callable[..., None]:
     """The making of settings with these bounds of copies."""
-    original = challenger.Setting.__init__
+    original: Any = challenger.Setting.__init__
 
     def made(self: challenger.Setting, *arguments: Any) -> None:
         original(self, *arguments, shadow.Bounds(**bounds))

@@ -131,6 +131,6 @@ def test_a_long_answer() -> None:
     """Every row of a long answer must be counted."""
     one = [str(number % 7) for number in range(10_000)]
     other = [value if number % 20 else "other" for number, value in enumerate(one)]
-    answers = [Written("application/json", json.dumps({"predictions": each}).encode(), {}) for each in (one, other)]
+    first, second = (Written("application/json", json.dumps({"predictions": each}).encode(), {}) for each in (one, other))
 
-    assert compared(*answers, None) == (9_500, 500)
+    assert compared(first, second, None) == (9_500, 500)
