@@ -36,10 +36,13 @@ class Packaged:
     spec: StackSpec
 
 
-def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[str, int] | None = None) -> Packaged:
+def packaged(
+    folder: Path, engine: str, profile: str = "full", ports: Mapping[str, int] | None = None, *, named_assets: bool = True
+) -> Packaged:
     """The stack of a project, as if it lay in ROOT.
 
-    Its ports count from 7310 when none are given; its configuration files name the assets that they are, instead of holding them.
+    Its ports count from 7310 when none are given; with `named_assets` its configuration files name the assets that they are, instead of
+    holding them.
     """
     project = replace(load_project(folder, environ={"SANDBOX_PROFILE": profile}), root=ROOT)
     packages = [_package(project, name, number) for number, name in enumerate(project.models, 1)]
@@ -48,7 +51,7 @@ def packaged(folder: Path, engine: str, profile: str = "full", ports: Mapping[st
     counted = {name: 7310 + index for index, name in enumerate(stack_ports(deployed, parts))}
     engines = drift_engines(project, DOCKER)  # whatever Pythons this machine has
     spec = stack_of(project, deployed, ports or counted, parts, engines, baselines={})
-    return Packaged({package.tag: package for package in packages}, with_named_assets(spec))
+    return Packaged({package.tag: package for package in packages}, with_named_assets(spec) if named_assets else spec)
 
 
 def container_places(spec: StackSpec, environ: Mapping[str, str] = ENVIRON) -> ContainerPlaces:

@@ -56,7 +56,6 @@ def _services(inputs: StackInputs) -> tuple[ServiceSpec, ...]:
             env={ADMIN_PORT: str(_admin_port(fronts))},
             files={
                 _COMMON: Asset("compose/gateway/haproxy.cfg"),
-                **{f"errors/{status}.http": Asset(f"compose/gateway/errors/{status}.http") for status in (400, 408)},
                 _FRONTS: Joined(tuple(part for front in fronts for part in _front(front, seconds))),
                 SERVERS: servers(fronts),
             },
