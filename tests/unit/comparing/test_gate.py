@@ -14,7 +14,7 @@ from mlsandbox.output import Paint
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project, load_project
 from mlsandbox.views.gate import gate_text
-from support.quiet import Quiet
+from support.images import Told
 
 WHOLE = """\
 [metrics]
@@ -126,7 +126,7 @@ def test_metrics(project: Project, tmp_path: Path, bounds: str, known: tuple[flo
     champion, candidate = (
         package(version, {} if value is None else {"score": value}) for version, value in zip(("v1", "v2"), known, strict=True)
     )
-    result = judge(project, gate, champion, candidate, report=Quiet())
+    result = judge(project, gate, champion, candidate, report=Told())
 
     assert result.passed is passed
     assert all(each.reason for each in result.rows if not each.new or (not each.old and not each.passed))
