@@ -16,6 +16,8 @@ from mlsandbox_serving.contract import Dataset, Env, Field, Finder
 from mlsandbox_serving.forward.messages import Event
 from mlsandbox_serving.log_store.row import to_row
 from mlsandbox_serving.log_store.store import EventStore
+from mlsandbox_serving.record import Facts, Identity
+from support.prediction_records import prediction_record
 from support.waiting import HANG_SECONDS
 
 
@@ -61,6 +63,20 @@ def test_events_come_one_a_line(store: EventStore) -> None:
     assert (code, err) == (0, "")
     assert [event["n"] for event in events] == [1, 2]
     assert events[0] == {"event.id": "id-1", "event.dataset": "sandbox.prediction", "n": 1, "city": "Gdańsk"}
+
+
+def test_predictions_come_with_whether_they_are_as_written(store: EventStore) -> None:
+    """Of each prediction, and of nothing else, it must be told whether its digest fits; of one without a digest that nobody knows."""
+    written = prediction_record(Identity("churn", "v1", "sha256:abc"), Facts("POST", "/predict", "r-1"), {"age": [41.0]}, ["no"])
+    edited = written | {Field.EVENT_ID: "edited"}
+    failed = {Field.EVENT_ID: "failed", Field.EVENT_DATASET: Dataset.ERROR}
+    store.add([to_row("sandbox.churn", Event(number, record)) for number, record in enumerate((written, edited, failed), start=3)])
+
+    code, events, _ = _answer(store.path.parent, {"predictions": True, "limit": 100})
+
+    assert code == 0
+    assert [event[Finder.FITS] for event in events] == [None, None, True, False]
+    assert {event[Field.EVENT_DATASET] for event in events} == {Dataset.PREDICTION}
 
 
 def test_following_ends_when_nobody_listens(store: EventStore) -> None:

@@ -121,6 +121,7 @@ def test_it_says_what_it_is_of(image: str, package: Package) -> None:
 
     assert labels[OWNER] == owner_of(root_of(package))
     assert str(root_of(package)) not in str(labels)  # images are pushed to where others read them
+    assert (labels["org.mlsandbox.model"], labels["org.mlsandbox.version"]) == ("churn", package.version)
     assert labels["org.mlsandbox.digest"] == package.digest
     assert labels["org.opencontainers.image.title"] == "churn"
     assert labels["org.opencontainers.image.version"] == package.version == "v1"

@@ -214,7 +214,9 @@ def test_a_conversation_is_answered_line_by_line() -> None:
             told.append(number)
             yield "x" * 200_000
 
-    answers = converse([sys.executable, "-c", "import sys\nfor line in sys.stdin: print(line.strip() + 'y', flush=True)"], requests(), what="")
+    answers = converse(
+        [sys.executable, "-c", "import sys\nfor line in sys.stdin: print(line.strip() + 'y', flush=True)"], requests(), what=""
+    )
 
     assert len(next(answers)) == 200_001
     assert told == [0]

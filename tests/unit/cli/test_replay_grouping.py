@@ -1,0 +1,76 @@
+"""Which logged predictions are replayed, on which package, and what is said where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlsandbox.actions import replay as action
+from mlsandbox.actions.replay import Wanted, replay
+from mlsandbox.actions.replay_compare import Verdict
+from mlsandbox.errors import NothingLogged
+from mlsandbox_serving.contract import Field, Finder
+
+
+def _event(number: int, version: str = "v1", *, fits: bool | None = True) -> dict[str, Any]:
+    return {
+        Field.REQUEST_ID: f"request-{number}",
+        Field.TIMESTAMP: f"2026-03-01T10:00:{number:02d}Z",
+        Field.MODEL: "churn",
+        Field.VERSION: version,
+        Field.DIGEST: f"sha256:{version}",
+        Field.ROWS: 1,
+        Field.INPUTS: {"age": [41]},
+        Field.PREDICTIONS: ["no"],
+        Finder.FITS: fits,
+    }
+
+
+def _log(monkeypatch: pytest.MonkeyPatch, *found: dict[str, Any]) -> list[dict[str, Any]]:
+    """A log with these events; what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    def events(_root: Path, _wanted: object, **how: Any) -> Iterator[dict[str, Any]]:
+        asked.append(how)
+        return iter(found)
+
+    monkeypatch.setattr(action, "events", events)
+    return asked
+
+
+def test_a_package_that_is_gone_is_named_once_for_each_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of versions whose packages are gone must be counted by version, none as equal; a changed one as changed all the same."""
+    _log(monkeypatch, _event(1), _event(2, "v2"), _event(3, fits=False), _event(4, fits=None))
+
+    result = replay(tmp_path, Wanted(), lambda _: None)
+
+    assert (result.events, result.counts[Verdict.CANNOT], result.counts[Verdict.TAMPERED], result.unsealed) == (4, 3, 1, 1)
+    assert [(each.version, each.counts[Verdict.CANNOT]) for each in result.packages] == [("v1", 2), ("v2", 1)]
+    assert [each.verdict for each in result.others] == [Verdict.TAMPERED, Verdict.CANNOT, Verdict.CANNOT, Verdict.CANNOT]
+    assert result.others[1].why == "the package v1 (digest v1) is not here: it was removed"
+    assert result.is_bad
+
+
+def test_a_sample_is_taken_of_all_and_is_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample must reach past the newest, hold each event once, and depend on its seed alone."""
+
+    def sampled(seed: int) -> list[str]:
+        asked = _log(monkeypatch, *(_event(number) for number in range(50)))
+        result = replay(tmp_path, Wanted(sample=10, seed=seed, limit=5), lambda _: None)
+        assert asked[0]["lines"] > 1_000_000
+        return [each.request_id for each in result.others]
+
+    assert sampled(1) == sampled(1) != sampled(2)
+    assert len(set(sampled(3))) == 10
+    assert set().union(*(sampled(seed) for seed in range(60))) == {f"request-{number}" for number in range(50)}
+
+
+def test_a_log_without_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a request that is not in the log the error must name it."""
+    _log(monkeypatch)
+
+    with pytest.raises(NothingLogged, match="request-9"):
+        replay(tmp_path, Wanted(request_id="request-9"), lambda _: None)
