@@ -72,7 +72,9 @@ class Registry:
         """What `reserve` would choose; nothing is noted, or written at all."""
         others = [other for other in self._living().values() if other.root != entry.root]
         reserved = {port: f"the stack in {other.root}" for other in others for port in other.ports.values()}
-        return allocate(names, pinned=pinned, previous=entry.ports, reserved=reserved, ours=set(running.values()), machine=machine)
+        # What a service holds that is not wanted any more is held until it stops, which is after others have started.
+        ours = {number for name, number in running.items() if name in names}
+        return allocate(names, pinned=pinned, previous=entry.ports, reserved=reserved, ours=ours, machine=machine)
 
     def forget(self, root: Path) -> None:
         """The stack of this project is no more (its data was removed)."""

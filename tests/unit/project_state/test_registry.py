@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def test_choosing_alone(tmp_path: Path) -> None:
     assert chosen.ports == {"api": 7320}
     assert sorted(path.name for path in (tmp_path / "state").rglob("*")) == before
     assert _reserve(registry, two) == 7320
+
+
+def test_a_port_of_what_still_runs(tmp_path: Path) -> None:
+    """A version that starts beside the one it replaces must not get the port that this one holds until it stops."""
+    registry = Registry(tmp_path / "state")
+    held = {"api": 7310, "direct-api-v1": 7320}
+    machine = Machine(lambda number: Availability.TAKEN if number in held.values() else Availability.FREE, lambda _number: None)
+    entry = replace(_project(tmp_path, "one"), ports=held)
+
+    chosen = registry.choose(entry, ["api", "direct-api-v2"], pinned={}, running=held, machine=machine)
+
+    assert chosen.ports == {"api": 7310, "direct-api-v2": 7321}
+    assert chosen.moved == ()
 
 
 def test_vanished_project(tmp_path: Path) -> None:
