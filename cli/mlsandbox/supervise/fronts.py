@@ -22,7 +22,7 @@ from mlsandbox.supervise.status import FrontStatus
 from mlsandbox_serving.contract import Handover
 from mlsandbox_serving.handover import Channel
 
-_SERVING_SECONDS: Final = 10.0
+_SERVING_SECONDS: Final = 5.0
 """For a worker to accept from a socket that it was lent."""
 _AGAIN_SECONDS: Final = 0.01
 """Until what had no room is sent again."""

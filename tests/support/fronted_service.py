@@ -1,0 +1,100 @@
+"""A version of a model, without a model: uvicorn with the guarded protocol and a front; run by path.
+
+TOY_PORT         its own port, of 127.0.0.1
+FRONTED_LOOP     asyncio | uvloop
+FRONTED_WORKERS  processes that answer
+FRONTED_HEAD     seconds for the head of a request
+FRONTED_GATE     a folder: /slow is answered once it holds a file "open", and leaves a file "asked-…" there first
+FRONTED_FAULT    deaf: comes for its front and never serves; own-protocol: uvicorn's own, which can hand nothing on
+
+Each answer says in x-model-version the service, and in x-worker the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from mlsandbox_serving.contract import Env, Handover
+from mlsandbox_serving.service import front, protocol
+
+FAULT = os.environ.get("FRONTED_FAULT", "")
+GATE = Path(os.environ.get("FRONTED_GATE", "/nowhere"))
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answer everything, once its body is there."""
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    if scope["path"] == "/slow":
+        tempfile.mkstemp(prefix="asked-", dir=GATE)
+        while not (GATE / "open").exists():  # noqa: ASYNC110 - a test is another process
+            await asyncio.sleep(0.01)
+    if scope["path"].startswith("/bytes/"):
+        body = b"x" * int(scope["path"].removeprefix("/bytes/"))
+    else:
+        body = json.dumps({"stack_id": os.environ[Env.STACK_ID], "service": os.environ[Env.SERVICE], "ready": True, "size": size}).encode()
+    fields = {"content-length": str(len(body)), "x-model-version": os.environ[Env.SERVICE], "x-worker": str(os.getpid())}
+    headers = [(name.encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(listening: socket.socket) -> None:
+    """Be one worker."""
+    if FAULT != "own-protocol":
+        assert protocol.install(30.0, head_seconds=float(os.environ.get("FRONTED_HEAD", "30")), sweep_seconds=0.05)
+    if FAULT == "deaf":
+        holder = socket.socket(socket.AF_UNIX)
+        holder.connect(os.environ[Env.FRONT_SOCKET])
+        hello = {Handover.DO: Handover.HELLO, "front": os.environ[Env.FRONT], "service": os.environ[Env.SERVICE], "pid": os.getpid()}
+        holder.sendall(json.dumps(hello).encode() + b"\n")
+    else:
+        assert front.install(os.environ)
+    loop: Any = os.environ.get("FRONTED_LOOP", "uvloop")
+    config = uvicorn.Config(application, log_config=None, lifespan="off", loop=loop, timeout_keep_alive=30)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def main() -> None:
+    """Serve, or have as many workers serve as there are to be."""
+    if len(sys.argv) > 1:
+        serve(socket.socket(fileno=int(sys.argv[1])))
+        return
+    listening = socket.create_server(("127.0.0.1", int(os.environ["TOY_PORT"])), backlog=1_024)
+    workers = int(os.environ.get("FRONTED_WORKERS", "1"))
+    if workers == 1:
+        serve(listening)
+        return
+    number = listening.fileno()
+    processes = [subprocess.Popen([sys.executable, __file__, str(number)], pass_fds=[number]) for _ in range(workers)]
+    listening.close()
+
+    def end(_number: int, _frame: object) -> None:
+        for process in processes:
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    while any(process.poll() is None for process in processes):
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()
