@@ -39,7 +39,7 @@ def verdict(outcome: Outcome, *, seconds: float) -> SandboxError:
         return _crashed(outcome)
     return StackNotReady(
         f"{outcome.service} was not ready within {seconds:g} s",
-        why=_text(outcome.reason, *outcome.lines, _UNDONE[outcome.undone] or "It was left running, to be looked at."),
+        why=_text(outcome.reason, *outcome.lines, _left(outcome) or "It was left running, to be looked at."),
         fix=f"look at it: sandbox logs {outcome.service}   or give it more time: sandbox up --timeout {seconds * 2:g}",
         details=_details(outcome),
     )
@@ -48,7 +48,7 @@ def verdict(outcome: Outcome, *, seconds: float) -> SandboxError:
 def _refused(outcome: Outcome) -> SandboxError:
     body: Mapping[str, object] = outcome.body or {}
     code, reason = body.get("code"), str(body.get("reason") or outcome.reason)
-    why, details = _text(reason, _UNDONE[outcome.undone]), _details(outcome)
+    why, details = _text(reason, _left(outcome)), _details(outcome)
     if code == NotReady.GOLDEN_MISMATCH:
         return GoldenMismatch(
             "the endpoint does not answer as the model did where it was saved, so it was not made ready",
@@ -66,13 +66,13 @@ def _refused(outcome: Outcome) -> SandboxError:
     if code == NotReady.LOAD_FAILED:
         return ModelLoadFailed(
             "the model could not be loaded in its environment",
-            why=_text(reason, *outcome.lines, _UNDONE[outcome.undone]),
+            why=_text(reason, *outcome.lines, _left(outcome)),
             fix=f"see the whole trace: sandbox logs {outcome.service}",
             details=details,
         )
     return ServiceRefused(
         f"{outcome.service} says that it will never be ready",
-        why=_text(reason, *outcome.lines, _UNDONE[outcome.undone]),
+        why=_text(reason, *outcome.lines, _left(outcome)),
         fix=f"sandbox logs {outcome.service}",
         details=details,
     )
@@ -82,10 +82,16 @@ def _crashed(outcome: Outcome) -> SandboxError:
     ended = "" if outcome.exit_code is None else f" (exit {outcome.exit_code})"
     return ServiceCrashed(
         f"{outcome.service} stopped while starting{ended}",
-        why=_text(outcome.reason, *outcome.lines, _UNDONE[outcome.undone]),
+        why=_text(outcome.reason, *outcome.lines, _left(outcome)),
         fix=f"see all that it wrote: sandbox logs {outcome.service}",
         details=_details(outcome),
     )
+
+
+def _left(outcome: Outcome) -> str:
+    """How the stack stands now."""
+    moved = [f"{each.service} answers at {each.front}, instead of {each.former}, and goes on." for each in outcome.switched]
+    return _text(*moved, _UNDONE[outcome.undone])
 
 
 def _text(*lines: str) -> str:

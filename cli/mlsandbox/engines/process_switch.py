@@ -53,8 +53,7 @@ class Switch:
             self.go_back(wait=isinstance(error, Exception))  # an interrupt is an order to be quick
             raise
         if outcome.result is not Result.READY:
-            self.go_back(wait=True)
-            return replace(outcome, undone=Undone.KEPT)
+            return replace(outcome, undone=Undone.KEPT if self.go_back(wait=True) else Undone.NOT_RESTORED)
         return outcome
 
     def move(self) -> tuple[Switched, ...]:
@@ -69,13 +68,13 @@ class Switch:
             self.go_back(wait=isinstance(error, Exception))
             raise
 
-    def go_back(self, *, wait: bool) -> None:
-        """Have the list of before followed again; with `wait` returns when it is, as far as the supervisor goes on at all."""
+    def go_back(self, *, wait: bool) -> bool:
+        """Have the list of before followed again; with `wait` returns when it is. Whether the supervisor goes on."""
         if self.folder.processes.read_text("utf-8") == self.before:
-            return
+            return control.current_status(self.folder) is not None
         after = self._follow(self.before)
-        if wait:
-            self._followed(after, time.monotonic() + self._grace({*self._targets, *self._formers}) + _SPARE_SECONDS)
+        grace = self._grace({*self._targets, *self._formers}) + _SPARE_SECONDS
+        return not wait or self._followed(after, time.monotonic() + grace) is not None
 
     @property
     def _targets(self) -> frozenset[str]:

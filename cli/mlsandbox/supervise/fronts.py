@@ -158,7 +158,11 @@ class Fronts:
             Why one of these cannot be had, else nothing.
         """
         for name in self._fronts.keys() - {spec.name for spec in wanted}:
-            self._fronts.pop(name).close()
+            front = self._fronts.pop(name)
+            front.close()
+            for worker in self._workers:
+                if worker.front == name and worker.serving:
+                    self._tell(worker, front, Handover.YIELD)
         reasons = [self._follow(spec, kept=spec.name in kept, running=running) for spec in wanted]
         self._changed()
         return " and ".join(reason for reason in reasons if reason)
@@ -251,7 +255,7 @@ class Fronts:
         word = message[Handover.DO]
         if word == Handover.HELLO:
             worker.front, worker.service = str(message.get("front")), str(message.get("service"))
-            worker.pid = int(message.get("pid", 0))
+            worker.pid = message["pid"] if isinstance(message.get("pid"), int) else 0
             front = self._fronts.get(worker.front)
             if front is not None and front.service == worker.service:
                 with contextlib.suppress(Taken):
@@ -259,13 +263,12 @@ class Fronts:
                 self._tell(worker, front, Handover.SERVE)
         elif word == worker.asked:
             worker.end(well=True)
-        elif word == Handover.CONNECTION and descriptor is not None:
-            front = self._fronts.get(worker.front)
-            if front is None:
-                os.close(descriptor)
-                return
+        elif word == Handover.CONNECTION and descriptor is not None and worker.front in self._fronts:
+            front = self._fronts[worker.front]
             front.connections.append(descriptor)
             self._pass_on(front)
+        elif descriptor is not None:
+            os.close(descriptor)
 
     def _lost(self, worker: _Worker) -> None:
         self._workers.remove(worker)

@@ -85,11 +85,13 @@ class Meeting:
             self._folder = _private_folder(wished)
             self.path = self._folder / wished.name
             self.socket = _listening(self.path)
+        self._made = self.path.stat()
 
     def remove(self) -> None:
         """Leave nothing of it in the file system."""
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            if os.path.samestat(self.path.stat(), self._made):  # else the folder was deleted, and another supervisor is there
+                self.path.unlink()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

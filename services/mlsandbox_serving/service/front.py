@@ -106,6 +106,8 @@ class Front:
             self._look()
         elif word == Handover.CONNECTION and descriptor is not None:
             self._take(socket.socket(fileno=descriptor))
+        elif descriptor is not None:
+            os.close(descriptor)
 
     def _lost(self) -> None:
         """Nobody is there who would take a connection: they stay."""
