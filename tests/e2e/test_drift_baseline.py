@@ -8,10 +8,9 @@ import signal
 from typing import Any
 
 from mlsandbox.project_lock import project_lock
+from support.churn import TRAIN
 from support.sandbox import DRIFT, Result, Sandbox, get
 from support.waiting import HANG_SECONDS, wait_for
-
-from .conftest import TRAIN
 
 ROWS = """
 import pandas as pd
@@ -45,7 +44,7 @@ def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
     saved.extra = {**saved.extra, **DRIFT}
     saved.script(ROWS)
     saved.run("up").ok()
-    api = next(each["pid"] for each in saved.status()["services"] if each["name"] == "api")
+    api = next(each["pid"] for each in saved.status()["services"] if each["name"] == "api-v1")
     assert (_shown(saved)["kind"], _shown(saved)["profile"]["rows"], _reference(saved)) == ("package", 400, 400)
 
     planned = saved.run("drift", "baseline", "set", "--from", "older.parquet", "--dry-run").ok()
@@ -78,7 +77,7 @@ def test_a_baseline_is_compared_with_at_once(saved: Sandbox) -> None:
     assert reset.out.splitlines()[1].strip() == "the drift service compares with it"
     assert (_shown(saved)["kind"], _reference(saved)) == ("package", 400)
     assert not (saved.root / "churn/baseline").exists()
-    assert api == next(each["pid"] for each in saved.status()["services"] if each["name"] == "api")
+    assert api == next(each["pid"] for each in saved.status()["services"] if each["name"] == "api-v1")
 
 
 def test_rows_that_cannot_be_a_baseline(saved: Sandbox) -> None:

@@ -22,7 +22,7 @@ def started(sandbox: Sandbox, service: str) -> bool:
 
 def listening(sandbox: Sandbox) -> bool:
     """Whether the model service has its port."""
-    return any(_is_of(process, "api", listens=True) for process in sandbox.processes())
+    return any(_is_of(process, "api-v1", listens=True) for process in sandbox.processes())
 
 
 def _is_of(process: psutil.Process, service: str, *, listens: bool = False) -> bool:
@@ -35,7 +35,7 @@ def _is_of(process: psutil.Process, service: str, *, listens: bool = False) -> b
 POINTS: dict[str, Callable[[Sandbox], bool]] = {
     "at once": lambda _: True,
     "when the supervisor runs": lambda sandbox: bool(sandbox.processes()),
-    "when the model service was started": lambda sandbox: started(sandbox, "api"),
+    "when the model service was started": lambda sandbox: started(sandbox, "api-v1"),
     "when the model is being loaded": listening,
 }
 

@@ -101,7 +101,7 @@ def test_a_killed_worker_must_come_back(saved: Sandbox) -> None:
     """Kill -9 of the processes below the model service must be repaired, at the same address."""
     saved.run("up").ok()
     url = saved.url
-    (model,) = (psutil.Process(service["pid"]) for service in saved.status()["services"] if service["name"] == "api")
+    (model,) = (psutil.Process(service["pid"]) for service in saved.status()["services"] if service["name"] == "api-v1")
     ids: list[str] = []
     predict(url, ids, 20)
 

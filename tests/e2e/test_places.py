@@ -9,9 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from support.churn import TRAIN
 from support.sandbox import Sandbox, post
-
-from .conftest import TRAIN
 
 ROW = {"age": 40.0, "children": 2, "plan": "pro", "postcode": "00017"}
 

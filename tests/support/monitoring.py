@@ -17,8 +17,8 @@ import pytest
 
 from mlsandbox.engines.base import Desired
 from mlsandbox.stack import parts
-from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, port_names
-from mlsandbox.stack.spec import ServiceEnvironment, StackSpec
+from mlsandbox.stack.build import ModelInputs, StackInputs, build_stack, direct_ports, port_names
+from mlsandbox.stack.spec import ServiceEnvironment
 from mlsandbox_serving.contract import FIRST_PORT
 from support.toys import free_ports
 
@@ -41,9 +41,10 @@ def program(request: pytest.FixtureRequest, *names: str) -> Path:
 def inputs(*models: ModelInputs, chosen: frozenset[str] = PARTS, numbers: Iterable[int] | None = None) -> StackInputs:
     """What a stack with these models (one by default) is built from, at ports of these numbers."""
     models = models or (model(),)
-    names = port_names([each.name for each in models], chosen)
+    versions = {each.name: [version.version for version in each.versions] for each in models}
+    names = (*port_names(list(versions), chosen), *direct_ports(versions))
     ports = dict(zip(names, itertools.count(FIRST_PORT) if numbers is None else numbers, strict=False))
-    return StackInputs("monitoring", "127.0.0.1", models, ports, chosen)
+    return StackInputs("monitoring", "127.0.0.1", models, ports, chosen, fronts=True)
 
 
 def model(name: str = MODEL, **settings: Any) -> ModelInputs:
@@ -58,14 +59,14 @@ def monitored(folder: Path, programs: Mapping[str, Path], chosen: frozenset[str]
     package = folder / "package"
     (package / "src").mkdir(parents=True)
     services = tuple(
-        replace(each, environment=_STAND_IN_ENVIRONMENT, args=(str(STAND_IN), str(given.ports["api"])), package=None)
-        if each.name == "api"
+        replace(each, environment=_STAND_IN_ENVIRONMENT, args=(str(STAND_IN), str(given.ports["direct-api-v1"])), package=None)
+        if each.name == "api-v1"
         else each
         for each in spec.services
     )
     python = Path(sys.executable)
     environments = {each.environment: python for each in services if each.name not in parts.NATIVE}
-    return Desired(StackSpec(spec.project, spec.host, services), environments, {f"{MODEL}:v1": package}, programs)
+    return Desired(replace(spec, services=services), environments, {f"{MODEL}:v1": package}, programs)
 
 
 def ask(port: int, path: str, **query: str) -> Any:

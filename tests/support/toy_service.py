@@ -8,7 +8,7 @@ TOY_JOURNAL    a file that gets "<service> began" and "<service> ended"
 TOY_WORKER     1: a grandchild in a session of its own serves the port, as BentoML's workers do
 TOY_MEMORY     bytes to use
 
-With SANDBOX_FRONT and SANDBOX_FRONT_SOCKET it answers at its front as well, for as long as it is told to: `mlsandbox_serving.front_names.Handover`.
+With SANDBOX_FRONT and SANDBOX_FRONT_SOCKET it answers at its front as well, as it is told: `mlsandbox_serving.front_names.Handover`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ def _active(full: DockerSandbox) -> set[str]:
 
 def test_a_dead_model_must_raise_an_alert_that_resolves(full: DockerSandbox) -> None:
     """`docker kill` of the model must fire an alert, seen in status and in the receiver; `up` must end both."""
-    docker("kill", full.containers()["api"])
+    docker("kill", full.containers()["api-v1"])
     wait_for(lambda: "SandboxServiceDown" in _active(full), every=1, what="the alert")
 
     full.run("up").ok()

@@ -53,7 +53,7 @@ class Delivery:
 @pytest.fixture
 def delivery(full: DockerSandbox) -> Iterator[Delivery]:
     """With an empty volume that belongs to the pods' group, as `fsGroup` makes it."""
-    image = full.inspect("api")["Config"]["Image"]
+    image = full.inspect("api-v1")["Config"]["Image"]
     pushed = f"registry.example.com/employment@sha256:{'a' * 64}"
     options = ExportOptions(images=(f"employment={pushed}",), versions=("employment=v1",), chosen=("model-pvc",))
     exported = plain_objects(build_export(*export_inputs(load_project(full.root), options)), "production")

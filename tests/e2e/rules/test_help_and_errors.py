@@ -239,7 +239,7 @@ def test_rule_30_completion(running_stack: Sandbox) -> None:
         return done.result.ok().out.split()
 
     assert complete("sandbox st") == ["status"]
-    assert {"api", "log-store", "shipper"} <= set(complete("sandbox logs "))
+    assert {"api", "api-v1", "log-store", "shipper"} <= set(complete("sandbox logs "))
     assert "--volumes" in complete("sandbox down --v")
 
 

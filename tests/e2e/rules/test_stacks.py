@@ -109,8 +109,8 @@ def test_rule_12_and_19_and_20_up_twice(stopped: Sandbox) -> None:
 
     assert "\r" not in first.err
     assert re.search(r"^\[ *\d+\.\ds\] ✓ Started ", first.err, re.MULTILINE)
-    assert "api created" in first.out
-    assert "api unchanged" in second.out
+    assert "api-v1 created" in first.out
+    assert "api-v1 unchanged" in second.out
     assert up.programs
     assert not up.silent_programs
     assert not up_again.programs
@@ -127,11 +127,11 @@ def test_rule_21_dry_runs_change_nothing(stopped: Sandbox, running_stack: Sandbo
     """Rule 21: --dry-run of up and down must say what would be done, and change nothing."""
     before = tree(stopped.root)
     up = stopped.run("up", "--dry-run").ok()
-    assert re.search(r"start +api: not running", up.out)
+    assert re.search(r"start +api-v1: not running", up.out)
     assert stopped.run("down", "--volumes", "--dry-run").ok().out
     assert tree(stopped.root) == before
     kept = running_stack.run("up", "--dry-run", "-o", "json").ok().json["plan"]
-    assert {step["subject"]: step["action"] for step in kept} == dict.fromkeys(("log-store", "shipper", "api"), "keep"), kept
+    assert {step["subject"]: step["action"] for step in kept} == dict.fromkeys(("log-store", "shipper", "api-v1"), "keep"), kept
     assert "would stop" in running_stack.run("down", "--dry-run").ok().out
     running_stack.run("status").ok()
 
@@ -163,7 +163,7 @@ def test_rule_25_waiting_has_an_end(stopped: Sandbox) -> None:
     result = stopped.run("up", "--timeout", "0.3")
     try:
         assert result.code == 5
-        assert re.search(r"error\[[A-Z_]+\]: (api|log-store|shipper|supervisor) was not ready within 0.3 s", result.err)
+        assert re.search(r"error\[[A-Z_]+\]: (api-v1|log-store|shipper|supervisor) was not ready within 0.3 s", result.err)
         assert stopped.processes()
     finally:
         stopped.down().ok()

@@ -77,7 +77,7 @@ def test_paths_of_the_reference(tmp_path: Path) -> None:
     )
 
     services = json.loads(done.stdout)["services"]
-    assert services["api"]["labels"]["org.mlsandbox.root"] == str(tmp_path)
+    assert services["api-v1"]["labels"]["org.mlsandbox.root"] == str(tmp_path)
 
 
 def test_yamllint() -> None:

@@ -19,7 +19,7 @@ from mlsandbox.actions.stack_alerts import Told, told
 from mlsandbox.cli import main
 from mlsandbox.drift_status import drift_report
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Observed, ObservedService
+from mlsandbox.engines.base import Observed, ObservedFront, ObservedService
 from mlsandbox.errors import NotRunning, PredictionFailed, UsageError
 from mlsandbox.output import Output, Paint
 from mlsandbox.packaging.package import store_path
@@ -60,9 +60,13 @@ class Stack:
 
 
 def seen(root: Path, **ports: int) -> Sight:
-    """A stack with these services."""
-    services = tuple(ObservedService(name, State.READY, "digest", ports={name: port}) for name, port in ports.items())
-    return Sight(root, ENGINES["embedded"](root), Observed(running=True, services=services), Remembered(ports=ports, served={"toy": "v1"}))
+    """A stack with these services; the model is asked at its front "api"."""
+    services = tuple(
+        ObservedService("api-v1" if name == "api" else name, State.READY, "digest", ports={name: port}) for name, port in ports.items()
+    )
+    fronts = tuple(ObservedFront(name, port, "api-v1") for name, port in ports.items() if name == "api")
+    observed = Observed(running=True, services=services, fronts=fronts)
+    return Sight(root, ENGINES["embedded"](root), observed, Remembered(ports=ports, served={"toy": "v1"}))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Folder:
     """The folder of a project whose stack ran, and is stopped."""
     folder = Folder(tmp_path / "Büro Projekt" / ".sandbox")
     folder.logs.mkdir(parents=True)
-    folder.log("api").touch()
+    folder.log("api-v1").touch()
     served = str(Path(mlsandbox_serving.__path__[0]).parent)
     env = {"PYTHONPATH": served, Env.LOG_STORE_DIR: str(folder.path / "data" / "log-store"), "TRIAL": "ours"}
     argv = (sys.executable, "-m", "mlsandbox_serving.log_store")
@@ -111,7 +111,7 @@ def test_a_stack_whose_environment_is_gone_is_started(folder: Folder) -> None:
 
 def test_names_of_services(folder: Folder, tmp_path: Path) -> None:
     """Services of the stack and those whose output is there must be known; in an empty project none is."""
-    assert service_names(folder.path.parent) == ["api", "log-store"]
+    assert service_names(folder.path.parent) == ["api-v1", "log-store"]
     assert service_names(tmp_path) == []
 
 
@@ -127,17 +127,17 @@ def test_a_program_beside_a_service_has_its_environment(folder: Folder, monkeypa
     with pytest.raises(CommandFailed) as caught:
         list(engine.run_in("log-store", ("-c", "raise SystemExit(4)"), ""))
     assert caught.value.details["returncode"] == 4
-    with pytest.raises(NotRunning, match="api"):
-        engine.run_in("api", ("-c", ""), "")
+    with pytest.raises(NotRunning, match="api-v1"):
+        engine.run_in("api-v1", ("-c", ""), "")
     assert (engine.kept(), engine.remove_kept()) == ((), ())
 
 
 @pytest.mark.parametrize(
     ("names", "running", "expected"),
     [
-        (("api", "log-store", "shipper"), (), ("log-store", Finder.LOG_STORE)),
-        (("api", "elasticsearch", "fluentd", "shipper"), (), ("shipper", Finder.ELASTICSEARCH)),
-        (("shipper", "shipper-b"), ("api", "shipper-b"), ("shipper-b", Finder.ELASTICSEARCH)),
+        (("api-v1", "log-store", "shipper"), (), ("log-store", Finder.LOG_STORE)),
+        (("api-v1", "elasticsearch", "fluentd", "shipper"), (), ("shipper", Finder.ELASTICSEARCH)),
+        (("shipper", "shipper-b"), ("api-v1", "shipper-b"), ("shipper-b", Finder.ELASTICSEARCH)),
     ],
 )
 def test_where_events_are_found(names: tuple[str, ...], running: tuple[str, ...], expected: tuple[str, str]) -> None:

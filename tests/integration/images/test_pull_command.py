@@ -53,7 +53,7 @@ def test_afterwards_up_has_nothing_to_fetch(project: DockerSandbox) -> None:
     assert "sandbox up" in first.out
     assert "Built" not in again.err
     assert {service for supply in again.json["supplies"] for service in supply["services"]} == {
-        *("api", "shipper", "log-store", "prometheus", "alertmanager"),
+        *("api-v1", "gateway", "shipper", "log-store", "prometheus", "alertmanager"),
     }
     assert "do nothing" in after
     assert {step["action"] for step in up["plan"]} == {"start"}

@@ -85,7 +85,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     assert_nothing_left(root, list(made.ports.values()))
 
 
-@pytest.mark.parametrize("service", ["api", "shipper", "log-store"])
+@pytest.mark.parametrize("service", ["api-v1", "shipper", "log-store"])
 def test_metrics_are_as_they_should_be(request: pytest.FixtureRequest, stack: Stack, service: str) -> None:
     """What each of our services shows must pass Prometheus' own check of names, types and help texts."""
     promtool = program(request, "promtool")
@@ -127,7 +127,7 @@ def test_pages_of_other_sites_cannot_read_metrics(stack: Stack) -> None:
 
 def test_a_dead_model_quiets_what_follows_from_it(stack: Stack) -> None:
     """Other alerts of a model that does not answer must be held back, those of another model and of other services not."""
-    down = {"alertname": "SandboxServiceDown", "severity": "critical", "job": "api", "instance": "api-one", "model": "one"}
+    down = {"alertname": "SandboxServiceDown", "severity": "critical", "job": "api", "instance": "api-one-v1", "model": "one"}
     waiting = {"alertname": "SandboxEventsNotShipped", "severity": "warning", "sink": "fluentd"}
     beside = {"alertname": "SandboxServiceDown", "severity": "warning", "job": "grafana", "instance": "grafana"}
     fast = {"alertname": "SandboxErrorBudgetBurnFast", "severity": "critical", "model": "two"}
@@ -157,23 +157,23 @@ def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
     wait_for(
         lambda: (
             {name: each["health"] for name, each in stack.targets().items()}
-            == dict.fromkeys(["api", "shipper", "log-store", "alertmanager", "prometheus"], "up")
+            == dict.fromkeys(["api-v1", "shipper", "log-store", "alertmanager", "prometheus"], "up")
         ),
         what="all targets are scraped",
         every=0.2,
     )
-    assert stack.targets()["api"]["labels"] == {"job": "api", "instance": "api", "model": MODEL}
+    assert stack.targets()["api-v1"]["labels"] == {"job": "api", "instance": "api-v1", "model": MODEL}
     wait_for(lambda: stack.value("model:sandbox_availability:objective") == 0.999, what="the objectives are recorded", every=0.2)
     groups = ask(stack.ports["prometheus"], "/api/v1/rules")["data"]["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"] if rule["lastEvaluation"] > "0001-01-02"} == {"ok"}
     assert {rule["name"]: rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")} == {}
     assert stack.alert("SandboxServiceDown") is None
 
-    stack.stop("api")
+    stack.stop("api-v1")
     alert = wait_for(lambda: stack.alert("SandboxServiceDown"), what="Alertmanager has the alert", every=0.2)
-    told = f"alert firing: SandboxServiceDown ({MODEL}, api), critical: The service of model {MODEL} cannot be reached"
+    told = f"alert firing: SandboxServiceDown ({MODEL}, api-v1), critical: The service of model {MODEL} cannot be reached"
     wait_for(lambda: told in stack.lines("shipper"), what="the shipper says so", every=0.2)
-    assert (alert.severity, alert.service, alert.model) == ("critical", "api", MODEL)
+    assert (alert.severity, alert.service, alert.model) == ("critical", "api-v1", MODEL)
     fires = [each for each in firing_alerts(stack.ports["prometheus"]).alerts if each.name == alert.name]
     assert [(each.severity, each.model, each.summary) for each in fires] == [("critical", MODEL, alert.summary)]
     assert alert.runbook == "docs/runbook.md#sandboxservicedown"
@@ -184,5 +184,5 @@ def test_a_dead_model_is_told_of_and_so_is_its_return(stack: Stack) -> None:
 
     stack.up()
     wait_for(lambda: stack.alert("SandboxServiceDown") is None, what="the alert has ended", every=0.2)
-    told = f"alert resolved: SandboxServiceDown ({MODEL}, api)"
+    told = f"alert resolved: SandboxServiceDown ({MODEL}, api-v1)"
     wait_for(lambda: told in stack.lines("shipper"), what="the shipper says so", every=0.2)

@@ -38,8 +38,8 @@ def test_every_service_with_metrics_is_a_target() -> None:
     targets = _targets(_rendered(model("wine"), model("churn")))
 
     assert targets == {
-        "api": {"job": "api", "instance": "api", "model": "wine"},
-        "api-churn": {"job": "api", "instance": "api-churn", "model": "churn"},
+        "api-v1": {"job": "api", "instance": "api-v1", "model": "wine"},
+        "api-churn-v1": {"job": "api", "instance": "api-churn-v1", "model": "churn"},
         "shipper": {"job": "shipper", "instance": "shipper", "model": "wine"},
         "shipper-churn": {"job": "shipper", "instance": "shipper-churn", "model": "churn"},
         "log-store": {"job": "log-store", "instance": "log-store"},

@@ -36,7 +36,7 @@ CHOICES = {
 
 def _stack(chosen: frozenset[str], *, fronts: bool = True) -> StackSpec:
     models = tuple(ModelInputs(name, "v1", f"{name}:v1", Path("/lock"), "digest", "3.11") for name in MODELS)
-    names = (*port_names(MODELS, chosen), *direct_ports(dict.fromkeys(MODELS, ["v1"])))
+    names = (*port_names(MODELS, chosen), *direct_ports(dict.fromkeys(MODELS, ("v1",))))
     ports = {name: 7310 + number for number, name in enumerate(names)}
     return build_stack(StackInputs("demo", "127.0.0.1", models, ports, chosen, fronts=fronts))
 
