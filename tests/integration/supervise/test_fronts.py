@@ -1,117 +1,26 @@
-"""Fronts of real processes under a real supervisor: versions change behind a port, and no client notices."""
+"""Connections behind a front: versions change, and no client notices."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
 
-import psutil
 import pytest
 
-from mlsandbox.engines.base import Outcome, Result
+from mlsandbox.engines.base import Outcome
 from mlsandbox.errors import SwitchFailed
-from mlsandbox.stack.spec import ServiceSpec
-from mlsandbox.supervise import control
-from mlsandbox.supervise.spec import Folder, list_from_json, list_to_json
-from mlsandbox.supervise.status import FrontStatus
 from mlsandbox.supervise.transition import State
-from mlsandbox_serving.contract import Env
-from support.engine_bench import Bench
+from support.fronted import GET, POST, SLOW, V1, V2, Fronted, ask, by
 from support.guarded import Reply, read_all, read_reply
 from support.steady import Steady
-from support.toys import FRONT, toy
 from support.waiting import HANG_SECONDS, wait_for
 
-PROGRAM = str(Path(__file__).parents[2] / "support" / "fronted_service.py")
 MOVES = 20
 FEW_MOVES = 6
-POST = b"POST /predict HTTP/1.1\r\nHost: localhost\r\ncontent-length: 10\r\n\r\n0123456789"
-GET = b"GET /predict HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SLOW = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
-V1, V2 = f"{FRONT}-v1", f"{FRONT}-v2"
-
-
-class Fronted:
-    """Versions of fronted_service.py behind one front."""
-
-    def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True)
-        self.bench = Bench("embedded", root)
-        self.folder = Folder(root / ".sandbox")
-        self.gate = root / "gate"
-        self.gate.mkdir()
-
-    def version(self, number: int, *, grace: float = HANG_SECONDS, **env: str) -> ServiceSpec:
-        toyish = toy(f"{FRONT}-v{number}", self.bench.ports[number], front=FRONT, grace=grace)
-        return replace(toyish, args=(PROGRAM,), env={**toyish.env, "FRONTED_GATE": str(self.gate), **env})
-
-    def up(self, *services: ServiceSpec, answers: str) -> Outcome:
-        outcome = self.bench.up(*services, answers=answers)
-        assert outcome.result is Result.READY, outcome
-        return outcome
-
-    @property
-    def port(self) -> int:
-        return self.bench.front_port
-
-    @property
-    def status(self) -> FrontStatus:
-        status = control.current_status(self.folder)
-        assert status is not None
-        front = status.front(FRONT)
-        assert front is not None
-        return front
-
-    def connect(self, port: int | None = None) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", port or self.port), HANG_SECONDS)
-
-    def asked(self) -> int:
-        """Requests that wait at the gate."""
-        return len(list(self.gate.glob("asked-*")))
-
-    def open_gate(self) -> None:
-        (self.gate / "open").touch()
-
-    def refuses(self) -> bool:
-        try:
-            self.connect().close()
-        except ConnectionRefusedError:
-            return True
-        return False
-
-
-@pytest.fixture
-def fronted(tmp_path: Path) -> Iterator[Fronted]:
-    """Nothing runs yet; whatever a test does, nothing may run afterwards."""
-    made = Fronted(tmp_path / "größe 1")
-    yield made
-    made.open_gate()
-    made.bench.down()
-    made.bench.assert_nothing_left()
-
-
-@pytest.fixture
-def beside() -> Iterator[Callable[[Callable[[], Outcome]], Future[Outcome]]]:
-    """Does something in a thread."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit
-
-
-def ask(connection: socket.socket, request: bytes = POST) -> Reply:
-    connection.sendall(request)
-    return read_reply(connection)
-
-
-def by(reply: Reply) -> str:
-    """Who answered it."""
-    assert reply.status == 200
-    return reply.headers["x-model-version"]
 
 
 @pytest.mark.parametrize(("loop", "workers"), [("uvloop", "1"), ("asyncio", "1"), ("uvloop", "2"), ("asyncio", "2")])
@@ -349,149 +258,3 @@ def test_a_former_worker_that_dies_while_it_hands_on(fronted: Fronted, beside: C
             else:
                 assert by(read_reply(connection)) == V1
                 assert by(ask(connection)) == V2
-
-
-def test_a_version_that_dies_is_answered_for_by_its_next_process(fronted: Fronted) -> None:
-    """After a crash the same version must answer again; who comes meanwhile must wait for it, and not be refused."""
-    fronted.up(fronted.version(1), answers=V1)
-    first = fronted.bench.service(V1).pid
-    assert first is not None
-
-    os.kill(first, signal.SIGKILL)
-
-    with fronted.connect() as waiting:
-        reply = ask(waiting)
-    assert by(reply) == V1
-    assert int(reply.headers["x-worker"]) != first
-
-
-def test_one_list_that_moves_a_front_and_drops_the_former(fronted: Fronted) -> None:
-    """When the former leaves the list that moves its front, the front must move first: nobody may notice."""
-    fronted.up(fronted.version(1), fronted.version(2), answers=V1)
-    listed = list_from_json(fronted.folder.processes.read_text("utf-8"))
-    moved = replace(listed, processes=listed.processes[1:], fronts=tuple(replace(front, service=V2) for front in listed.fronts))
-    with Steady(fronted.port, POST) as clients:
-        fronted.folder.processes.write_text(list_to_json(moved), "utf-8")
-        control.reload(fronted.folder)
-        wait_for(lambda: fronted.bench.states() == {V2: State.READY}, what="the former is gone")
-        clients.more(100)
-
-    assert (clients.failed, clients.reopened) == ({}, 0)
-    assert clients.answered_by[V2]
-
-
-def test_one_list_that_replaces_the_former(fronted: Fronted) -> None:
-    """When the new one only begins as the former goes, who comes meanwhile must wait for it."""
-    fronted.up(fronted.version(1), answers=V1)
-    port = fronted.bench.ports[1]
-    text = fronted.folder.processes.read_text("utf-8").replace(V1, V2).replace(str(port), str(fronted.bench.ports[2]))
-    fronted.folder.processes.write_text(text, "utf-8")
-
-    control.reload(fronted.folder)
-
-    wait_for(lambda: fronted.status.service == V2, what="the front is the other one's")
-    with fronted.connect() as waiting:
-        assert by(ask(waiting)) == V2
-
-
-def test_a_front_that_another_process_has(fronted: Fronted) -> None:
-    """A service must not start when its front's port is taken; the reason names the port."""
-    with socket.create_server(("127.0.0.1", fronted.port)):
-        outcome = fronted.bench.up(fronted.version(1), answers=V1)
-
-    assert outcome.result is Result.CRASHED
-    assert outcome.reason == f"port {fronted.port} ({FRONT}) is taken by another process"
-
-
-def test_a_front_that_goes_to_a_port_of_another_process(fronted: Fronted) -> None:
-    """Of a running front that is to have another port, the old one must go on when the new one is taken."""
-    fronted.up(fronted.version(1), answers=V1)
-    old = fronted.port
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        fronted.bench.front_port = stranger.getsockname()[1]
-        outcome = fronted.bench.up(fronted.version(1), fronted.version(2), answers=V1)
-
-    assert outcome.result is Result.CRASHED
-    assert outcome.reason == f"port {fronted.port} ({FRONT}) is taken by another process"
-    with fronted.connect(old) as connection:
-        assert by(ask(connection)) == V1
-
-
-def test_a_front_with_another_port(fronted: Fronted) -> None:
-    """A front whose port changes must be answered at the new one, and no more at the old one, while its version runs on."""
-    fronted.up(fronted.version(1), answers=V1)
-    old, pid = fronted.port, fronted.bench.service(V1).pid
-    fronted.bench.front_port = fronted.bench.ports[0]
-
-    fronted.up(fronted.version(1), fronted.version(2), answers=V1)
-
-    with fronted.connect() as connection:
-        assert by(ask(connection)) == V1
-    fronted.bench.front_port = old
-    wait_for(fronted.refuses, what="the old port is free")
-    assert fronted.bench.service(V1).pid == pid
-
-
-def test_who_comes_to_a_version_that_was_given_up_is_refused(fronted: Fronted) -> None:
-    """While a version is down for good nobody may hang at its front; once it is started again it must be answered."""
-    fronted.up(fronted.version(1), answers=V1)
-    text = fronted.folder.processes.read_text("utf-8")
-    fronted.folder.processes.write_text(text.replace(PROGRAM, "/nowhere.py"), "utf-8")
-
-    control.reload(fronted.folder)
-
-    wait_for(lambda: fronted.bench.states() == {V1: State.FAILED}, what="it is given up")
-    wait_for(fronted.refuses, what="the front is closed")
-    fronted.up(fronted.version(1), answers=V1)
-    with fronted.connect() as connection:
-        assert by(ask(connection)) == V1
-
-
-def test_who_comes_to_a_version_that_is_stopping_is_refused(
-    fronted: Fronted, beside: Callable[[Callable[[], Outcome]], Future[Outcome]]
-) -> None:
-    """From the moment that a version is told to stop nobody may hang at its front, however long its last answers take."""
-    fronted.up(fronted.version(1), toy("beside", fronted.bench.ports[0]), answers=V1)
-    with fronted.connect() as long:
-        long.sendall(SLOW)
-        wait_for(lambda: fronted.asked() == 1, what="the request is there")
-        stopping = beside(lambda: fronted.bench.down(V1))
-
-        wait_for(fronted.refuses, what="the front is closed")
-
-        assert not stopping.done()
-        fronted.open_gate()
-        assert by(read_reply(long)) == V1
-        stopping.result(HANG_SECONDS)
-
-
-def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
-    """However deep a project lies, its fronts must work; what is made elsewhere for that must be gone with the stack."""
-    fronted = Fronted(tmp_path / ("deep" * 20) / ("deeper" * 10))
-    try:
-        fronted.up(fronted.version(1), answers=V1)
-        pid = fronted.bench.service(V1).pid
-        assert pid is not None
-        path = Path(psutil.Process(pid).environ()[Env.FRONT_SOCKET])
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert path.parent.stat().st_mode & 0o777 == 0o700
-        with fronted.connect() as connection:
-            assert by(ask(connection)) == V1
-    finally:
-        fronted.bench.down()
-    assert not path.parent.exists()
-
-
-def test_nonsense_at_the_socket_of_fronts(fronted: Fronted) -> None:
-    """What is no message must harm nobody else."""
-    fronted.up(fronted.version(1), answers=V1)
-    pid = fronted.bench.service(V1).pid
-    assert pid is not None
-    path = psutil.Process(pid).environ()[Env.FRONT_SOCKET]
-    for nonsense in (b"{}\n", b"\xff\n", b"[]\n", b'{"do":"hello"}\n', b'{"do":"connection"}\n', b"x" * 100_000):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(path)
-            connection.sendall(nonsense)
-
-    with fronted.connect() as connection:
-        assert by(ask(connection)) == V1
