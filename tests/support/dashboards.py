@@ -12,7 +12,7 @@ from support.repository import ROOT
 
 FOLDER = ROOT / "grafana" / "dashboards"
 Json = dict[str, Any]
-Needs = Literal["traffic", "errors", "drift", "alibi", "labels", "elasticsearch", "fluentd", "log-store"]
+Needs = Literal["traffic", "errors", "drift", "alibi", "labels", "elasticsearch", "fluentd", "log-store", "challenger"]
 VALUES = {"__rate_interval": "20s", "__range": "30m", "latency_slo": "0.05", "objective": "0.999"}
 """What is put in the place of variables; every other one is `.+`, as "All" is."""
 
@@ -24,6 +24,8 @@ _NEEDS: Mapping[str, Needs] = {
     "elasticsearch_": "elasticsearch",
     "fluentd_": "fluentd",
     "sandbox_log_store_": "log-store",
+    "sandbox_challenger_": "challenger",
+    "sandbox_shadow_": "challenger",
     'code=~"4..|5.."': "errors",
 }
 """By a part of the query; the first that is there counts."""

@@ -14,6 +14,7 @@ from dashboards.reach import unreachable
 from mlsandbox_serving.contract import Metrics
 
 _FAULTS: Final = "~5.."
+_NO_CHALLENGER: Final = "No challenger"
 _DRIFT: Final = ("none", "low", "medium", "high")
 _VARIABLES: Final = (
     variables.data_source(),
@@ -34,7 +35,7 @@ def dashboard() -> Json:
         "Sandbox / Overview",
         "Health of the model services: traffic, errors, latency, versions and predictions.",
         _VARIABLES,
-        (_now(), _routes(), _latency(), _versions(), _predictions()),
+        (_now(), _routes(), _latency(), _versions(), _challenger(), _predictions()),
     )
 
 
@@ -187,6 +188,44 @@ def _versions() -> Row:
                 "95 % of predictions are answered within this time.",
                 "s",
                 Target(quantile(0.95, buckets, by), legend),
+                width=8,
+            ),
+        ),
+    )
+
+
+def _challenger() -> Row:
+    requests = rate(_of(Metrics.CHALLENGER_REQUESTS))
+    rows = rate(_of(Metrics.SHADOW_ROWS))
+    same = rate(_of(Metrics.SHADOW_ROWS, result="same"))
+    by = "model, challenger"
+    legend = "{{model}} {{challenger}}"
+    return Row(
+        "Challenger",
+        (
+            time_series(
+                "Requests for the challenger",
+                "Requests that it is to answer (split) and copies for it (shadow), by what becomes of them; "
+                "with all but answered requests of a split the champion answers.",
+                "reqps",
+                Target(total(requests, f"{by}, mode, result"), f"{legend} {{{{mode}}}} {{{{result}}}}"),
+                empty=_NO_CHALLENGER,
+                width=8,
+            ),
+            time_series(
+                "Agreement",
+                "Share of the rows of copied requests for which champion and challenger predict the same.",
+                "percentunit",
+                Target(share(total(same, by), total(rows, by)), legend),
+                empty=_NO_CHALLENGER,
+                width=8,
+            ),
+            time_series(
+                "Latency p95 of the challenger",
+                "95 % of its answers reach the champion within this time.",
+                "s",
+                Target(quantile(0.95, _of(Metrics.CHALLENGER_SECONDS, "_bucket"), by), legend),
+                empty=_NO_CHALLENGER,
                 width=8,
             ),
         ),

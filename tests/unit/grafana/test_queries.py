@@ -59,6 +59,7 @@ def test_what_a_query_needs() -> None:
         "elasticsearch",
         "fluentd",
         "log-store",
+        "challenger",
     }
 
 
