@@ -156,7 +156,7 @@ class Stack:
         """Model service and this process to some cores, all other services to others."""
         for service in self._status["services"]:
             for process in self._family(service["name"]):
-                _pin(process.pid, path if service["name"] == "api" else rest)
+                _pin(process.pid, path if service["name"] == self._model else rest)
         _pin(os.getpid(), path)
 
     def settle(self) -> None:
@@ -181,11 +181,17 @@ class Stack:
         answered, elapsed, used = load.answered - before, time.perf_counter() - begun, self._cpu()
         load.end()
         spent = {name: used[name] - cpu[name] for name in used}
-        return Measured(answered / elapsed, 1_000 * spent["api"] / answered, spent["drift"] / elapsed, spent["shipper"] / elapsed)
+        return Measured(answered / elapsed, 1_000 * spent[self._model] / answered, spent["drift"] / elapsed, spent["shipper"] / elapsed)
 
     @property
     def _url(self) -> str:
         return str(self._status["endpoints"]["api"])
+
+    @property
+    def _model(self) -> str:
+        """The service of the version that answers."""
+        (version,) = self._status["versions"]
+        return str(version["service"])
 
     def _service(self, name: str) -> dict[str, Any]:
         return next((each for each in self._status["services"] if each["name"] == name), {})
@@ -198,7 +204,7 @@ class Stack:
         return [process, *process.children(recursive=True)]
 
     def _cpu(self) -> dict[str, float]:
-        return {name: sum(sum(process.cpu_times()[:2]) for process in self._family(name)) for name in ("api", "drift", "shipper")}
+        return {name: sum(sum(process.cpu_times()[:2]) for process in self._family(name)) for name in (self._model, "drift", "shipper")}
 
 
 class Load:

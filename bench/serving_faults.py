@@ -55,6 +55,11 @@ class Stack:
         for name in self.described:
             self.start(name)
 
+    @property
+    def model(self) -> str:
+        """The name of the model service, which here is asked at its own port."""
+        return next(name for name, how in self.described.items() if Env.FRONT in how["env"])
+
     def port(self, name: str) -> int:
         """Where one of them answers."""
         ports = self.described[name]["ports"]
@@ -73,13 +78,13 @@ class Stack:
 
     def kill_worker(self) -> None:
         """SIGKILL to the worker that serves the model."""
-        psutil.Process(self._running["api"].pid).children()[0].kill()
+        psutil.Process(self._running[self.model].pid).children()[0].kill()
 
     def wait(self) -> None:
         """Until the model service is ready."""
         deadline = time.monotonic() + GIVE_UP
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port('api')}/readyz", timeout=30):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port(self.model)}/readyz", timeout=30):
                 return
             time.sleep(0.05)
         raise SystemExit(f"the model service was not ready within {GIVE_UP:.0f} s")
@@ -113,7 +118,7 @@ def measure(workload: Workload, fault: str, spool: Path, seconds: float) -> None
     with contextlib.ExitStack() as stack:
         running = Stack(workload, stack, {Env.SPOOL_DIR: str(spool)})
         running.wait()
-        port = running.port("api")
+        port = running.port(running.model)
 
         def ask() -> wrk.Counted:
             return wrk.measure_faults(port, request, CONNECTIONS, seconds)

@@ -26,6 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from mlsandbox_serving.contract import Env
+
 ROOT = Path(__file__).resolve().parent.parent
 SANDBOX = Path(sys.executable).with_name("sandbox")
 GIVE_UP = 120.0
@@ -73,8 +75,8 @@ def model_service(project: Path) -> Service:
     """What the supervisor runs as the model service, from the rendered stack."""
     document = json.loads((project / ".sandbox" / "stack" / "processes.json").read_text(encoding="utf-8"))
     listed: list[dict[str, Any]] = document["processes"]
-    api = next(process for process in listed if process["name"] == "api")
-    return Service(list(api["argv"]), api["env"], api["cwd"], int(api["ports"]["api"]))
+    api = next(process for process in listed if Env.FRONT in process["env"])
+    return Service(list(api["argv"]), api["env"], api["cwd"], int(api["ports"][f"direct-{api['name']}"]))
 
 
 def example_row(project: Path) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
@@ -92,8 +93,9 @@ class On(_Own):
             status = json.loads(_sandbox(workload, "status", "-o", "json"))
             pids = {each["name"]: int(each["pid"]) for each in status["services"]}
             shipper = next(int(each["port"]) for each in status["services"] if each["name"] == "shipper")
-            _move_others(workload, pids["api"], placement)
-            yield Running(int(_api(workload)["ports"]["api"]), [pids["api"]], start, lambda: _delivered(shipper))
+            pid, port = pids[_api(workload)["name"]], urlsplit(status["endpoints"]["api"]).port or 0
+            _move_others(workload, pid, placement)
+            yield Running(port, [pid], start, lambda: _delivered(shipper))
         finally:
             _down(workload)
             shutil.rmtree(workload.project / ".sandbox" / "data", ignore_errors=True)  # the next round begins with an empty store, too
@@ -159,7 +161,7 @@ def _api(workload: Workload) -> dict[str, Any]:
     """The model service as the supervisor starts it."""
     document = json.loads((workload.project / ".sandbox" / "stack" / "processes.json").read_text(encoding="utf-8"))
     listed: list[dict[str, Any]] = document["processes"]
-    return next(each for each in listed if each["name"] == "api")
+    return next(each for each in listed if Env.FRONT in each["env"])
 
 
 def _launch(api: Mapping[str, Any], port: int, own: Mapping[str, str]) -> Launch:
