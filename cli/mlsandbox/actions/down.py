@@ -91,7 +91,9 @@ def down(
     )
 
 
-def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None) -> DownAllResult:
+def down_all(
+    report: Report, *, volumes: bool = False, dry_run: bool = False, timeout: float | None = None, reason: str = ""
+) -> DownAllResult:
     """Stop every stack of this machine, also when one of them cannot be stopped; that one's error is raised at the end.
 
     With `volumes` also remove what the stacks shared, once none is left.
@@ -101,7 +103,7 @@ def down_all(report: Report, *, volumes: bool = False, dry_run: bool = False, ti
     entries = Registry().entries()
     for each in entries:
         try:
-            results.append(down(Path(each.root), each.name, report, volumes=volumes, dry_run=dry_run, timeout=timeout))
+            results.append(down(Path(each.root), each.name, report, volumes=volumes, dry_run=dry_run, timeout=timeout, reason=reason))
         except SandboxError as error:
             report.warn(f"{each.name} in {each.root}: {error.what}")
             failed.append(error)

@@ -10,6 +10,7 @@ from mlsandbox.actions.down import down, down_all
 from mlsandbox.cli.completion import complete_services
 from mlsandbox.cli.confirm import confirm
 from mlsandbox.cli.session import Session
+from mlsandbox.cli.version_options import Reason
 from mlsandbox.project import name_in
 from mlsandbox.views.down import down_all_text, down_text
 
@@ -30,6 +31,7 @@ def command(
     everything: Annotated[
         bool, typer.Option("--all", help="Every stack of this machine, and with --volumes the images that they share.")
     ] = False,
+    reason: Reason = "",
 ) -> None:
     """Nothing to stop is no error."""
     options = session.options
@@ -38,11 +40,19 @@ def command(
         whose = "all stacks" if root is None else f"the stack in {root}"
         confirm(session, f"Remove everything that {whose} wrote: logs, events, packages, volumes and images?")
     if root is None:
-        everyone = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
+        everyone = down_all(session.report, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout, reason=reason)
         session.close()
         session.output.result("DownList", everyone, down_all_text(everyone))
         return
-    chosen = tuple(services or ())
-    result = down(root, name_in(root), session.report, services=chosen, volumes=volumes, dry_run=options.dry_run, timeout=options.timeout)
+    result = down(
+        root,
+        name_in(root),
+        session.report,
+        services=tuple(services or ()),
+        volumes=volumes,
+        dry_run=options.dry_run,
+        timeout=options.timeout,
+        reason=reason,
+    )
     session.close()
     session.output.result("Down", result, down_text(result))
