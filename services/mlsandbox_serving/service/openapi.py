@@ -12,7 +12,7 @@ from mlsandbox_serving.metrics import CONTENT_TYPE as METRICS_TYPE
 from mlsandbox_serving.service.codecs import MEDIA_TYPES
 from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, NPY
 from mlsandbox_serving.service.example import example_row, placeholder
-from mlsandbox_serving.service.openapi_answers import TEXT, answered, components, refusals, secured
+from mlsandbox_serving.service.openapi_answers import ENTITY, TEXT, answered, components, refusals, secured
 from mlsandbox_serving.service.openapi_inference import inference_paths, inference_schemas
 from mlsandbox_serving.service.openapi_schemas import columns_form, prediction_schemas, rows_form
 from mlsandbox_serving.service.package import Package
@@ -80,7 +80,7 @@ def _predict(schema: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any
         "tags": ["predictions"],
         "summary": "Predict one row, several rows, or columns.",
         "description": "The answer comes in the format that `Accept` likes best: JSON unless it says otherwise.",
-        "parameters": _REQUEST_HEADERS,
+        "parameters": [*_REQUEST_HEADERS, ENTITY],
         "requestBody": {"required": True, "content": _bodies(schema, row)},
         "responses": {
             "200": {

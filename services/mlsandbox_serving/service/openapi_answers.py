@@ -50,6 +50,15 @@ _REFUSALS: Final[Mapping[str, tuple[str, str, tuple[str, ...], Mapping[str, Any]
 }
 
 
+ENTITY: Final[dict[str, Any]] = {
+    "name": Header.ENTITY,
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "What the request is about: all with the same text are answered by the same version while two of them share requests.",
+}
+"""Parameter of what predicts."""
+
+
 def answered(description: str, content: Mapping[str, Any]) -> Json:
     """One answer with the headers that all have."""
     return {"description": description, "headers": dict(_HEADERS), "content": dict(content)}

@@ -14,7 +14,7 @@ from mlsandbox_serving.record import Identity
 from mlsandbox_serving.service.exchange import JSON
 from mlsandbox_serving.service.oip import datatypes
 from mlsandbox_serving.service.oip.inference import BINARY
-from mlsandbox_serving.service.openapi_answers import answered, refusals
+from mlsandbox_serving.service.openapi_answers import ENTITY, answered, refusals
 
 Json = dict[str, Any]
 
@@ -115,7 +115,7 @@ def _infer(name: str, schema: Mapping[str, Any], row: Mapping[str, Any]) -> Json
         "operationId": name,
         "tags": ["inference"],
         "summary": "Predict rows that come as tensors: one per column, or one of all columns.",
-        "parameters": [length],
+        "parameters": [length, ENTITY],
         "requestBody": {"required": True, "content": {JSON: request, BINARY: behind}},
         "responses": {
             "200": answered("Tensors with one element per row.", answer),
