@@ -165,8 +165,8 @@ class Plan:
     """Secrets that must be there."""
     stops_all: bool = False
     """Nothing may run afterwards."""
-    refreshes: tuple[str, ...] = ()
-    """Services whose live files change: they follow by themselves."""
+    refreshes: tuple[RenderedFile, ...] = ()
+    """Files that services read again by themselves, as they are now, where they are to be others."""
 
     @property
     def changes(self) -> tuple[Step, ...]:

@@ -44,8 +44,9 @@ from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
 from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
 from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
+from mlsandbox.render.config import live_files
 from mlsandbox.render.containers import ContainerPlaces, render_container_config
-from mlsandbox.render.tree import RenderedFile, open_folder, prune_tree, write_tree
+from mlsandbox.render.tree import RenderedFile, open_folder, outdated, prune_tree, write_tree
 from mlsandbox.secrets import SHARED, ensure_secret
 from mlsandbox.state import make_sandbox_folder
 from mlsandbox.supervise.control import Tell
@@ -108,7 +109,8 @@ class DockerEngine:
         )
         project = _project_of(self._written())
         moves = plan_moves({front.name: front.service for front in spec.fronts}, observed) if project == spec.project else ()
-        return Plan(_renamed(steps, project, spec.project), moves, files, (), spec.secret_names)
+        refreshes = outdated(self._folder, live_files(spec, config))
+        return Plan(_renamed(steps, project, spec.project), moves, files, (), spec.secret_names, refreshes=refreshes)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         there = {service.name for service in observed.services}

@@ -34,9 +34,10 @@ from mlsandbox.engines.process_plan import plan_processes, recipe
 from mlsandbox.engines.process_switch import LIST, Switch
 from mlsandbox.engines.process_wait import wait_until_ready
 from mlsandbox.errors import NotRunning
+from mlsandbox.render.config import live_files
 from mlsandbox.render.processes import Places, passed_on, render_config, render_fronts, render_processes
 from mlsandbox.render.served import served_files, served_folder
-from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
+from mlsandbox.render.tree import RenderedFile, outdated, prune_tree, write_tree
 from mlsandbox.run import stream
 from mlsandbox.secrets import ensure_secret
 from mlsandbox.state import make_sandbox_folder
@@ -91,7 +92,8 @@ class EmbeddedEngine:
         fronts = render_fronts(desired.spec)
         files = (*served, *config, _list_file(ProcessList(processes, fronts)))
         moves = plan_moves({front.name: front.service for front in fronts}, observed)
-        return Plan(plan_processes(processes, observed), moves, files, desired.spec.data_folders, desired.spec.secret_names)
+        steps, refreshes = plan_processes(processes, observed), outdated(stack, live_files(desired.spec, config))
+        return Plan(steps, moves, files, desired.spec.data_folders, desired.spec.secret_names, refreshes=refreshes)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         running = {service.name for service in observed.services if service.state is not State.STOPPED}
@@ -112,6 +114,7 @@ class EmbeddedEngine:
         if plan.stops_all:
             return self._stop_all(plan, tell, timeout)
         if not plan.changes and not plan.moves and self.observe().is_ready:
+            write_tree(self._folder.processes.parent, plan.files)
             return Outcome(Result.READY)
         before = self._list_text() if self.observe().running else None
         if not plan.moves or before is None:
@@ -176,10 +179,10 @@ class EmbeddedEngine:
         try:
             outcome = self._start(plan, tell, deadline=deadline)
         except BaseException:
-            self._undo(before, wait=False)
+            self._undo(before, plan, wait=False)
             raise
         if outcome.result in {Result.CRASHED, Result.REFUSED}:
-            return replace(outcome, undone=self._undo(before, wait=True))
+            return replace(outcome, undone=self._undo(before, plan, wait=True))
         if outcome.result is Result.READY and plan.folders:
             prune_tree(self._folder.processes.parent, plan.files)
         return outcome
@@ -216,14 +219,14 @@ class EmbeddedEngine:
     def _wait(self, tell: control.Tell, *, deadline: float, after: int) -> Outcome:
         return wait_until_ready(self._folder, tell, deadline=deadline, after=after, digest=list_digest(self._list_text() or ""))
 
-    def _undo(self, before: str | None, *, wait: bool) -> Undone:
+    def _undo(self, before: str | None, plan: Plan, *, wait: bool) -> Undone:
         if before is None:
             control.stop(self._folder, timeout=self._grace())
             return Undone.STOPPED
         if before == self._list_text():
             return Undone.NOTHING
         status = control.current_status(self._folder)
-        write_tree(self._folder.processes.parent, (RenderedFile(LIST, before, 0o600),))
+        write_tree(self._folder.processes.parent, (RenderedFile(LIST, before, 0o600), *plan.refreshes))
         control.reload(self._folder)
         if not wait or status is None:
             return Undone.NOT_RESTORED

@@ -49,6 +49,12 @@ def config_files(spec: StackSpec, text: Text, *, root: Path, packages: Mapping[s
     )
 
 
+def live_files(spec: StackSpec, files: Sequence[RenderedFile]) -> tuple[RenderedFile, ...]:
+    """Those of these files that services read again by themselves."""
+    live = {f"{FOLDER}/{service.name}/{path}" for service in spec.services for path in service.live}
+    return tuple(file for file in files if file.path in live)
+
+
 def config_digest(files: Sequence[RenderedFile], service: ServiceSpec) -> str | None:
     """Names the configuration of one service: it is started anew when this is another; None when it has none.
 

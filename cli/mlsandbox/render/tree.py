@@ -48,6 +48,14 @@ def write_tree(root: Path, files: Sequence[RenderedFile]) -> None:
     _write_manifest(root, {*_read_manifest(root), *(file.path for file in files)})
 
 
+def outdated(root: Path, files: Iterable[RenderedFile]) -> tuple[RenderedFile, ...]:
+    """Those of these files that are there and hold something else, as they are there."""
+    there = [(file, _inside(root, file.path)) for file in files]
+    return tuple(
+        RenderedFile(file.path, path.read_bytes(), file.mode) for file, path in there if path.is_file() and not _is_written(path, file)
+    )
+
+
 def prune_tree(root: Path, files: Iterable[RenderedFile]) -> None:
     """Remove what earlier calls wrote and is not among `files`; nobody else's files are touched, folders go when they are empty."""
     kept = {file.path for file in files}
