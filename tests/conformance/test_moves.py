@@ -74,7 +74,7 @@ def test_a_version_that_does_not_become_ready_leaves_the_former_untouched(bench:
     bench.up(former, answers="api-v1")
     before, told = bench.service("api-v1"), list[Move]()
 
-    seconds = bench.soon if fault == "never" else HANG_SECONDS
+    seconds = 5 * bench.soon if fault == "never" else HANG_SECONDS
     outcome = bench.up(_version(bench, 2, fault), answers="api-v2", timeout=seconds, prove=told.append)
 
     assert (outcome.result, outcome.service, outcome.undone, outcome.switched, told) == (result, "api-v2", Undone.KEPT, (), [])
