@@ -83,10 +83,8 @@ def test_all_requests_are_answered_as_logged_without_their_environment(stopped: 
 
     result = without.run("replay", "-o", "json").ok().json
 
-    logged = REQUESTS + 1
-    smoke = result["events"] - logged
-    assert smoke in {0, 1, 2}  # the example rows by which `up` proves that a version answers
-    assert result["counts"] == {"equal": logged + smoke, "within-tolerance": 0, "cannot": 0, "different": 0, "tampered": 0}
+    assert result["events"] > REQUESTS  # there are example rows, too, by which `up` proves that a version answers
+    assert result["counts"] == {"equal": result["events"], "within-tolerance": 0, "cannot": 0, "different": 0, "tampered": 0}
     assert result["unsealed"] == 0
     assert {each["version"]: each["counts"]["equal"] > 0 for each in result["packages"]} == {"v1": True, "v2": True}
 
@@ -109,7 +107,7 @@ def test_one_request_or_a_sample_is_replayed(stopped: Sandbox) -> None:
 
 def test_a_changed_event_is_named(stopped: Sandbox) -> None:
     """An event that was edited in the log must be told as such, and no other one."""
-    _edit(stopped, "request-3", **{Field.PREDICTIONS: ["leaves"]})
+    _edit(stopped, "request-3", **{Field.PREDICTIONS: ["edited"]})
 
     result = stopped.run("replay", "--limit", "1000", "-o", "json")
 
