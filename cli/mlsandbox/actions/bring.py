@@ -106,7 +106,7 @@ def bring(
         now: how it stands.
         deployed: what is to run, one per model.
         intents: what the ledger is told.
-        options: of these the time.
+        options: of these the time, and whether models are trusted.
         report: told what happens.
         held: for each model whose champion was chosen by hand the version that its files make; see `State.held`.
 
@@ -131,7 +131,7 @@ def bring(
         job = Start(
             project,
             runner,
-            list(project.models.values()),
+            [replace(model, trust=model.trust or options.trust) for model in project.models.values()],
             deployed,
             given,
             options,

@@ -14,7 +14,7 @@ from mlsandbox.annotations import annotate
 from mlsandbox.engines.base import Observed, Switched
 from mlsandbox.errors import LedgerUnwritable
 from mlsandbox.ledger import Action, Draft, Entry, Ledger, facts_of, stamp
-from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.project import Project
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.stack.components.grafana import PASSWORD
@@ -103,13 +103,12 @@ class Recorder:
         return state
 
     def _append(self, intent: Intent, *, began: float, ended: float) -> None:
-        package: Package | None = self._packages.get((intent.model, intent.version))
         answering = intent.action in ANSWERING
         draft = Draft(
             action=intent.action,
             model=intent.model,
             version=intent.version,
-            digest="" if package is None else package.digest,
+            digest=self._digest(intent.model, intent.version),
             time=stamp(ended, up=True),
             began=stamp(began) if answering else "",
             endpoint=suffixed(Port.API, list(self._project.models), intent.model),
@@ -118,6 +117,11 @@ class Recorder:
             facts=intent.facts,
         )
         self.entries += self._ledger.append([draft])
+
+    def _digest(self, model: str, version: str) -> str:
+        """Also of a version that does not run any more."""
+        packages = (self._packages.get((model, version)), *list_packages(self._project.root, model))
+        return next((each.digest for each in packages if each is not None and each.version == version), "")
 
     def _save(self, state: State, served: Mapping[str, str]) -> State:
         saved = with_deployed(replace(state, served=served, held=self._held), self._deployed)

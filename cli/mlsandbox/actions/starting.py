@@ -102,7 +102,8 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
     """
     for tries_left in reversed(range(_PORT_TRIES)):
         ports = _ports(job, remembered, observed)
-        plan = job.engine.plan(_desired(job, ports), observed)
+        desired = _desired(job, ports)
+        plan = job.engine.plan(desired, observed)
         if (
             not plan.changes
             and not plan.moves
@@ -112,7 +113,9 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
         ):
             return Started(plan, remembered, ran_before=True, unchanged=True)
         settings = {model.name: model for model in job.models}
-        for package in job.packages:
+        changing = {step.service for step in plan.changes}
+        starting = {service.package for service in desired.spec.services if service.name in changing}
+        for package in (each for each in job.packages if each.tag in starting):
             admit(package, settings[package.model])
         # Ports and given rows before anything is started, so that the next command finds them; versions once they answer.
         stack = job.project.stack
