@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from mlsandbox.actions.bring import Running, running
 from mlsandbox.actions.lineup import chosen_model
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.switching import SwitchOptions, SwitchResult, locked_unless, switch, version_of
-from mlsandbox.errors import SwitchFailed
+from mlsandbox.errors import GateRefused, SwitchFailed
 from mlsandbox.ledger import Action
 from mlsandbox.output import to_plain
 from mlsandbox.packaging.package import Package
@@ -80,7 +81,11 @@ def _judged(seen: Running, package: Package, judging: Judging, options: SwitchOp
     found = judge(seen.project, judging.gate, champion, package, report=report, trust=options.trust, examples=examples)
     judging.show(found)
     if not judging.force:
-        found.refuse_unless_passed()
+        try:
+            found.refuse_unless_passed()
+        except GateRefused as error:
+            error.fix = error.fix.replace("--force", f"--gate {quote(str(judging.gate.path))} --force")  # what it overrules
+            raise
     return found
 
 
