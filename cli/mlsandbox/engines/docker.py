@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,7 +29,7 @@ from mlsandbox.engines.base import (
     Undone,
     unproven,
 )
-from mlsandbox.engines.docker_compose import OVERRIDE, Compose
+from mlsandbox.engines.docker_compose import OVERRIDE, Compose, project_of, renamed
 from mlsandbox.engines.docker_daemon import Daemon
 from mlsandbox.engines.docker_inside import run_inside
 from mlsandbox.engines.docker_logs import container_logs
@@ -61,7 +60,6 @@ _LOOK_SECONDS: Final = 0.2
 _MAIN: Final = (COMPOSE_FILE, OVERRIDE, RECORD)
 """What a stack is made from, but for the configuration of its services, which the record names."""
 _NO_OVERRIDE: Final = "services: {}\n"
-_NAME: Final = re.compile(r'^name: "?([a-z0-9][a-z0-9_-]*)"?$', re.MULTILINE)
 
 
 class DockerEngine:
@@ -107,10 +105,10 @@ class DockerEngine:
             record_file(record, fronts_of(spec)),
             *config,
         )
-        project = _project_of(self._written())
+        project = project_of(self._written())
         moves = plan_moves({front.name: front.service for front in spec.fronts}, observed) if project == spec.project else ()
         refreshes = outdated(self._folder, live_files(spec, config))
-        return Plan(_renamed(steps, project, spec.project), moves, files, (), spec.secret_names, refreshes=refreshes)
+        return Plan(renamed(steps, project, spec.project), moves, files, (), spec.secret_names, refreshes=refreshes)
 
     def plan_stop(self, services: Collection[str] | None, observed: Observed) -> Plan:
         there = {service.name for service in observed.services}
@@ -214,33 +212,38 @@ class DockerEngine:
         rest = switch.rest
         try:
             if rest.changes:
-                outcome = self._start(rest, compose, self._daemon.containers(read_record(self._folder)), tell, deadline)
+                there = self._daemon.containers(read_record(self._folder))
+                changed = {step.service for step in rest.changes}
+                self._remove([each for each in there if each.service.name in changed])
+                outcome = self._start(rest, compose, there, tell, deadline, replaces=False)
         except BaseException:
             with suppress(SandboxError):  # there is no way back: what Compose was at is made as far as it can be
-                self._start_at_once(compose)
+                self._start_at_once(compose, replaces=False)
             raise
         if outcome.result is Result.READY:
             prune_tree(self._folder, plan.files)
         return replace(outcome, switched=switched)
 
-    def _start(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
+    def _start(
+        self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float, *, replaces: bool = True
+    ) -> Outcome:
         self._write(plan, plan.files)
         self._make_way(plan, before, compose.project)
         kept = [step.service for step in plan.steps if step.action is Action.KEEP]
         old = [each.id for each in before]
         watch = Watch(self._daemon, read_record(self._folder), tell, old=old, kept=kept, deadline=deadline)
         if watch.is_late:  # nobody waits
-            self._start_at_once(compose)
+            self._start_at_once(compose, replaces=replaces)
             outcome = watch.look(settled=True)
             return watch.timeout() if outcome is None else outcome
-        outcome = start(compose, watch)
+        outcome = start(compose, watch, replaces=replaces)
         for step in plan.steps:
             if step.action is Action.STOP:
                 tell(step.service, State.STOPPED)
         if outcome is None:
             return watch.wait()
         if outcome.result is Result.TIMEOUT:
-            self._start_at_once(compose)  # what Compose was holding back: it comes up as soon as it can
+            self._start_at_once(compose, replaces=replaces)  # what Compose was holding back: it comes up as soon as it can
         return outcome
 
     def _write(self, plan: Plan, files: Sequence[RenderedFile]) -> None:
@@ -263,9 +266,9 @@ class DockerEngine:
         if renamed:
             self._daemon.remove_networks({each.project for each in renamed})
 
-    def _start_at_once(self, compose: Compose) -> None:
+    def _start_at_once(self, compose: Compose, *, replaces: bool = True) -> None:
         """Start everything without waiting for anything: what cannot work yet is started again by the engine until it can."""
-        compose.create()
+        compose.create(replaces=replaces)
         for each in self._daemon.containers({}, whole=False):
             if not each.running and not (each.once and each.service.state is State.READY):
                 self._daemon.start(each)
@@ -349,7 +352,7 @@ class DockerEngine:
 
     def _compose(self, files: Sequence[RenderedFile]) -> Compose | None:
         """For the Compose file among these; None when there is none."""
-        project = _project_of(files)
+        project = project_of(files)
         return None if project is None else Compose(self._folder, project)
 
     def _written(self) -> tuple[RenderedFile, ...]:
@@ -360,7 +363,7 @@ class DockerEngine:
                 if path.is_file():
                     relative = path.relative_to(self._folder).as_posix()
                     files.append(RenderedFile(relative, path.read_bytes(), path.stat().st_mode & 0o777))
-        return tuple(files) if _project_of(files) else ()
+        return tuple(files) if project_of(files) else ()
 
     def _override_text(self) -> str:
         path = self._root / OVERRIDE
@@ -383,18 +386,3 @@ class DockerEngine:
 def _is_of(container: Container, record: Mapping[str, Recorded]) -> bool:
     known = record.get(container.service.name)
     return known is not None and known.digest == container.service.digest
-
-
-def _project_of(files: Sequence[RenderedFile]) -> str | None:
-    """Compose's name of the stack that these files describe."""
-    texts = (file.text for file in files if file.path == COMPOSE_FILE)
-    found = _NAME.search(next(texts, ""))
-    return found[1] if found else None
-
-
-def _renamed(steps: Sequence[Step], old: str | None, new: str) -> tuple[Step, ...]:
-    """With another name nothing can be kept."""
-    if old in {None, new}:
-        return tuple(steps)
-    why = f"changed: name of the stack {old} -> {new}"
-    return tuple(replace(step, action=Action.RESTART, why=why) if step.action is Action.KEEP else step for step in steps)

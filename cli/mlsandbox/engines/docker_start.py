@@ -26,8 +26,8 @@ class _Decided(Exception):
         self.outcome: Final = outcome
 
 
-def start(compose: Compose, watch: Watch, services: Sequence[str] = ()) -> Outcome | None:
-    """Make and start all containers, or those of some services alone.
+def start(compose: Compose, watch: Watch, services: Sequence[str] = (), *, replaces: bool = True) -> Outcome | None:
+    """Make and start all containers, or those of some services alone; `replaces` as for `Compose.up`.
 
     Returns:
         None when all were started and none stands in the way; else what ended it.
@@ -45,7 +45,7 @@ def start(compose: Compose, watch: Watch, services: Sequence[str] = ()) -> Outco
 
     while True:
         try:
-            compose.up(look, services)
+            compose.up(look, services, replaces=replaces)
         except _Decided as decided:
             return decided.outcome
         except CommandFailed as error:

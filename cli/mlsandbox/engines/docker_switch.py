@@ -116,12 +116,11 @@ class Switch:
         record = {name: each for name, each in self._record().items() if name in self._targets}
         if self.started:
             self.write(self._early(record))
-            spent = [each for each in self.before if each.service.name in self.started and not each.running]
-            self.remove(spent)  # Compose would start it as it is
+            self.remove([each for each in self.before if each.service.name in self.started])  # Compose would start it as it is
         kept = self._targets - set(self.started)
         old = [each.id for each in self.before]
         watch = Watch(self.daemon, record, tell, old=old, kept=kept, deadline=deadline)
-        outcome = start(compose, watch, self.started) if self.started else None
+        outcome = start(compose, watch, self.started, replaces=False) if self.started else None
         return watch.wait() if outcome is None else outcome
 
     def _early(self, record: dict[str, Recorded]) -> list[RenderedFile]:
@@ -137,7 +136,7 @@ class Switch:
         old = {each.id for each in self.before}
         until = time.monotonic() + settle
         while True:
-            there = [each for each in self.daemon.containers({}, whole=False) if each.service.name in self.started and each.id not in old]
+            there = [each for each in self.daemon.containers({}, whole=False) if each.id not in old]
             self.remove(there)
             if there:
                 until = time.monotonic() + settle

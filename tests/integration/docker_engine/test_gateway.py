@@ -16,7 +16,7 @@ import pytest
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Outcome, Result, Switched
 from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME
-from mlsandbox.stack.spec import ServiceSpec
+from mlsandbox.stack.spec import Condition, ServiceSpec
 from support.busy import Busy
 from support.docker_rig import DockerRig
 from support.docker_stack import docker
@@ -56,13 +56,14 @@ def bench(tmp_path: Path, docker_rig: DockerRig, image: ImageRef) -> Iterator[Be
 
 def test_no_request_is_lost_over_moves(bench: Bench) -> None:
     """Busy clients that keep their connections must be answered over several moves, and each move be told as it was."""
-    first, second = _version(bench, 1), _version(bench, 2)
-    bench.up(first, answers="api-v1")
+    first, second = (_version(bench, number, shipped=True) for number in (1, 2))
+    before, after = (toy("shipper", bench.ports[0], TOY_COLOUR=colour) for colour in ("red", "blue"))  # what versions need changes, too
+    bench.up(first, before, answers="api-v1")
     with Busy(bench.front_port, CLIENTS) as busy:
         busy.more(CLIENTS)
         outcomes = []
         for services, answers in (((first, second), "api-v2"), ((first, second), "api-v1"), ((second,), "api-v2")):
-            outcomes.append(bench.up(*services, answers=answers))
+            outcomes.append(bench.up(*services, after, answers=answers))
             busy.more(10 * CLIENTS)
 
     assert busy.failures == []
@@ -128,8 +129,9 @@ def test_a_move_that_was_half_made_is_finished(bench: Bench) -> None:
     assert _asked(bench) == (200, "api-v1")
 
 
-def _version(bench: Bench, number: int) -> ServiceSpec:
-    return replace(toy(f"api-v{number}", bench.ports[number], front=FRONT), args=("-c", VERSION))
+def _version(bench: Bench, number: int, *, shipped: bool = False) -> ServiceSpec:
+    needs = {"shipper": Condition.STARTED} if shipped else {}
+    return replace(toy(f"api-v{number}", bench.ports[number], needs=needs, front=FRONT), args=("-c", VERSION))
 
 
 def _only(outcome: Outcome) -> Switched:
