@@ -5,6 +5,7 @@ FRONTED_LOOP     asyncio | uvloop
 FRONTED_WORKERS  processes that answer
 FRONTED_HEAD     seconds for the head of a request
 FRONTED_GATE     a folder: /slow is answered once it holds a file "open", and leaves a file "asked-…" there first
+FRONTED_EXPRESS  1: small predictions are answered from the parser's callbacks
 FRONTED_FAULT    deaf: comes for its front and never serves; own-protocol: uvicorn's own, which can hand nothing on
 
 Each answer says in x-model-version the service, and in x-worker the process.
@@ -21,13 +22,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from mlsandbox_serving.contract import Env, Handover
+from mlsandbox_serving.contract import Env, Handover, Route
 from mlsandbox_serving.service import front, protocol
+from mlsandbox_serving.service.exchange import Answer, Request, facts_of, json_answer, sent_headers
+from mlsandbox_serving.service.express import SendAnswer, taking
+from mlsandbox_serving.service.refusal import RequestRefused
 
 FAULT = os.environ.get("FRONTED_FAULT", "")
 GATE = Path(os.environ.get("FRONTED_GATE", "/nowhere"))
@@ -57,10 +62,36 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class AtOnce:
+    """Answers small predictions where they are read."""
+
+    takes_express = True
+
+    def began(self, headers: Mapping[str, str]) -> Request:
+        return Request(facts_of("POST", Route.PREDICT, headers), headers)
+
+    def express(self, request: Request, body: bytes, send: SendAnswer) -> None:
+        del request
+        send(json_answer(200, {"size": len(body)}), lambda: None)
+
+    def refuse(self, request: Request, refused: RequestRefused, send: SendAnswer) -> None:
+        send(json_answer(refused.failure.status, refused.body(request.facts.request_id)), lambda: None)
+
+    def hung_up(self, request: Request) -> None:
+        """Nothing is kept of it."""
+
+    def head_of(self, request: Request, answer: Answer) -> list[tuple[bytes, bytes]]:
+        del request
+        named = {"x-model-version": os.environ[Env.SERVICE], "x-worker": str(os.getpid())}
+        return [*sent_headers(answer), *((name.encode(), value.encode()) for name, value in named.items())]
+
+
 def serve(listening: socket.socket) -> None:
     """Be one worker."""
+    over = taking(AtOnce()) if os.environ.get("FRONTED_EXPRESS") else protocol.HttptoolsGuard
     if FAULT != "own-protocol":
-        assert protocol.install(30.0, head_seconds=float(os.environ.get("FRONTED_HEAD", "30")), sweep_seconds=0.05)
+        head_seconds = float(os.environ.get("FRONTED_HEAD", "30"))
+        assert protocol.install(30.0, head_seconds=head_seconds, sweep_seconds=0.05, over_httptools=over)
     if FAULT == "deaf":
         holder = socket.socket(socket.AF_UNIX)
         holder.connect(os.environ[Env.FRONT_SOCKET])

@@ -58,6 +58,23 @@ def test_requests_ahead_of_their_answers(fronted: Fronted, loop: str) -> None:
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_answers_from_the_parser(fronted: Fronted, beside: Callable[[Callable[[], Outcome]], Future[Outcome]], loop: str) -> None:
+    """Where requests are answered while the next one is still being read, none of those behind it may be lost."""
+    both = [fronted.version(number, FRONTED_LOOP=loop, FRONTED_EXPRESS="1") for number in (1, 2)]
+    fronted.up(*both, answers=V1)
+    with fronted.connect() as connection:
+        connection.settimeout(HANG_SECONDS)
+        for number in range(FEW_MOVES):
+            target = V2 if number % 2 == 0 else V1
+            moving = beside(lambda target=target: fronted.up(*both, answers=target))  # type: ignore[misc]
+            answered: set[str] = set()
+            while not moving.done() or answered != {target}:
+                connection.sendall(POST * 16)
+                answered = {by(read_reply(connection)) for _ in range(16)}
+            moving.result()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_a_new_connection_for_each_request(fronted: Fronted, loop: str) -> None:
     """Clients that connect for each request must be answered throughout: nobody who waits to be accepted may be lost."""
     both = [fronted.version(number, FRONTED_LOOP=loop) for number in (1, 2)]
@@ -182,13 +199,17 @@ def read_reply_after(connection: socket.socket, first: bytes) -> Reply:
     """A reply of which these bytes were read."""
     received = bytearray(first)
     while b"\r\n\r\n" not in received:
-        received += connection.recv(65_536)
+        part = connection.recv(65_536)
+        assert part, "cut off"
+        received += part
     head, _, body = bytes(received).partition(b"\r\n\r\n")
     lines = [line.split(": ") for line in head.decode().split("\r\n")[1:]]
     headers = {name.lower(): value for name, value in lines}
     content = bytearray(body)
     while len(content) < int(headers["content-length"]):
-        content += connection.recv(1_048_576)
+        part = connection.recv(1_048_576)
+        assert part, f"cut off after {len(content)} bytes"
+        content += part
     return Reply(int(head.split(b" ")[1]), headers, bytes(content))
 
 
