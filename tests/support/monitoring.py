@@ -38,13 +38,13 @@ def program(request: pytest.FixtureRequest, *names: str) -> Path:
     return Path(found)
 
 
-def inputs(*models: ModelInputs, chosen: frozenset[str] = PARTS, numbers: Iterable[int] | None = None) -> StackInputs:
-    """What a stack with these models (one by default) is built from, at ports of these numbers."""
+def inputs(*models: ModelInputs, chosen: frozenset[str] = PARTS, numbers: Iterable[int] | None = None, fronts: bool = True) -> StackInputs:
+    """What a stack with these models (one by default) is built from, at ports of these numbers; exported ones have no fronts."""
     models = models or (model(),)
     versions = {each.name: [version.version for version in each.versions] for each in models}
-    names = (*port_names(list(versions), chosen), *direct_ports(versions))
+    names = (*port_names(list(versions), chosen), *(direct_ports(versions) if fronts else ()))
     ports = dict(zip(names, itertools.count(FIRST_PORT) if numbers is None else numbers, strict=False))
-    return StackInputs("monitoring", "127.0.0.1", models, ports, chosen, fronts=True)
+    return StackInputs("monitoring", "127.0.0.1", models, ports, chosen, fronts=fronts)
 
 
 def model(name: str = MODEL, **settings: Any) -> ModelInputs:

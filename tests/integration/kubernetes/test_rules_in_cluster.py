@@ -21,7 +21,7 @@ from support.waiting import HANG_SECONDS
 
 CASES = Path(__file__).with_name("rules") / "several_pods.yml"
 NAMESPACE = "shop"
-SPEC = build_stack(inputs(chosen=PARTS, numbers=export_ports([MODEL]).values()))
+SPEC = build_stack(inputs(chosen=PARTS, numbers=export_ports([MODEL]).values(), fronts=False))
 FACTS = ExportFacts({MODEL: image(MODEL)}, NAMESPACE)
 
 
