@@ -16,6 +16,7 @@ from mlsandbox.actions.outcomes import PlannedStep, Report, SmokePrediction, UpO
 from mlsandbox.actions.recording import record_packages
 from mlsandbox.actions.smoke import examples_of
 from mlsandbox.actions.switching import endpoint_url, locked_unless, version_of
+from mlsandbox.actions.verdicts import LEFT_RUNNING, MORE_TIME
 from mlsandbox.engines import ENGINES
 from mlsandbox.errors import SandboxError
 from mlsandbox.ledger import Action
@@ -151,6 +152,8 @@ def _started_beside(now: Running, package: Package, options: DeployOptions, repo
         bring(now, idle, [], _up_options(options), report, held=now.remembered.held)
         return _smoke(now, package)
     except SandboxError as error:
+        error.fix = error.fix.replace(MORE_TIME, f"sandbox deploy {package.version} --as challenger --timeout")
+        error.why = error.why.replace(LEFT_RUNNING, "It was stopped again.")
         error.why = f"{error.why}\n{now.of(package.model).champion.version} goes on answering.".strip()
         _stopped_again(now, options, report)
         raise

@@ -14,8 +14,9 @@ from mlsandbox.actions.holding import held_for
 from mlsandbox.actions.lineup import lineup_steps, replaced, with_champion
 from mlsandbox.actions.outcomes import PlannedStep, Report, UpOptions
 from mlsandbox.actions.sight import Sight
+from mlsandbox.actions.verdicts import MORE_TIME
 from mlsandbox.engines import ENGINES
-from mlsandbox.errors import VersionUnknown
+from mlsandbox.errors import SandboxError, VersionUnknown
 from mlsandbox.ledger import Action, Ledger
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
@@ -130,14 +131,19 @@ def switch(
     if result.unchanged or options.dry_run:
         return _ended(result, began)
     after = with_champion(before, package, warm=options.warm)
-    brought = bring(
-        now,
-        replaced(now.deployed, after),
-        [Intent(action, package.model, package.version, options.reason, facts or {})],
-        UpOptions(trust=options.trust, timeout=options.timeout, warm=options.warm, reason=options.reason),
-        report,
-        held=held_for(now, package.model, package.version),
-    )
+    try:
+        brought = bring(
+            now,
+            replaced(now.deployed, after),
+            [Intent(action, package.model, package.version, options.reason, facts or {})],
+            UpOptions(trust=options.trust, timeout=options.timeout, warm=options.warm, reason=options.reason),
+            report,
+            held=held_for(now, package.model, package.version),
+        )
+    except SandboxError as error:
+        said = "promote" if action is Action.PROMOTED else "rollback"
+        error.fix = error.fix.replace(MORE_TIME, f"sandbox {said} {package.version} --timeout")
+        raise
     return _ended(_with_times(result, brought), began)
 
 

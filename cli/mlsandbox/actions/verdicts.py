@@ -24,6 +24,9 @@ _UNDONE: Final = {
     Undone.NOT_RESTORED: "What ran before was started again; see: sandbox status",
     Undone.KEPT: "What answered before goes on, untouched.",
 }
+LEFT_RUNNING: Final = "It was left running, to be looked at."
+MORE_TIME: Final = "sandbox up --timeout"
+"""What is told to be done about a service that was not ready in time, when `up` waited for it."""
 
 
 def verdict(outcome: Outcome, *, seconds: float) -> SandboxError:
@@ -39,8 +42,8 @@ def verdict(outcome: Outcome, *, seconds: float) -> SandboxError:
         return _crashed(outcome)
     return StackNotReady(
         f"{outcome.service} was not ready within {seconds:g} s",
-        why=_text(outcome.reason, *outcome.lines, _left(outcome) or "It was left running, to be looked at."),
-        fix=f"look at it: sandbox logs {outcome.service}   or give it more time: sandbox up --timeout {seconds * 2:g}",
+        why=_text(outcome.reason, *outcome.lines, _left(outcome) or LEFT_RUNNING),
+        fix=f"look at it: sandbox logs {outcome.service}   or give it more time: {MORE_TIME} {seconds * 2:g}",
         details=_details(outcome),
     )
 
