@@ -62,16 +62,16 @@ def test_answers_from_the_parser(fronted: Fronted, beside: Callable[[Callable[[]
     """Where requests are answered while the next one is still being read, none of those behind it may be lost."""
     both = [fronted.version(number, FRONTED_LOOP=loop, FRONTED_EXPRESS="1") for number in (1, 2)]
     fronted.up(*both, answers=V1)
-    with fronted.connect() as connection:
-        connection.settimeout(HANG_SECONDS)
-        for number in range(FEW_MOVES):
-            target = V2 if number % 2 == 0 else V1
-            moving = beside(lambda target=target: fronted.up(*both, answers=target))  # type: ignore[misc]
-            answered: set[str] = set()
-            while not moving.done() or answered != {target}:
-                connection.sendall(POST * 16)
-                answered = {by(read_reply(connection)) for _ in range(16)}
-            moving.result()
+    with fronted.connect() as begun, fronted.connect() as idle:
+        assert by(ask(begun, POST + POST[:5])) == by(ask(idle)) == V1
+        moving = beside(lambda: fronted.up(*both, answers=V2))
+        wait_for(lambda: by(ask(idle)) == V2, what="the former version hands on what waits for nothing")
+
+        begun.sendall(POST[5:] + POST * 15)
+
+        assert [by(read_reply(begun)) for _ in range(16)] == [V1] * 16
+        assert by(ask(begun)) == V2
+        moving.result(HANG_SECONDS)
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
