@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import sqlite3
 import stat
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlsandbox_serving.contract import Dataset, Field
-from mlsandbox_serving.drift_sidecar.event import labelled
 from mlsandbox_serving.performance import Performance, PerformanceStore, Window
 from mlsandbox_serving.performance.database import FILE
 from support.labelled import Event, label, offline_classes, offline_numbers, prediction, same
@@ -194,17 +192,6 @@ def test_a_request_id_that_is_used_twice(store: PerformanceStore) -> None:
     assert of(store, version="v2").metrics["mean_absolute_error"] == 3
     assert of(store, model="other").metrics["mean_absolute_error"] == 2
     assert store.totals().kept == 3
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_a_label_belongs_to_each_version_that_predicted(store: PerformanceStore, order: tuple[int, ...]) -> None:
-    """A label of a request that champion and challenger answered must be told once for each, whatever came first."""
-    events = [prediction("a", [1.0], at=NOW - 9), prediction("a", [2.0], at=NOW - 8, version="v2"), label("a", 1.0, at=NOW)]
-
-    matches = [match for place in order for found in store.join([events[place]]) for match in found]
-
-    assert sorted((match.version, match.prediction, match.label) for match in matches) == [("v1", 1.0, 1.0), ("v2", 2.0, 1.0)]
-    assert len({labelled(match).key for match in matches}) == 2
 
 
 def test_regression(store: PerformanceStore) -> None:
