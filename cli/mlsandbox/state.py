@@ -40,11 +40,16 @@ class State:
     proven: str | None = None
     """The stack's id when these versions answered their smoke prediction."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    """What the last `up` was told of the stack: {"host": str, "profile": str, "exclude": [str]}."""
+    """What the last `up` was told of the stack: {"host": str, "profile": str, "exclude": [str], "models": [str]}."""
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """For each model without reference data the row that was last given for its smoke prediction."""
     told: Mapping[str, str] = field(default_factory=dict)
     """What is said once per project, and when it was."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Of the stack that was brought up last, in its order: the first one has the plain names."""
+        return tuple(self.chosen.get("models") or self.served)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside
 from mlsandbox.actions.outcomes import Report, SmokePrediction, UpOptions
+from mlsandbox.actions.reconciling import as_answering, caught_up
 from mlsandbox.actions.recording import Intent, Recorder
 from mlsandbox.actions.smoke import examples_of, own_example
 from mlsandbox.actions.starting import Start, start
@@ -64,8 +65,12 @@ class Brought:
     """Seconds."""
 
 
-def running(project: Project) -> Running:
-    """The project's stack as it runs; the caller holds the project's lock.
+def running(project: Project, report: Report | None) -> Running:
+    """The project's stack as it runs.
+
+    Args:
+        project: its settings; the caller holds its lock.
+        report: of who changes something: ledger and state are made what they have to be for it first; None: nothing is written.
 
     Raises:
         NotRunning: nothing runs, or not all of its models are known to have answered.
@@ -74,6 +79,8 @@ def running(project: Project) -> Running:
     remembered = load_state(project.state_dir).state
     runner = ENGINES[remembered.engine](project.root) if remembered.engine in ENGINES else None
     observed = runner.observe() if runner is not None else Observed()
+    if runner is not None and observed.running:
+        remembered = as_answering(observed, remembered) if report is None else caught_up(project.state_dir, observed, remembered, report)
     unknown = [name for name in project.models if name not in remembered.served]
     if runner is None or not observed.running or unknown:
         why = f"Never answered: {', '.join(unknown)}." if unknown and observed.running else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlsandbox.actions.deployment import Beside, Deployed, deployed_of
 from mlsandbox.actions.recording import Intent
-from mlsandbox.ledger import Action
+from mlsandbox.ledger import Action, Entry, Interval, intervals
 from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.stack.components.base import Role
 from mlsandbox.state import State
@@ -25,13 +25,29 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def choose(root: Path, made: Sequence[Package], remembered: State, *, runs: bool, warm: bool, reason: str) -> Chosen:
+def last_champions(entries: Sequence[Entry]) -> dict[str, Interval]:
+    """For each model that the ledger knows the last champion, whether it still answers or not."""
+    found = {model: intervals(entries, model) for model in dict.fromkeys(entry.model for entry in entries)}
+    return {model: those[-1] for model, those in found.items() if those}
+
+
+def choose(
+    root: Path,
+    made: Sequence[Package],
+    remembered: State,
+    last: Mapping[str, Interval],
+    *,
+    runs: bool,
+    warm: bool,
+    reason: str,
+) -> Chosen:
     """The versions that are to run.
 
     Args:
         root: the project's folder.
         made: of each model the version that its files make now.
         remembered: what ran last, and what was chosen by hand.
+        last: for each model the last champion that the ledger has.
         runs: whether it runs now.
         warm: a champion that is replaced goes on beside its successor.
         reason: why, for the ledger.
@@ -51,9 +67,10 @@ def choose(root: Path, made: Sequence[Package], remembered: State, *, runs: bool
             )
         champion = chosen or package
         deployed.append(_beside(root, champion, former, remembered, runs=runs, warm=warm))
-        if champion.version != former:
+        known = last.get(champion.model)
+        if known is None or known.version != champion.version:
             intents.append(Intent(Action.DEPLOYED, champion.model, champion.version, reason))
-        elif not runs:
+        elif known.until is not None:
             intents.append(Intent(Action.STARTED, champion.model, champion.version, reason))
     return Chosen(tuple(deployed), tuple(intents), held, tuple(notes))
 

@@ -91,7 +91,7 @@ def deploy_challenger(project: Project, version: str | None, model: str | None, 
     began = time.monotonic()
     name = chosen_model(list(project.models), model)
     with locked_unless(project, "sandbox deploy", report, dry_run=options.dry_run):
-        now = running(project)
+        now = running(project, None if options.dry_run else report)
         if version is not None:
             check_challenger(now.of(name), version)
         package = _package(now, name, version, options, report)
@@ -100,7 +100,7 @@ def deploy_challenger(project: Project, version: str | None, model: str | None, 
             return replace(result, elapsed=time.monotonic() - began)
         check_challenger(now.of(name), package.version)
         smoke = _started_beside(now, package, options, report) if result.started else None
-        _given_share(running(project) if result.started else now, package, options, report)
+        _given_share(running(project, report) if result.started else now, package, options, report)
         return replace(result, smoke=smoke, elapsed=time.monotonic() - began)
 
 
@@ -169,7 +169,7 @@ def _smoke(now: Running, package: Package) -> SmokePrediction:
 def _stopped_again(before: Running, options: DeployOptions, report: Report) -> None:
     """Back to what ran before; why it did not work is what is to be told."""
     with suppress(SandboxError):
-        bring(running(before.project), before.deployed, [], _up_options(options), report, held=before.remembered.held)
+        bring(running(before.project, report), before.deployed, [], _up_options(options), report, held=before.remembered.held)
 
 
 def _given_share(now: Running, package: Package, options: DeployOptions, report: Report) -> None:

@@ -69,7 +69,7 @@ def down(
         for engine, each in stops:
             _stop(engine, each, report, seconds)
         if not volumes:
-            names = _names(each for _, each in stops)
+            names = set(_names(each for _, each in stops)) if services else None
             record_stops(sandbox, sight.observed, sight.remembered, names, reason=reason, report=report)
         keepers = _keepers(sight, others=volumes)
         outside, shared = _outside(keepers), _shared(keepers)

@@ -116,7 +116,7 @@ def registered(project: Project, engine: str, remembered: State) -> Entry:
 
 
 def _models_of(project: Project, deployed: Deployed, baseline: Baseline | None) -> ModelInputs:
-    beside = (replace(model_of_package(project, each.package, None), role=each.role, share=each.share) for each in deployed.beside)
+    beside = (replace(model_of_package(project, each.package, baseline), role=each.role, share=each.share) for each in deployed.beside)
     return replace(model_of_package(project, deployed.champion, baseline), beside=tuple(beside))
 
 

@@ -55,10 +55,10 @@ def promote(
     """
     began = time.monotonic()
     name = chosen_model(list(project.models), model)
-    seen = running(project) if judging is not None else None  # without the lock: judging takes long and touches nothing that runs
+    seen = running(project, None) if judging is not None else None  # without the lock: judging takes long and touches nothing that runs
     found = _judged(seen, version_of(project, name, version), judging, options, report) if seen and judging else None
     with locked_unless(project, "sandbox promote", report, dry_run=options.dry_run):
-        now = running(project)
+        now = running(project, None if options.dry_run else report)
         package = version_of(project, name, version)
         if found is not None and seen is not None:
             _refuse_other(seen.of(name).champion, now.of(name).champion)

@@ -12,8 +12,8 @@ from mlsandbox.actions.deployment import Deployed, with_deployed
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.annotations import annotate
 from mlsandbox.engines.base import Observed, Switched
-from mlsandbox.errors import LedgerUnwritable
-from mlsandbox.ledger import Action, Draft, Entry, Ledger, facts_of, stamp
+from mlsandbox.errors import LedgerBroken, LedgerUnwritable
+from mlsandbox.ledger import Action, Draft, Entry, Interval, Ledger, facts_of, stamp, where
 from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.project import Project
 from mlsandbox.stack.components.base import suffixed
@@ -94,7 +94,9 @@ class Recorder:
             proven: the stack's id.
             ports: of the stack.
         """
-        served = {**state.served, **{each.model: each.champion.version for each in self._deployed}}
+        served = {each.model: each.champion.version for each in self._deployed}
+        left = [each for model, each in where(self._ledger.read()).items() if model not in self._project.models]
+        self.entries += self._ledger.append([_stop(each, "the project has no such model any more") for each in left])
         for intent in self._intents:
             self._append(intent, began=self._began, ended=time.time())
         self._intents = []
@@ -156,29 +158,29 @@ def record_packages(project: Project, packages: Sequence[Package], reason: str, 
     ledger.append(drafts)  # also without any: what cannot be recorded is not begun
 
 
-def record_stops(sandbox: Path, observed: Observed, remembered: State, stopped: Collection[str], *, reason: str, report: Report) -> None:
+def record_stops(
+    sandbox: Path, observed: Observed, remembered: State, stopped: Collection[str] | None, *, reason: str, report: Report
+) -> None:
     """Write down which models nobody answers for any more; a ledger that takes nothing keeps no stack running.
 
     Args:
         sandbox: the project's `.sandbox`.
         observed: the stack as it was.
-        remembered: the versions that answered.
-        stopped: names of the services that were stopped.
+        remembered: what is known of it.
+        stopped: names of the services that were stopped; None: all, and what had vanished before.
         reason: why.
         report: told when it cannot be written down.
     """
-    models = list(remembered.served)
-    fronts = {suffixed(Port.API, models, model): model for model in models}
-    silent = [front for front in observed.fronts if front.service in stopped and front.name in fronts]
+    fronts = {suffixed(Port.API, remembered.models, model): model for model in remembered.models}
+    silent = {fronts[front.name] for front in observed.fronts if front.name in fronts and front.service in (stopped or ())}
     try:
         ledger = Ledger(sandbox, report.note)
-        digests = {(each.model, each.version): each.digest for each in ledger.read()}
-        ledger.append(
-            [
-                Draft(Action.STOPPED, model, version, digests.get((model, version), ""), reason=reason, endpoint=front.name)
-                for front in silent
-                for model, version in ((fronts[front.name], remembered.served[fronts[front.name]]),)
-            ]
-        )
-    except (LedgerUnwritable, OSError) as error:
+        open_ones = where(ledger.read())
+        ledger.append([_stop(each, reason) for model, each in open_ones.items() if stopped is None or model in silent])
+    except (LedgerBroken, LedgerUnwritable, OSError) as error:
         report.warn(f"that it was stopped is not in the ledger: {error}")
+
+
+def _stop(interval: Interval, reason: str) -> Draft:
+    entry = interval.entry
+    return Draft(Action.STOPPED, entry.model, entry.version, entry.digest, reason=reason, endpoint=entry.endpoint)

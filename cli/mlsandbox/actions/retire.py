@@ -59,7 +59,7 @@ def retire(
     began = time.monotonic()
     name = chosen_model(list(project.models), model)
     with locked_unless(project, "sandbox retire", report, dry_run=dry_run):
-        now = running(project)
+        now = running(project, None if dry_run else report)
         before = now.of(name)
         role = check_retired(before, version).role
         after = without(before, version)

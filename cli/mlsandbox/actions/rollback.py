@@ -34,7 +34,7 @@ def rollback(project: Project, version: str | None, model: str | None, options: 
     began = time.monotonic()
     name = chosen_model(list(project.models), model)
     with locked_unless(project, "sandbox rollback", report, dry_run=options.dry_run):
-        now = running(project)
+        now = running(project, None if options.dry_run else report)
         package = version_of(project, name, version) if version is not None else _before(now, name)
         return switch(now, package, Action.ROLLED_BACK, options, report, began=began)
 

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,10 +17,11 @@ from mlsandbox.actions.environments_beside import EnvironmentsBeside
 from mlsandbox.actions.materials import supplied
 from mlsandbox.actions.outcomes import Report, UpOptions
 from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_path, registered, stack_of, stack_ports
+from mlsandbox.actions.recording import record_stops
 from mlsandbox.actions.verdicts import verdict
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Change, Desired, Engine, Observed, Plan, Prove, Result, Switched, unproven
-from mlsandbox.errors import EngineUnavailable, PortInUse
+from mlsandbox.errors import EngineUnavailable, PortInUse, SandboxError
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
@@ -100,6 +102,7 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
         PortInUse: a pinned port is taken.
         GoldenMismatch, ModelLoadFailed, ServiceCrashed, StackNotReady: it did not become ready.
     """
+    switched: tuple[Switched, ...] = ()
     for tries_left in reversed(range(_PORT_TRIES)):
         ports = _ports(job, remembered, observed)
         desired = _desired(job, ports)
@@ -125,16 +128,14 @@ def start(job: Start, remembered: State, observed: Observed) -> Started:
             host=stack.host,
             ports=dict(ports),
             examples=job.examples,
-            chosen={"host": stack.host, "profile": stack.profile, "exclude": list(stack.exclude)},
+            chosen={"host": stack.host, "profile": stack.profile, "exclude": list(stack.exclude), "models": list(job.project.models)},
         )
         save_state(job.project.state_dir, state)
-        applied = _apply(job, plan, state, movable=tries_left > 0)
-        if applied is not None:
-            state, switched = applied
+        state, made, is_done = _apply(job, plan, state, movable=tries_left > 0)
+        switched += made
+        if is_done:
             break
         remembered, observed = state, job.engine.observe()
-    else:
-        switched = ()
     return Started(plan, state, ran_before=observed.running, switched=switched)
 
 
@@ -151,6 +152,7 @@ def leave(project: Project, remembered: State, engine: str, report: Report) -> N
     if observed.running:
         report.note(f"stopping the stack on the {former.name} engine first")
         former.apply(former.plan_stop(None, observed), lambda _: None, timeout=TIMEOUT_SECONDS)
+        record_stops(project.state_dir, observed, remembered, None, reason=f"the stack moves to the {engine} engine", report=report)
 
 
 def _desired(job: Start, ports: Mapping[str, int]) -> Desired:
@@ -180,11 +182,12 @@ def is_asked_at(moved: Moved, before: Mapping[str, int]) -> bool:
     return bool(before) and (moved.name == Port.API or moved.name.startswith(f"{Port.API}-"))
 
 
-def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[State, tuple[Switched, ...]] | None:
-    """Carry the plan out; None when another program has taken a port since they were chosen, and they are `movable`.
+def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[State, tuple[Switched, ...], bool]:
+    """Carry the plan out.
 
     Returns:
-        The state that was saved last, and the moves that were made.
+        The state that was saved last; the moves that were made; and False when another program has taken a port since they were chosen,
+        and they are `movable`.
     """
     began, options, report = time.monotonic(), job.options, job.report
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
@@ -207,15 +210,17 @@ def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[Stat
         report.done(told(plan, "Started", "Removed"), "", time.monotonic() - began)
     elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
         report.note("another program took a port in between: choosing anew")
-        return None
+        return state, outcome.switched, False
     elif waits or outcome.result is not Result.TIMEOUT:
         raise verdict(outcome, seconds=seconds)
-    return state, outcome.switched
+    return state, outcome.switched, True
 
 
 def _made(plan: Plan, engine: Engine, began: float) -> tuple[Switched, ...]:
     """The moves of a plan that were made before something ended it; when exactly is not known then."""
-    fronts = {each.name: each.service for each in engine.observe().fronts} if plan.moves else {}
+    fronts: dict[str, str] = {}
+    with suppress(SandboxError):  # what ended it is what is told
+        fronts = {each.name: each.service for each in engine.observe().fronts} if plan.moves else {}
     made = (move for move in plan.moves if fronts.get(move.front) == move.service)
     return tuple(Switched(move.front, move.service, move.former, began, time.time()) for move in made)
 

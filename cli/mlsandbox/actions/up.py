@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from mlsandbox.actions.bring import proof
-from mlsandbox.actions.champions import choose
+from mlsandbox.actions.champions import choose, last_champions
 from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import DriftEngines, drift_engines, idle_detectors, licence_notes, with_licence_told
 from mlsandbox.actions.engine_choice import DOCKER
@@ -20,6 +20,7 @@ from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path
+from mlsandbox.actions.reconciling import caught_up
 from mlsandbox.actions.recording import Recorder, record_packages
 from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.actions.sight import Sight, look
@@ -31,6 +32,7 @@ from mlsandbox.endpoint import curl_line, request_of
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Action, Engine, Observed
 from mlsandbox.errors import CheckFailed, ConfigInvalid, SandboxError
+from mlsandbox.ledger import Ledger
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import FILE_NAME, Project
@@ -88,13 +90,15 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             for warning in warnings:
                 told.warn(warning)
             leave(project, remembered, engine, told)
-            chosen = choose(project.root, packages, remembered, runs=observed.running, warm=options.warm, reason=options.reason)
+            record_packages(project, packages, options.reason, told)
+            remembered = caught_up(project.state_dir, observed, remembered, told)
+            last = last_champions(Ledger(project.state_dir).read())
+            chosen = choose(project.root, packages, remembered, last, runs=observed.running, warm=options.warm, reason=options.reason)
             for note in chosen.notes:
                 told.note(note)
             champions = [each.champion for each in chosen.deployed]
             if engine != DOCKER:
                 _see_to_environments(chosen.deployed, packages, told)
-            record_packages(project, packages, options.reason, told)
             rows = examples_of(champions, options.example, remembered.examples)
             given = {package.model: rows[package.model] for package in champions if own_example(package) is None}
             recorder = Recorder(project, chosen.deployed, chosen.intents, remembered, held=chosen.held, report=told)
@@ -113,6 +117,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             )
             started = start(job, replace(remembered, told=told_now), observed)
         result = replace(_result(project, champions, look(project.root), started, began), notes=(*notes, *chosen.notes))
+        if started.unchanged:
+            recorder.finished(started.state, proven=started.state.proven, ports=started.state.ports)
         if started.unchanged or not options.wait:
             return result
         result = _proven(result, rows, runner, project, ran_before=started.ran_before)
@@ -220,7 +226,8 @@ def _result(project: Project, packages: Sequence[Package], sight: Sight, started
 
 def _golden(observed: Observed) -> GoldenSummary | None:
     """Of the first model."""
-    service = observed.service(Port.API)
+    front = observed.front(Port.API)
+    service = observed.service(front.service) if front else None
     counts = (service.probe or {}).get("golden") if service else None
     return GoldenSummary(int(counts["rows"]), int(counts["bit_equal"])) if counts else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from mlsandbox.actions.champions import choose
+from mlsandbox.actions.champions import choose, last_champions
 from mlsandbox.actions.deployment import Deployed
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.materials import planned
@@ -14,6 +14,7 @@ from mlsandbox.actions.project_stack import baselines_of, parts_of, programs_on_
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Desired
+from mlsandbox.ledger import Ledger
 from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
 from mlsandbox.registry import Registry
@@ -34,7 +35,8 @@ def planned_up(project: Project, engine: str, models: Sequence[ModelConfig], opt
         steps += _around(sight, [model.name for model in models], [step.subject for step in steps])
     else:
         parts = parts_of(project, engine, programs_on_path())
-        chosen = choose(project.root, packages, sight.remembered, runs=sight.observed.running, warm=options.warm, reason="")
+        last = last_champions(Ledger(project.state_dir).read())
+        chosen = choose(project.root, packages, sight.remembered, last, runs=sight.observed.running, warm=options.warm, reason="")
         deployed, notes = chosen.deployed, chosen.notes
         packages = [package for each in deployed for package in each.packages]
         ports = _planned_ports(project, engine, deployed, parts, sight).ports

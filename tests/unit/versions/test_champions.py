@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlsandbox.actions.champions import Chosen, choose
-from mlsandbox.ledger import Action
+from mlsandbox.actions.champions import Chosen, choose, last_champions
+from mlsandbox.ledger import Action, Entry
 from mlsandbox.packaging.package import Package
 from mlsandbox.stack.components.base import Role
 from mlsandbox.state import State
@@ -19,8 +19,20 @@ def _versions(root: Path, count: int) -> list[Package]:
     return [named_package(root, "churn", f"v{number}") for number in range(1, count + 1)]
 
 
-def _choose(root: Path, made: Package, state: State, *, runs: bool = True, warm: bool = False) -> Chosen:
-    return choose(root, [made], state, runs=runs, warm=warm, reason="")
+def _choose(root: Path, made: Package, state: State, *, runs: bool = True, warm: bool = False, stopped: bool = False) -> Chosen:
+    """What is chosen when the ledger says what the state does, and that it was stopped."""
+    last = last_champions(_entries(state.served.get("churn"), stopped=stopped or not runs))
+    return choose(root, [made], state, last, runs=runs, warm=warm, reason="")
+
+
+def _entries(version: str | None, *, stopped: bool) -> list[Entry]:
+    if version is None:
+        return []
+    said = [Action.DEPLOYED, *([Action.STOPPED] if stopped else [])]
+    return [
+        Entry(number, f"2026-03-01T10:00:0{number}.000Z", action, "churn", version, "sha256:1", "ada@mill")
+        for number, action in enumerate(said, 1)
+    ]
 
 
 def _said(chosen: Chosen) -> list[tuple[Action, str]]:
@@ -49,6 +61,7 @@ def test_an_unchanged_champion_must_be_told_of_only_when_it_starts_again(tmp_pat
 
     assert _said(_choose(tmp_path, first, state)) == []
     assert _said(_choose(tmp_path, first, state, runs=False)) == [(Action.STARTED, "v1")]
+    assert _said(_choose(tmp_path, first, state, stopped=True)) == [(Action.STARTED, "v1")]  # stopped alone, while the rest went on
 
 
 def test_a_chosen_champion_must_stay_while_the_files_do(tmp_path: Path) -> None:
