@@ -175,7 +175,9 @@ def test_health() -> None:
     assert "healthcheck" not in services["setup"]
 
 
-@pytest.mark.parametrize(("image", "program"), [("prometheus", "wget"), ("elasticsearch", "curl"), ("fluentd", "ruby")])
+@pytest.mark.parametrize(
+    ("image", "program"), [("prometheus", "wget"), ("elasticsearch", "curl"), ("fluentd", "ruby"), ("haproxy", "bash")]
+)
 def test_probe_programs(image: str, program: str) -> None:
     """The health check must use the program that compose/images.toml names for the image."""
     environment = ProgramEnvironment(image)
