@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.engines.base import Observed
-from mlsandbox.ledger import Action, Draft, Entry, Interval, Ledger, intervals
+from mlsandbox.ledger import Action, Draft, Entry, Ledger, intervals
+from mlsandbox.packaging.package import Package, list_packages
 from mlsandbox.stack.components.base import suffixed
 from mlsandbox.state import State, save_state
 from mlsandbox.supervise.transition import State as Phase
@@ -27,17 +28,15 @@ def caught_up(sandbox: Path, observed: Observed, remembered: State, report: Repo
     Raises:
         LedgerUnwritable: it takes no entry.
     """
-    there = answering(observed, remembered.models)
     ledger = Ledger(sandbox, report.note)
     entries = ledger.read()
-    known = {model: found[-1] for model in there if (found := intervals(entries, model))}
-    ledger.append(
-        [
-            _found(entries, model, version, known.get(model), remembered)
-            for model, version in there.items()
-            if _is_new(known.get(model), version)
-        ]
-    )
+    drafts = [
+        _found(package, [each for each in entries if each.model == package.model], remembered.models)
+        for model, version in answering(observed, remembered.models).items()
+        for package in list_packages(sandbox.parent, model)
+        if package.version == version
+    ]
+    ledger.append([draft for draft in drafts if draft is not None])
     caught = as_answering(observed, remembered)
     if caught != remembered:
         save_state(sandbox, caught)
@@ -60,22 +59,19 @@ def answering(observed: Observed, models: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _is_new(known: Interval | None, version: str) -> bool:
-    return known is None or known.until is not None or known.version != version
-
-
-def _found(entries: Sequence[Entry], model: str, version: str, known: Interval | None, remembered: State) -> Draft:
-    """That a version answers, when nobody wrote down since when."""
-    of_it = [each for each in entries if each.model == model]
-    digest = next((each.digest for each in reversed(of_it) if each.version == version), "")
-    again = known is not None and known.version == version
+def _found(package: Package, of_it: Sequence[Entry], models: Sequence[str]) -> Draft | None:
+    """That a version answers, when nobody wrote down since when; None when somebody did."""
+    last = next(iter(intervals(of_it, package.model)[-1:]), None)
+    same = last is not None and last.version == package.version
+    if last is not None and same and last.until is None:
+        return None
     return Draft(
-        action=Action.STARTED if again else Action.DEPLOYED,
-        model=model,
-        version=version,
-        digest=digest,
+        action=Action.STARTED if same else Action.DEPLOYED,
+        model=package.model,
+        version=package.version,
+        digest=package.digest,
         began=of_it[-1].time if of_it else "",
-        endpoint=suffixed(Port.API, remembered.models, model),
-        previous=known.version if known is not None and not again else "",
+        endpoint=suffixed(Port.API, models, package.model),
+        previous=last.version if last is not None and not same else "",
         facts={"found": "it answered, and the command that made it do so had not written it down"},
     )

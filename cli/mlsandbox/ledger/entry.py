@@ -96,8 +96,8 @@ def entry_of(draft: Draft, *, sequence: int, time: str, by: str) -> Entry:
 
 
 def document_of(entry: Entry) -> dict[str, Any]:
-    """An entry as JSON has it; what it does not say is left out."""
-    return {name: value for name, value in asdict(entry).items() if value not in ("", {})}
+    """An entry as JSON has it; what it does not say is left out, but for a digest that nobody knows."""
+    return {name: value for name, value in asdict(entry).items() if value not in ("", {}) or name == "digest"}
 
 
 def read_entry(document: Mapping[str, Any]) -> Entry:
