@@ -39,9 +39,10 @@ format:  ## let ruff format and mend what it can
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-switching:  ## change versions there and back twenty times under load, on both engines
+switching:  ## change versions there and back twenty times under load, on both engines; then a champion whose shadow is broken
 	@$(PYTHON) tools/setup.py test
 	@.venv/bin/python -m pytest tests/e2e -k there_and_back --rounds 20 --require-docker
+	@.venv/bin/python bench/shadow.py
 
 bench:  ## time `sandbox up` beside `bentoml serve` of the same bento, and the small commands
 	@$(PYTHON) tools/setup.py test

@@ -20,7 +20,7 @@ from support.churn import TRAIN
 from support.sandbox import Sandbox, post
 from support.waiting import wait_for
 
-REQUESTS = 60
+REQUESTS = 500
 ROW = {"age": 41.0, "children": 2, "plan": "pro", "postcode": "00017"}
 
 

@@ -26,7 +26,8 @@ def up(make_docker: Callable[..., DockerSandbox]) -> DockerSandbox:
 def test_there_and_back_under_load(up: DockerSandbox, row: Mapping[str, object], rounds: int) -> None:
     """Over `up`, `rollback` and `promote` no request may fail, and each answer must be of a version that the ledger has at that time.
 
-    A new version that crashes at its start must leave the one that answers alone.
+    What a version answered whose container is gone must be had again, and a new version that crashes at its start must leave the one
+    that answers alone.
     """
     with Witness(int(up.url.rpartition(":")[2]), row) as witness:
         up.run("up", "--warm", timeout=600).ok()
@@ -40,6 +41,10 @@ def test_there_and_back_under_load(up: DockerSandbox, row: Mapping[str, object],
     assert witness.failed == []
     assert witness.versions == ["v1", "v2"]
     assert contradictions(witness.seen, ledger(up.root), "employment") == []
+
+    up.run("retire", "v1").ok()
+    replayed = up.run("replay", "--version", "v1", "--sample", "50", "--strict", "-o", "json", timeout=300).ok().json
+    assert replayed["counts"]["equal"] == replayed["events"] == 50
 
     before = up.containers()
     script = up.root / "train.py"

@@ -22,7 +22,7 @@ _NUMBERS = (1.0, -0.0, 1e-05, 1e-07, 1e16, 1e22, 123456789012345680.0, 0.1 + 0.2
 
 def _event(chance: random.Random, number: int) -> dict[str, Any]:
     numbers = [chance.choice(_NUMBERS) * chance.choice((1, -1)) for _ in range(5)] + [chance.uniform(-1e6, 1e6) for _ in range(5)]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "spread": numbers,
         "small": [chance.random() * 10.0 ** -chance.randrange(20) for _ in range(10)],
         "whole": [chance.choice((0, 1, -1, 2**53 + 1, -(2**63), 2**64 - 1)) for _ in range(10)],
