@@ -11,7 +11,7 @@ from mlsandbox.packaging.image_store import LocalImages, short_name
 from mlsandbox.packaging.images_catalog import catalog, check_overrides, reference
 from support.repository import ROOT
 
-KEYS = {"python", "prometheus", "alertmanager", "grafana", "fluentd", "elasticsearch", "elasticsearch-exporter"}
+KEYS = {"python", "prometheus", "alertmanager", "grafana", "fluentd", "elasticsearch", "elasticsearch-exporter", "haproxy"}
 
 
 def test_every_image_is_pinned_licensed_and_explained() -> None:
@@ -25,7 +25,7 @@ def test_every_image_is_pinned_licensed_and_explained() -> None:
         assert re.fullmatch(r"([a-z0-9-]+/)?[a-z0-9-]+", name), f"{image} is not named as on Docker Hub"
         assert re.fullmatch(r"[A-Za-z0-9.-]+", image.licence), image
         assert image.use.endswith("."), image
-        assert image.probe in {"wget", "curl", "ruby", "none"}, image
+        assert image.probe in {"wget", "curl", "ruby", "bash", "none"}, image
         assert image.uid > 0 or image.key == "python", image
 
 
