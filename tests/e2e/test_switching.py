@@ -35,7 +35,8 @@ def test_there_and_back_under_load(up: Sandbox, rounds: int) -> None:
     assert witness.failed == []
     assert witness.versions == ["v1", "v2"]
     assert contradictions(witness.seen, ledger(up.root), "churn") == []
-    changes = [(entry["action"], entry["version"]) for entry in ledger(up.root) if entry["action"] not in {"packaged", "started", "stopped"}]
+    others = {"packaged", "started", "stopped"}
+    changes = [(entry["action"], entry["version"]) for entry in ledger(up.root) if entry["action"] not in others]
     assert changes == [("deployed", "v1"), ("deployed", "v2"), *[("rolled-back", "v1"), ("promoted", "v2")] * rounds]
 
 
