@@ -16,6 +16,7 @@ CONTRACT = "services/mlsandbox_serving/contract.py"
 METRIC_NAMES = "services/mlsandbox_serving/metric_names.py"
 DRIFT_NAMES = "services/mlsandbox_serving/drift_names.py"
 ENV_NAMES = "services/mlsandbox_serving/env_names.py"
+FRONT_NAMES = "services/mlsandbox_serving/front_names.py"
 PACKAGE_NAMES = "services/mlsandbox_serving/package_names.py"
 MARKS = {"STACK_ID", "PROJECT_DIR", "SERVICE"}
 """Carried by processes so that they can be found; nobody needs to read them inside."""
@@ -43,13 +44,14 @@ def _attributes(owner: str, *patterns: str) -> set[str]:
 
 def test_standard_library_only() -> None:
     """The contract must import nothing but the standard library, since both programs load it, whatever they have installed."""
-    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(ENV_NAMES) | imports(PACKAGE_NAMES)) - set(
+    assert (imports(METRIC_NAMES) | imports(DRIFT_NAMES) | imports(ENV_NAMES) | imports(FRONT_NAMES) | imports(PACKAGE_NAMES)) - set(
         sys.stdlib_module_names
     ) == set()
     assert imports(CONTRACT) - set(sys.stdlib_module_names) == {"mlsandbox_serving"}
     assert re.findall(r"^from mlsandbox_serving\S* ", (ROOT / CONTRACT).read_text("utf-8"), re.MULTILINE) == [
         "from mlsandbox_serving.drift_names ",
         "from mlsandbox_serving.env_names ",
+        "from mlsandbox_serving.front_names ",
         "from mlsandbox_serving.metric_names ",
         "from mlsandbox_serving.package_names ",
     ]
@@ -59,7 +61,7 @@ def test_standard_library_only() -> None:
 def test_metric_names(metric: Metric) -> None:
     """A metric must be named as Prometheus names them: unit and `_total` at the end, a help text, and bounded labels."""
     bounded = {"model", "version", "route", "code", "class", "reason", "digest", "kind", "result", "sink"}
-    bounded |= {"engine", "column", "source", "window", "metric", "rows"}
+    bounded |= {"engine", "column", "source", "window", "metric", "rows", "challenger", "mode"}
 
     assert re.fullmatch(r"sandbox(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (metric.type == "counter")
