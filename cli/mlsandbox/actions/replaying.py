@@ -100,9 +100,8 @@ def _unable(package: Package, failure: CommandFailed) -> ReplayUnable:
     if failure.details.get("returncode") == Replayer.UNSERVABLE:
         try:
             told = json.loads(stderr.strip().splitlines()[-1])["error"]
-            return ReplayUnable(
-                what, why=str(told["message"]), fix=f"see how it does as a service: sandbox up --version {package.version}", details=told
-            )
+            tried = f"sandbox deploy {package.version} --as challenger"
+            return ReplayUnable(what, why=str(told["message"]), fix=f"see how it does as a service: {tried}", details=told)
         except (LookupError, TypeError, ValueError):
             pass
     if f"No module named {Replayer.PROGRAM}" in stderr:

@@ -40,7 +40,7 @@ def command(
     if role is None:
         raise UsageError(
             "it must be said as what the version is deployed",
-            fix="try it beside the champion: sandbox deploy --as challenger   or let it answer: sandbox up, sandbox promote",
+            fix="try it beside the champion: sandbox deploy --as challenger   or let it answer: sandbox up, sandbox promote VERSION",
         )
     if split is not None and shadow:
         raise UsageError(
