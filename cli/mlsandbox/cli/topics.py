@@ -14,7 +14,9 @@ _EXITS: Final = {
     Exit.FAILED: "failed",
     Exit.USAGE: "the command line or the configuration is wrong",
     Exit.BAD_FINDING: "the command worked, and what it found is bad (status: not healthy, doctor: a problem, drift --fail-on-drift:\n"
-    "       drift, export --check: files differ, export --prove: a cluster does not take it)",
+    "       drift, where: another version answers than the ledger says, ledger verify: the ledger was changed, replay: an answer\n"
+    "       differs or an event was changed, diff --fail-over: the versions differ in more rows, promote --gate: it is not passed,\n"
+    "       export --check: files differ, export --prove: a cluster does not take it)",
     Exit.PREREQUISITE: "something that is needed is missing, or a pinned port is taken",
     Exit.NOT_READY: "not ready in time; left as it is, to be looked at",
     Exit.INTERRUPTED: "stopped by Ctrl-C",

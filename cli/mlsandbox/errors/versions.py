@@ -52,13 +52,6 @@ class LedgerUnwritable(SandboxError):
     code = "LEDGER_UNWRITABLE"
 
 
-class ReplayDiffers(SandboxError):
-    """Logged predictions are not what their versions say; `details` holds how many."""
-
-    code = "REPLAY_DIFFERS"
-    exit = Exit.BAD_FINDING
-
-
 class ReplayUnable(SandboxError):
     """A package's model cannot be asked again here."""
 
