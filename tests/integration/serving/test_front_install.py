@@ -34,7 +34,7 @@ def test_without_a_front(name: str) -> None:
 class Sudden(uvicorn.Server):
     """Its start cannot be waited for."""
 
-    def startup(self, sockets: Any = None) -> None:  # type: ignore[override]
+    def startup(self, sockets: Any = None) -> None:  # type: ignore[override] # such as another uvicorn may have it
         del sockets
 
 

@@ -58,7 +58,7 @@ def test_each_descriptor_comes_with_its_message(loop: Callable[[], asyncio.Abstr
     async def talk(here: End, there: End) -> None:
         for number, (read, _) in enumerate(pipes):
             here.channel.send({Handover.DO: Handover.SERVING, "number": number})
-            await until(lambda read=read, number=number: here.channel.send({**CONNECTION, "number": number}, read))  # type: ignore[misc]
+            await until(lambda read=read, number=number: here.channel.send({**CONNECTION, "number": number}, read))  # type: ignore[misc] # mypy infers no lambda with defaults
         await until(lambda: len(there.heard) == 2 * len(pipes))
 
         assert [message["number"] for message, _ in there.heard] == [number for number in range(len(pipes)) for _ in range(2)]
