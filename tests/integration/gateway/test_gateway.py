@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,20 @@ import pytest
 from mlsandbox.stack.components import gateway
 from mlsandbox.stack.components.gateway import HEALTH
 from mlsandbox.stack.spec import StackSpec
-from mlsandbox_serving.contract import ErrorCode
+from mlsandbox_serving.contract import ErrorCode, Header, Origin
 from support.gateway import Model, model_service, running_gateway, write_configuration
 from support.monitoring import program
+from support.name_server import name_server
 from support.rendered import CASES, GOLDEN, packaged
 from support.toys import FRONT, free_ports, front, toy
 from support.toys import gateway as gateway_of
-from support.waiting import HANG_SECONDS
+from support.waiting import HANG_SECONDS, wait_for
+
+FULL = 1_100
+"""More connections than a front takes."""
+GET = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
+LOOKED = 12
+"""Times in which a name is looked up until an answer that is to be dropped after a second was: each time IPv4 and IPv6, and again."""
 
 
 @pytest.fixture
@@ -32,12 +41,13 @@ def haproxy(request: pytest.FixtureRequest) -> Path:
 class Asked:
     """A gateway before one version, which may not be there."""
 
-    def __init__(self, port: int, direct: int) -> None:
+    def __init__(self, port: int, direct: int, health: int) -> None:
         self.port = port
         self.direct = direct
+        self.health = health
 
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG_SECONDS)
+    def connect(self, port: int | None = None) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=HANG_SECONDS)
 
     def raw(self, sent: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send bytes as they are, and read one answer."""
@@ -56,10 +66,11 @@ def asked(haproxy: Path, tmp_path: Path) -> Iterator[Asked]:
     service = gateway_of(fronts, "toys")
     spec = StackSpec("toys", "127.0.0.1", (toy("api-v1", direct, front=FRONT), service), tuple(fronts))
     arguments = write_configuration(spec, tmp_path)
+    health = service.port(gateway.HEALTH_PORT).number
     common = tmp_path / "haproxy.cfg"
     common.write_text(common.read_text().replace("timeout http-request 10s", "timeout http-request 500ms"))
     with running_gateway(haproxy, arguments, {gateway.ADMIN_PORT: str(admin)}, port):
-        yield Asked(port, direct)
+        yield Asked(port, direct, health)
 
 
 @pytest.fixture
@@ -189,8 +200,68 @@ def test_an_offer_of_another_protocol_is_not_taken(asked: Asked, model: Model) -
     assert (status, body, model.seen[-1].body) == (200, b"{}", b"{}")
 
 
+@pytest.mark.parametrize("sent", ["x" * 60_000, "x" * 129, "caf\xe9"], ids=["large", "long", "not plain"])
+def test_an_id_that_no_request_may_have_is_replaced(asked: Asked, sent: str) -> None:
+    """What a model service would not take as an id must not be repeated, so that there is an answer whatever was sent."""
+    status, headers, body = asked.raw(f"GET / HTTP/1.1\r\nHost: here\r\nX-Request-ID: {sent}\r\n\r\n".encode("latin-1"))
+
+    assert (status, json.loads(body)["error"]["code"]) == (503, ErrorCode.NOT_READY)
+    assert headers["x-request-id"] == json.loads(body)["error"]["request_id"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", headers["x-request-id"])
+
+
+@pytest.mark.parametrize("sent", ["a, b", "~" * 128])
+def test_an_id_that_a_request_may_have_is_kept_whole(asked: Asked, sent: str) -> None:
+    """Commas must not cut an id, nor may one be refused that a model service takes."""
+    _, headers, _ = asked.raw(f"GET / HTTP/1.1\r\nHost: here\r\nX-Request-ID: {sent}\r\n\r\n".encode())
+
+    assert headers["x-request-id"] == sent
+
+
+def test_what_services_tell_each_other_is_not_a_client_s_to_say(asked: Asked, model: Model) -> None:
+    """No client may pass for a champion that sends a request on, or for a copy of one; the other origins are for who asks."""
+    for sent in ({Header.FORWARDED: "split"}, {Header.ORIGIN: Origin.SHADOW}, {Header.ORIGIN: Origin.EXAMPLE}):
+        with closing(asked.connect()) as connection:
+            connection.request("POST", "/predict", b"{}", sent)
+            connection.getresponse().read()
+
+    names = [{name.lower() for name, _ in seen.headers} & {Header.FORWARDED, Header.ORIGIN} for seen in model.seen]
+    assert names == [set(), set(), {Header.ORIGIN}]
+
+
+def test_a_full_front_leaves_health_its_place(asked: Asked) -> None:
+    """However many connections clients hold, whoever asks for the gateway's health must be answered."""
+    with ExitStack() as held:
+        for _ in range(FULL):
+            held.enter_context(closing(socket.create_connection(("127.0.0.1", asked.port), HANG_SECONDS)))
+        with closing(asked.connect(asked.health)) as connection:
+            connection.request("GET", HEALTH)
+            assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("code", [2, 3, 5, None], ids=["failure", "no such name", "refused", "silence"])
+def test_an_address_outlives_the_names_that_led_to_it(haproxy: Path, tmp_path: Path, code: int | None) -> None:
+    """While names cannot be looked up, a version must be asked where it was found last."""
+    port, direct, admin = free_ports(3)
+    fronts = [front(port, "api-v1")]
+    spec = StackSpec("toys", "127.0.0.1", (toy("api-v1", direct, front=FRONT), gateway_of(fronts, "toys")), tuple(fronts))
+    arguments = write_configuration(spec, tmp_path)
+    with name_server() as names, model_service(direct):
+        common, servers = tmp_path / "haproxy.cfg", tmp_path / gateway.SERVERS
+        common.write_text(common.read_text().replace("127.0.0.11:53", f"127.0.0.1:{names.port}"))
+        servers.write_text(servers.read_text().replace("127.0.0.1:", "api-v1.test:"))
+        with running_gateway(haproxy, arguments, {gateway.ADMIN_PORT: str(admin)}, port):
+            asked = Asked(port, direct, 0)
+            wait_for(lambda: asked.raw(GET)[0] == HTTPStatus.OK, what="the version was found by its name")
+
+            names.code, before = code, names.asked
+            wait_for(lambda: names.asked > before + LOOKED, what="it was looked up again")
+
+            assert asked.raw(GET)[0] == HTTPStatus.OK
+
+
 def test_it_is_well_without_any_version(asked: Asked) -> None:
     """The gateway's own health must not depend on that of models."""
-    with closing(asked.connect()) as connection:
+    with closing(asked.connect(asked.health)) as connection:
         connection.request("GET", HEALTH)
         assert connection.getresponse().status == 200
