@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from mlsandbox import docker_host
 from mlsandbox.actions.engine_choice import DOCKER
@@ -19,8 +20,8 @@ from mlsandbox.engines.remembered import remembered_state
 from mlsandbox.errors import EngineUnavailable
 from mlsandbox.ledger import Action, Draft, Entry, Ledger, answered_since, previous_champion
 from mlsandbox.packaging.image_recipes import model_image
-from mlsandbox.packaging.package import Package, list_packages
-from mlsandbox.packaging.removal import Removable, no_packaging, removable, taken_out
+from mlsandbox.packaging.package import Package, list_packages, stored_models
+from mlsandbox.packaging.removal import Removable, interrupted, no_packaging, removable, settle, taken_out
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.setting_kinds import format_duration
@@ -28,6 +29,8 @@ from mlsandbox.stack.components.base import Role
 from mlsandbox.stack.components.model import metrics_folder
 from mlsandbox.state import State
 from mlsandbox.volumes import data_size, remove_data
+
+_COMMAND: Final = "sandbox prune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,28 @@ def planned_prune(project: Project, model: str | None, *, keep: int) -> PruneRes
     return PruneResult(project.name, tuple(each.told for each in plan.going), plan.staying, dry_run=True)
 
 
+def settle_interrupted(project: Project, report: Report) -> None:
+    """End what a killed `prune` began: what the ledger has as removed is deleted, anything else is put back.
+
+    Args:
+        project: its settings.
+        report: told what is back.
+
+    Raises:
+        ProjectBusy: another command is at work on the project.
+        LedgerBroken: it cannot be read.
+    """
+    if not interrupted(project.root):
+        return
+    with project_lock(project.state_dir, _COMMAND, waiting=lambda who: report.note(f"waiting for {who}")), no_packaging(project.root):
+        entries = Ledger(project.state_dir, report.note).read()
+        removed = {(each.model, each.version, each.digest) for each in entries if each.action is Action.REMOVED}
+        for aside in interrupted(project.root):
+            back = settle(project.root, aside, lambda each: (each.model, each.version, each.digest) in removed)
+            if back is not None:
+                report.warn(f"{back.model} {back.version} is back: its removal was interrupted")
+
+
 def prune(
     project: Project, model: str | None, report: Report, *, keep: int, agreed: Collection[tuple[str, str]], reason: str = ""
 ) -> PruneResult:
@@ -108,8 +133,7 @@ def prune(
         LedgerUnwritable: it cannot be recorded; what was not recorded was not removed.
     """
     began = time.monotonic()
-    command = "sandbox prune"
-    with project_lock(project.state_dir, command, waiting=lambda who: report.note(f"waiting for {who}")), no_packaging(project.root):
+    with project_lock(project.state_dir, _COMMAND, waiting=lambda who: report.note(f"waiting for {who}")), no_packaging(project.root):
         ledger = Ledger(project.state_dir, report.note)
         ledger.ensure_writable()
         plan = _plan(project, model, keep)
@@ -142,7 +166,8 @@ class _Plan:
 
 
 def _plan(project: Project, model: str | None, keep: int) -> _Plan:
-    models = list(project.models) if model is None else [chosen_model(list(project.models), model)]
+    known = list(dict.fromkeys((*project.models, *stored_models(project.root))))  # also those that left sandbox.toml
+    models = known if model is None else [chosen_model(known, model)]
     entries, remembered = Ledger(project.state_dir).read(), remembered_state(project.root)
     going: list[Package] = []
     staying: list[StayingVersion] = []
@@ -169,10 +194,11 @@ def _needs(project: Project, model: str, entries: Sequence[Entry], remembered: S
     roles = {version: Role(facts["role"]) for version, facts in remembered.beside.get(model, {}).items()}
     if model in remembered.served:
         roles[remembered.served[model]] = Role.CHAMPION
+    is_there = model in project.models
     return Needs(
         roles=roles,
-        back_to=back.version if back is not None else None,
-        made_now=version_of_files(project, model),
+        back_to=back.version if back is not None and is_there else None,
+        made_now=version_of_files(project, model) if is_there else None,
         answered=answered_since(entries, model, datetime.now(UTC) - timedelta(seconds=retention)),
         retention=f"the last {format_duration(retention)}",
     )

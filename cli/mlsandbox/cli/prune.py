@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlsandbox.actions.prune import planned_prune, prune
+from mlsandbox.actions.prune import planned_prune, prune, settle_interrupted
 from mlsandbox.cli.confirm import confirm
 from mlsandbox.cli.session import Session
 from mlsandbox.cli.version_options import Reason
@@ -28,6 +28,8 @@ def command(
 ) -> None:
     """Asks first. What runs, what a rollback needs and what answered within [log] retention stays; no version's number is used again."""
     project = session.project()
+    if not session.options.dry_run:
+        settle_interrupted(project, session.report)
     plan = planned_prune(project, model, keep=keep)
     if session.options.dry_run or not plan.removed:
         session.output.result("Prune", replace(plan, dry_run=session.options.dry_run), prune_text(plan))

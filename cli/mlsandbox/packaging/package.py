@@ -118,6 +118,13 @@ def next_version(root: Path, model: str) -> str:
     return f"v{max(numbers, default=0) + 1}"
 
 
+def stored_models(root: Path) -> list[str]:
+    """The models that a project has packages of, whether sandbox.toml has them or not; sorted."""
+    models = store_path(root) / "bentos"
+    names = sorted(each.name for each in models.iterdir()) if models.is_dir() else []
+    return [name for name in names if list_packages(root, name)]
+
+
 def version_names(root: Path) -> list[str]:
     """The versions that a project has folders of, of whichever model, in the order of their numbers; none of them is read."""
     models = store_path(root) / "bentos"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from mlsandbox.actions.prune import planned_prune, prune
+from mlsandbox.actions.prune import planned_prune, prune, settle_interrupted
 from mlsandbox.engines import ENGINES
 from mlsandbox.engines.base import Keeping, Kept
 from mlsandbox.errors import EngineUnavailable, LedgerUnwritable
 from mlsandbox.ledger import Action, Draft, Ledger
 from mlsandbox.output import Output
-from mlsandbox.packaging.package import list_packages
+from mlsandbox.packaging.package import list_packages, read_package
+from mlsandbox.packaging.removal import interrupted, removable, taken_out
 from mlsandbox.progress import QuietReport
 from mlsandbox.project import Project, load_project
 from mlsandbox.state import State, save_state
@@ -187,3 +189,54 @@ def test_nothing_goes_that_cannot_be_recorded(project: Project) -> None:
 
     assert "v1" in versions(project)
     assert ImagesEngine.there == [*IMAGES, OTHER, VOLUME]
+
+
+def killed_while_removing(project: Project, version: str) -> None:
+    """Leave what a command leaves that is killed when it has moved a package out of the store."""
+    package = next(each for each in list_packages(project.root, "churn") if each.version == version)
+    with taken_out(project.root, removable(project.root, [package])[0].folders):
+        (aside,) = interrupted(project.root)
+        shutil.copytree(aside, aside.with_name("removed-killed"))
+
+
+def test_what_a_killed_prune_took_out_is_put_back(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """A package that is out of the store and not in the ledger as removed must come back whole, and go with the next prune."""
+    killed_while_removing(project, "v2")
+    assert "v2" not in versions(project)
+
+    settle_interrupted(project, report())
+
+    assert versions(project) == ["v5", "v4", "v3", "v2", "v1"]
+    assert next(each for each in list_packages(project.root, "churn") if each.version == "v2").model_folder.is_dir()
+    assert interrupted(project.root) == ()
+    assert "churn v2 is back" in capsys.readouterr().err
+    assert [each.version for each in planned_prune(project, None, keep=1).removed] == ["v3", "v2", "v1"]
+
+
+def test_what_a_killed_prune_recorded_is_deleted(project: Project) -> None:
+    """A package that the ledger has as removed must not come back when the command was killed before it was deleted."""
+    killed_while_removing(project, "v2")
+    Ledger(project.state_dir).append([Draft(Action.REMOVED, "churn", "v2", digest_of_v2(project))])
+
+    settle_interrupted(project, report())
+
+    assert versions(project) == ["v5", "v4", "v3", "v1"]
+    assert interrupted(project.root) == ()
+
+
+def digest_of_v2(project: Project) -> str:
+    """As the folder that was taken out has it."""
+    (aside,) = interrupted(project.root)
+    return read_package(aside / "0").digest
+
+
+def test_models_that_left_the_project_are_pruned(project: Project) -> None:
+    """Versions of a model that sandbox.toml has no more must go by the same rules, but that nothing goes back to them."""
+    for number in (1, 2):
+        stored_package(project.root, "gone", f"v{number}")
+
+    assert [(each.model, each.version) for each in planned_prune(project, "gone", keep=1).removed] == [("gone", "v1")]
+    prune(project, None, report(), keep=0, agreed={("gone", "v1"), ("gone", "v2")})
+
+    assert list_packages(project.root, "gone") == []
+    assert versions(project) == ["v5", "v4", "v3", "v2", "v1"]
