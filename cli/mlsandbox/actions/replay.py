@@ -72,6 +72,8 @@ class ReplayResult:
     sample: int | None
     seed: int | None
     """Of the sample."""
+    limit: int | None
+    """More fit, and only so many, the newest, were replayed; None: all that fit, or a sample of all."""
     packages: tuple[PackageReplay, ...]
     others: tuple[Replayed, ...]
     """Those that are not equal, the worst first."""
@@ -99,6 +101,8 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
     began = time.monotonic()
     report("reading logged predictions")
     found = _chosen(_found(root, wanted), wanted)
+    more = wanted.sample is None and len(found) > wanted.limit
+    found = found[: wanted.limit] if more else found
     if not found:
         raise NothingLogged(
             f"no prediction is logged of request {wanted.request_id}" if wanted.request_id else "no logged prediction fits",
@@ -109,13 +113,13 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
     for (model, version, digest), group in _grouped(found).items():
         package = next((each for each in list_packages(root, model) if each.version == version), None)
         outcomes += _replayed(package, digest, group, report)
-    return _result(outcomes, wanted, time.monotonic() - began)
+    return _result(outcomes, wanted, time.monotonic() - began, limit=wanted.limit if more else None)
 
 
 def _found(root: Path, wanted: Wanted) -> Iterator[Event]:
-    """The newest first."""
+    """The newest first; without a sample one more than the limit, to know whether there are more."""
     conditions = EventFilter(request_id=wanted.request_id, since=wanted.since, model=wanted.model, version=wanted.version, predictions=True)
-    return events(root, conditions, lines=MOST if wanted.sample is not None else wanted.limit, rows=MOST)
+    return events(root, conditions, lines=MOST if wanted.sample is not None else wanted.limit + 1, rows=MOST)
 
 
 def _chosen(found: Iterable[Event], wanted: Wanted) -> list[Event]:
@@ -193,7 +197,7 @@ def _all(group: Iterable[Event], why: str) -> Iterator[Replayed]:
     return (judged(event, Verdict.CANNOT, why) for event in group)
 
 
-def _result(outcomes: Sequence[Replayed], wanted: Wanted, elapsed: float) -> ReplayResult:
+def _result(outcomes: Sequence[Replayed], wanted: Wanted, elapsed: float, *, limit: int | None) -> ReplayResult:
     worst = list(Verdict)
     others = sorted(
         (each for each in outcomes if each.verdict is not Verdict.EQUAL), key=lambda each: (-worst.index(each.verdict), each.time)
@@ -208,6 +212,7 @@ def _result(outcomes: Sequence[Replayed], wanted: Wanted, elapsed: float) -> Rep
         unsealed=sum(not each.sealed for each in outcomes),
         sample=wanted.sample,
         seed=None if wanted.sample is None else wanted.seed,
+        limit=limit,
         packages=tuple(PackageReplay(*key, _counts(group)) for key, group in groups.items()),
         others=tuple(others),
         elapsed=elapsed,

@@ -24,6 +24,8 @@ def replay_text(result: ReplayResult, paint: Paint) -> str:
     """The counts, then what is not as it was, then what it comes to."""
     lines = [f"{_many(result.events, 'logged request')} ({_many(result.rows, 'row')} compared), {result.elapsed:.1f} s{_sampled(result)}"]
     lines += [f"  {result.counts[verdict]:>7,} {words}" for verdict, words in _WORDS.items() if result.counts[verdict]]
+    if result.limit is not None:
+        lines.append(f"  the newest {result.limit:,} of more; more: --limit N, or some of all: --sample N")
     if result.unsealed:
         lines.append(f"  {result.unsealed:>7,} of them have no digest: whether they were changed nobody can say")
     if len(result.packages) > 1:

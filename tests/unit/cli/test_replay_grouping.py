@@ -68,6 +68,19 @@ def test_a_sample_is_taken_of_all_and_is_the_same_again(tmp_path: Path, monkeypa
     assert set().union(*(sampled(seed) for seed in range(60))) == {f"request-{number}" for number in range(50)}
 
 
+def test_that_more_fits_than_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When more requests fit than the limit, the newest must be replayed, and that there are more be in the result."""
+    newest_first = [_event(number) for number in range(5, 0, -1)]
+    _log(monkeypatch, *newest_first)
+    cut = replay(tmp_path, Wanted(limit=3), lambda _: None)
+    _log(monkeypatch, *newest_first)
+    whole = replay(tmp_path, Wanted(limit=5), lambda _: None)
+
+    assert (cut.events, cut.limit) == (3, 3)
+    assert {each.request_id for each in cut.others} == {"request-5", "request-4", "request-3"}
+    assert (whole.events, whole.limit) == (5, None)
+
+
 def test_a_log_without_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a request that is not in the log the error must name it."""
     _log(monkeypatch)

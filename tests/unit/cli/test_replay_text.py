@@ -14,12 +14,12 @@ def _one(verdict: Verdict, why: str = "", *differences: ValueDifference) -> Repl
     return Replayed("r-1", "e", "2026-03-01T10:00:00Z", "churn", "v1", "sha256:abc", 1, 1, verdict, why, len(differences), differences)
 
 
-def _text(*others: Replayed, equal: int = 0, unsealed: int = 0, sample: int | None = None) -> list[str]:
+def _text(*others: Replayed, equal: int = 0, unsealed: int = 0, sample: int | None = None, limit: int | None = None) -> list[str]:
     counted = Counter(each.verdict for each in others)
     counts = {verdict.value: counted[verdict] + (equal if verdict is Verdict.EQUAL else 0) for verdict in Verdict}
     total = sum(counts.values())
     packages = (PackageReplay("churn", "v1", "sha256:abc", counts),)
-    result = ReplayResult(total, counts, total, unsealed, sample, None if sample is None else 7, packages, others, 1.5)
+    result = ReplayResult(total, counts, total, unsealed, sample, None if sample is None else 7, limit, packages, others, 1.5)
     return replay_text(result, Paint(on=False)).splitlines()
 
 
@@ -56,3 +56,9 @@ def test_a_sample_says_how_to_take_it_again() -> None:
 
     assert lines[0].endswith("a sample (the same again: --sample 3 --seed 7)")
     assert any("2 of them have no digest" in line for line in lines)
+
+
+def test_what_was_left_out_is_said() -> None:
+    """When more requests fit than were replayed, that and how to replay more must be told."""
+    assert "  the newest 3 of more; more: --limit N, or some of all: --sample N" in _text(equal=3, limit=3)
+    assert not any("--limit" in line for line in _text(equal=3))
