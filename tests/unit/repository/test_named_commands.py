@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from click import Command
+from typer.core import TyperCommand
 
 from mlsandbox.cli.commands import COMMANDS
 from support.repository import calls, read, syntax, tracked
@@ -48,7 +48,7 @@ def named(written: str) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def command(name: str) -> Command:
+def command(name: str) -> TyperCommand:
     return NAMES[name].load()
 
 
