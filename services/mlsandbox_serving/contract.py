@@ -96,7 +96,8 @@ class Header:
     """What a request is about, of the client's choice: all requests of one entity are answered by the same version while a challenger
     gets a share; without it the request's own id decides."""
     FORWARDED: Final = "x-sandbox-forwarded"
-    """Of requests that a champion sends on to its challenger: "split", or "shadow" of copies. Who gets one answers it itself."""
+    """Of requests that a champion sends on to its challenger, "split;nonce;code", or "shadow;…" of copies: who gets one answers it itself,
+    with a code of its own under the same name (`service/seal.py`). One whose code is not right says nothing."""
     TRACEPARENT: Final = "traceparent"
     API_KEY: Final = "x-api-key"
     AUTHORIZATION: Final = "authorization"
@@ -115,7 +116,7 @@ class Origin:
     EXAMPLE: Final = "example"
     """The row that shows that the model answers."""
     SHADOW: Final = "shadow"
-    """A copy of a request that the champion answered, for a challenger."""
+    """A copy of a request that the champion answered, for a challenger; only of what was sent on."""
     ALL: Final = frozenset({INJECTED, EXAMPLE, SHADOW})
 
 

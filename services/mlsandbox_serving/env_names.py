@@ -46,6 +46,8 @@ class Env:
     """Path of the Unix socket of who holds the fronts' sockets; see `front_names`."""
     TRAFFIC_FILE: Final = "SANDBOX_TRAFFIC_FILE"
     """File that says which version is the champion and what a challenger gets of its requests; read again when it changes; `Traffic`."""
+    TRAFFIC_KEY_FILE: Final = "SANDBOX_TRAFFIC_KEY_FILE"
+    """File with the key by which the versions of a stack know each other: without it nothing is sent on, and nothing taken as such."""
     LOCAL_NAMES: Final = "SANDBOX_LOCAL_NAMES"
     """"1" or "0": whether only requests are answered that name an address, or a host without a domain."""
     API_KEYS_FILE: Final = "SANDBOX_API_KEYS_FILE"

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from mlsandbox_serving.contract import Env, Metrics, Traffic
 from support.guarded import Reply, read_reply
-from support.rival import Asked, reply
+from support.rival import KEY, PROOF, Asked, proven, reply
 from support.served import Laid
 from support.service import rows_of
 from support.waiting import wait_for
@@ -97,14 +97,25 @@ class Pair:
 def write(file: Path, port: int | None, *, percent: float = 100, shadow: bool = False, champion: str = "v1") -> None:
     beside = {Traffic.VERSION: "v2", Traffic.ADDRESS: f"127.0.0.1:{port}", Traffic.PERCENT: percent, Traffic.SHADOW: shadow}
     new = file.with_suffix(".new")
+    file.parent.mkdir(exist_ok=True)
     new.write_text(json.dumps({Traffic.CHAMPION: champion, Traffic.CHALLENGER: beside if port else None}), encoding="utf-8")
     new.replace(file)
+
+
+def key_beside(file: Path) -> Path:
+    """The file with the key of the stack."""
+    key = file.with_name("traffic-key")
+    key.write_bytes(KEY)
+    return key
 
 
 @contextmanager
 def pair(laid: Laid, file: Path, port: int | None, *, environ: dict[str, str] | None = None, **traffic: Any) -> Iterator[Pair]:
     write(file, port, **traffic)
-    with wired(laid, environ={Env.TRAFFIC_FILE: str(file), **(environ or {})}) as champion, champion.connect() as connection:
+    with (
+        wired(laid, environ={Env.TRAFFIC_FILE: str(file), Env.TRAFFIC_KEY_FILE: str(key_beside(file)), **(environ or {})}) as champion,
+        champion.connect() as connection,
+    ):
         yield Pair(champion, file, connection)
 
 
@@ -143,6 +154,11 @@ def crash(_asked: Asked) -> bytes:
 
 HUGE = reply(body=b'{"predictions":["no"]}', headers={"x-filler": "x" * 4_000_000})
 LARGE = reply(body=b'{"predictions":["no"]}' + b" " * 400_000)
+CRUMBS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-model-version: v2\r\n%btransfer-encoding: chunked\r\n\r\n" % PROOF
+    + b"1\r\n \r\n" * 10_000
+    + b'16\r\n{"predictions":["no"]}\r\n0\r\n\r\n'
+)
 FAULTS: dict[str, tuple[Callable[[Asked], bytes | None], str]] = {
     "stalls": (lambda _asked: None, "timeout"),
     "hangs up": (crash, "failed"),
@@ -157,6 +173,13 @@ FAULTS: dict[str, tuple[Callable[[Asked], bytes | None], str]] = {
     "is another program": (lambda _asked: reply(["yes"], version=None), "failed"),
     "redirects": (lambda _asked: reply(status=302, headers={"location": "http://example.org/"}), "failed"),
     "upgrades": (lambda _asked: b"HTTP/1.1 101 Yes\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "failed"),
+    "proves nothing": (lambda _asked: reply(["yes"]).replace(PROOF, b""), "failed"),
+    "names the request and proves nothing": (lambda _asked: reply(["yes"]).replace(b"@code@", b"0" * 64), "failed"),
+    "has another key": (lambda asked: proven(reply(["yes"]), asked, key=b"o" * 43), "failed"),
+    "refuses and proves nothing": (lambda _asked: reply(status=422).replace(PROOF, b""), "failed"),
+    "answers in crumbs": (lambda _asked: CRUMBS, "failed"),
+    "tells to wait again and again": (lambda _asked: b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + reply(["yes"]), "failed"),
+    "has too many headers": (lambda _asked: reply(["yes"], headers={f"x-{number}": "1" for number in range(300)}), "failed"),
     "has a head without end": (lambda _asked: HUGE, "failed"),
     "has too large a body": (lambda _asked: LARGE, "failed"),
 }

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mlsandbox_serving.contract import Header
+from mlsandbox_serving.service.seal import Seal
 from support.waiting import HANG_SECONDS
 
 
@@ -22,6 +23,18 @@ class Asked:
     line: str
     headers: dict[str, str]
     body: bytes
+
+
+KEY = b"k" * 43
+"""Of the stack."""
+PROOF = b"x-request-id: @id@\r\nx-sandbox-forwarded: @code@\r\n"
+
+
+def proven(answer: bytes, asked: Asked, *, key: bytes = KEY) -> bytes:
+    """With the proof of v2 in place of PROOF."""
+    request_id = asked.headers.get(Header.REQUEST_ID, "")
+    code = Seal(key).answered("v2", asked.headers.get(Header.FORWARDED, ""), request_id)
+    return answer.replace(b"@id@", request_id.encode()).replace(b"@code@", code.encode())
 
 
 Behave = Callable[[Asked], bytes | None]
@@ -36,11 +49,11 @@ def reply(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """An answer as a model service's."""
+    """An answer as a model service's; PROOF stands for what only an answer to that request has."""
     content = json.dumps({"predictions": list(predictions), "version": version}).encode() if body is None else body
     named = {} if version is None else {Header.MODEL_VERSION: version, Header.PACKAGE_DIGEST: f"sha256:{version}"}
     fields = {"Content-Type": "application/json", "Content-Length": str(len(content)), **named, **(headers or {})}
-    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    lines = [f"HTTP/1.1 {status} Whatever", *PROOF.decode().splitlines(), *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return "\r\n".join(lines).encode() + content
 
 
@@ -53,6 +66,7 @@ class Rival:
         self.connections = 0
         self.open = 0
         """Connections that are open now."""
+        self._connections: list[socket.socket] = []
         self.release = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -71,6 +85,12 @@ class Rival:
         for thread in self._threads:
             thread.join(HANG_SECONDS)
 
+    def push(self, sent: bytes) -> None:
+        """Send what nobody asked for, on every connection that is open."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.sendall(sent)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -78,6 +98,7 @@ class Rival:
             except OSError:
                 return
             self.connections += 1
+            self._connections.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -93,7 +114,7 @@ class Rival:
                 if answer is None:
                     self.release.wait(HANG_SECONDS)
                     break
-                connection.sendall(answer)
+                connection.sendall(proven(answer, asked))
         with self._lock:
             self.open -= 1
 

@@ -13,17 +13,19 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Final
 
-from mlsandbox_serving.contract import ErrorCode, Header, Route
+from mlsandbox_serving.contract import ErrorCode, Header, Origin, Route
 from mlsandbox_serving.hosts import is_named_here
 from mlsandbox_serving.record import Facts, Failure, stack_trace
 from mlsandbox_serving.service.access import Access, is_open
 from mlsandbox_serving.service.answers import Encode
 from mlsandbox_serving.service.batching import Outcome
 from mlsandbox_serving.service.challenge import Challenge
+from mlsandbox_serving.service.challenger_measures import Mode
 from mlsandbox_serving.service.codecs import encoder_for, media_type
 from mlsandbox_serving.service.exchange import (
     JSON,
@@ -45,6 +47,7 @@ from mlsandbox_serving.service.oip import Inference, error_body, header_length, 
 from mlsandbox_serving.service.refusal import RequestRefused
 from mlsandbox_serving.service.route_cells import FORWARDED, OTHER
 from mlsandbox_serving.service.runtime import Runtime
+from mlsandbox_serving.service.seal import Seal
 from mlsandbox_serving.service.shown import Shown, has_key
 from mlsandbox_serving.service.throttle import Throttle
 
@@ -81,7 +84,8 @@ class App:
         self._local_names = settings.local_names
         self._unknown = Throttle(_UNKNOWN_EVENTS_PER_SECOND, 10 * _UNKNOWN_EVENTS_PER_SECOND)
         self._flushing = False
-        self._challenge = Challenge(settings, runtime.package, runtime.measures)
+        self._seal = Seal.read(settings.traffic_key_file)
+        self._challenge = Challenge(settings, self._seal, runtime.package, runtime.measures)
         self._named = [
             (Header.MODEL_VERSION.encode(), runtime.identity.version.encode("latin-1")),
             (Header.PACKAGE_DIGEST.encode(), runtime.identity.digest.encode("latin-1")),
@@ -110,7 +114,7 @@ class App:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = known_headers(scope["headers"])
-        request = Request(facts_of(scope["method"], scope["path"], headers), headers, receive)
+        request = self._taken(scope["method"], scope["path"], headers, receive)
         self._enter()
         try:
             answer = await self._answer(request)
@@ -139,7 +143,7 @@ class App:
 
     def began(self, headers: Mapping[str, str]) -> Request:
         """See express.Taker."""
-        request = Request(facts_of("POST", Route.PREDICT, headers), headers)
+        request = self._taken("POST", Route.PREDICT, headers)
         request.route = Route.PREDICT
         return request
 
@@ -180,10 +184,24 @@ class App:
         """See express.Taker."""
         named = self._named if request.answered_by is None else request.answered_by.headers
         headers = [(b"x-request-id", request.facts.request_id.encode("latin-1")), *named, _AS_CALLED, *sent_headers(answer)]
+        if request.forwarded is not None and self._seal is not None:
+            proof = self._seal.answered(self._runtime.identity.version, request.headers[Header.FORWARDED], request.facts.request_id)
+            headers.append((Header.FORWARDED.encode(), proof.encode()))
         if "expect" in request.headers and not request.received and "connection" not in answer.headers:
             # Whether its client sends the body now nobody knows (RFC 9110, section 10.1.1): what comes next must not be taken for it.
             headers.append((b"connection", b"close"))
         return headers
+
+    def _taken(self, method: str, path: str, headers: Mapping[str, str], receive: Receive | None = None) -> Request:
+        """A request, and whether it was sent on to this version."""
+        facts = facts_of(method, path, headers)
+        carried = headers.get(Header.FORWARDED)
+        mode = (
+            None if carried is None or self._seal is None else self._seal.opened(self._runtime.identity.version, carried, facts.request_id)
+        )
+        request = Request(replace(facts, origin=Origin.SHADOW) if mode is Mode.SHADOW else facts, headers, receive)
+        request.forwarded = mode
+        return request
 
     def _enter(self) -> None:
         self._runtime.measures.in_flight += 1
@@ -194,7 +212,7 @@ class App:
         measures.in_flight -= 1
         seconds = (time.perf_counter_ns() - request.facts.started) / 1e9
         if request.answered_by is None:
-            route = FORWARDED if request.is_forwarded else request.route or OTHER
+            route = FORWARDED if request.forwarded is not None else request.route or OTHER
             measures.answered(route, status, seconds, received=request.received, sent=sent)
         else:
             request.answered_by.measures.routes(request.route).one(request.route, status, seconds, request.received, sent)
@@ -281,7 +299,7 @@ class App:
         return found.methods, answer
 
     def _allowed(self, request: Request) -> bool:
-        return has_key(self._access, request)
+        return request.forwarded is not None or has_key(self._access, request)
 
     def _refuse_strangers(self, request: Request) -> None:
         """Raise unless the request may ask for more than how the service is.

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from typing import Final
 
-from mlsandbox_serving.service.challenger import Contest, Setting
+from mlsandbox_serving.contract import Env
+from mlsandbox_serving.service.challenger import Contest, Setting, at_once
 from mlsandbox_serving.service.measures import Measures
 from mlsandbox_serving.service.package import Package
+from mlsandbox_serving.service.seal import Seal
 from mlsandbox_serving.service.settings import Settings
 from mlsandbox_serving.service.shadow_rows import tolerance_of
 from mlsandbox_serving.service.traffic import TrafficFile
@@ -22,24 +24,29 @@ class Challenge:
 
     Args:
         settings: of the service.
+        seal: proves what is sent on.
         package: that is served.
         measures: of the service.
     """
 
-    def __init__(self, settings: Settings, package: Package, measures: Measures) -> None:
+    def __init__(self, settings: Settings, seal: Seal | None, package: Package, measures: Measures) -> None:
         self.contest: Contest | None = None
         """With the challenger of this version; None when it has none, or is not the champion."""
         identity = package.identity
         self._measures = measures
         self._file = None if settings.traffic_file is None else TrafficFile(settings.traffic_file, identity.version)
         by_class = package.schema.get("output", {}).get("type") == "class"
-        self._setting = Setting(identity.model, settings.timeout, tolerance_of(package.golden, by_class=by_class))
+        tolerance = tolerance_of(package.golden, by_class=by_class)
+        self._setting = Setting(identity.model, settings.timeout, tolerance, at_once(settings.requests_per_worker), seal)
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Look now, and again and again. Needs a running event loop."""
         if self._file is not None:
+            if self._setting.seal is None:
+                _log.error("%s is not set: a challenger could not be known, and none gets anything", Env.TRAFFIC_KEY_FILE)
+                return
             self._look(self._file)
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from mlsandbox_serving.contract import Header, Origin
@@ -17,37 +17,47 @@ from mlsandbox_serving.service.batching import Outcome
 from mlsandbox_serving.service.breaker import Breaker
 from mlsandbox_serving.service.challenger_measures import ChallengerMeasures, Mode, Result
 from mlsandbox_serving.service.exchange import Answer, AnsweredBy, Request
-from mlsandbox_serving.service.link import Link, Trouble
+from mlsandbox_serving.service.link import Belongs, Link, Reply, Trouble
+from mlsandbox_serving.service.seal import Seal
 from mlsandbox_serving.service.shadow import Bounds, Copy, Shadow, is_answer_of
 from mlsandbox_serving.service.shadow_rows import Tolerance, Written
 from mlsandbox_serving.service.traffic import Challenger, place_of
 
 AT_ONCE: Final = 32
-"""Requests that a challenger answers at a time; the champion answers more itself."""
+"""Requests that a challenger answers at a time, see `at_once`; the champion answers more itself."""
+LEAST_SECONDS: Final = 0.05
+"""Where a challenger would have less than this, it is not asked, which says nothing about it."""
 MOST_SECONDS: Final = 2.0
 """That a challenger has for a request; less where the champion would not have as much time left for its own answer."""
 _IDLE: Final = 8
-LARGEST_ANSWER: Final = 64 * 1024 * 1024
+LARGEST_ANSWER: Final = 8 * 1024 * 1024
+MOST_HELD: Final = 32 * 1024 * 1024
+"""Bytes of all answers that are being read."""
 _PASSED_ON: Final = (
     "accept",
     "content-type",
-    Header.API_KEY,
-    Header.AUTHORIZATION,
     Header.ENTITY,
     Header.INFERENCE_LENGTH,
     Header.TRACEPARENT,
 )
-"""Of a request; a model service reads no other, but for those that are written anew and those that its champion has acted by."""
+"""Of a request; a model service reads no other, but for those that are written anew and those that its champion has acted by.
+
+Never a key: who has the challenger's port may be another program by now."""
 _WRITTEN_ANEW: Final = frozenset(
     {
         *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authenticate"),  # of the connection
         *("content-length", "content-type", "date", "server", "x-content-type-options"),
-        *(Header.REQUEST_ID, Header.MODEL_VERSION, Header.PACKAGE_DIGEST),
+        *(Header.FORWARDED, Header.REQUEST_ID, Header.MODEL_VERSION, Header.PACKAGE_DIGEST),
     }
 )
 """Of an answer."""
 
 Tell = Callable[[Outcome], None]
+
+
+class _Sent(NamedTuple):
+    head: bytes
+    belongs: Belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +68,22 @@ class Setting:
         model: that is served.
         timeout: seconds of a request.
         tolerance: see Shadow.
+        at_once: requests that a challenger answers at a time.
+        seal: proves what is sent on; without it nothing is.
         bounds: of copies.
     """
 
     model: str
     timeout: float
     tolerance: Tolerance | None
+    at_once: int
+    seal: Seal | None
     bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
+
+
+def at_once(requests: int) -> int:
+    """How many requests may wait for a challenger, of so many that its champion takes: they keep their places meanwhile."""
+    return min(AT_ONCE, max(1, requests // 4))
 
 
 class Contest:
@@ -80,7 +99,7 @@ class Contest:
         self._challenger = challenger
         self._setting = setting
         self._measures = measures
-        self._link = Link(challenger.host, challenger.port, idle=_IDLE)
+        self._link = Link(challenger.host, challenger.port, idle=_IDLE, held=MOST_HELD)
         self._host = f"[{challenger.host}]" if ":" in challenger.host else challenger.host
         self._breaker = Breaker()
         self._asked = 0
@@ -153,15 +172,18 @@ class Contest:
     async def _fetched(self, request: Request, body: bytes) -> Answer | None:
         """The challenger's answer; None when the champion has to answer."""
         measures = self._measures
-        if self._asked >= AT_ONCE or not self._breaker.passes():
+        began = time.perf_counter_ns()
+        seconds = min((self._setting.timeout - (began - request.facts.started) / 1e9) / 2, MOST_SECONDS)
+        full = self._asked >= self._setting.at_once
+        if full:
+            self._breaker.failed()  # an answer to any of those that wait makes up for it
+        sent = None if full or seconds < LEAST_SECONDS or not self._breaker.passes() else self._sent(request, len(body), Mode.SPLIT)
+        if sent is None:
             measures.count(Mode.SPLIT, Result.DROPPED)
             return None
-        began = time.perf_counter_ns()
-        left = self._setting.timeout - (began - request.facts.started) / 1e9
         self._asked += 1
         try:
-            seconds = min(left / 2, MOST_SECONDS)
-            reply = await self._link.ask(self._head(request, len(body), Mode.SPLIT), body, seconds=seconds, most=LARGEST_ANSWER)
+            reply = await self._link.ask(sent.head, body, seconds=seconds, most=LARGEST_ANSWER, belongs=sent.belongs)
         finally:
             self._asked -= 1
         if isinstance(reply, Trouble):
@@ -193,29 +215,38 @@ class Contest:
         if not shadow.has_room(len(body) + len(outcome.body)):
             return None
         answer = Written(outcome.content_type, outcome.body, outcome.headers)
-        return Copy(self._head(request, len(body), Mode.SHADOW), body, answer)
+        sent = self._sent(request, len(body), Mode.SHADOW)
+        return None if sent is None else Copy(sent.head, body, answer, sent.belongs)
 
     def _offer(self, copy: Copy | None) -> None:
         if copy is not None and self.shadow is not None:
             self.shadow.offer(copy)
 
-    def _head(self, request: Request, length: int, mode: Mode) -> bytes:
-        """The head of a request as it is sent on."""
-        facts, headers = request.facts, request.headers
+    def _sent(self, request: Request, length: int, mode: Mode) -> _Sent | None:
+        """The head of a request as it is sent on, and what an answer to it is; None without a seal."""
+        facts, headers, seal, version = request.facts, request.headers, self._setting.seal, self._challenger.version
+        if seal is None:
+            return None
+        carried = seal.sent(version, mode, facts.request_id)
+
+        def belongs(reply: Reply) -> bool:
+            named = reply.headers.get(Header.REQUEST_ID) == facts.request_id
+            return named and seal.is_answer(version, carried, facts.request_id, reply.headers.get(Header.FORWARDED, ""))
+
         fields = {name: headers[name] for name in _PASSED_ON if name in headers}
         origin = Origin.SHADOW if mode is Mode.SHADOW else facts.origin
         if origin is not None:
             fields[Header.ORIGIN] = origin
-        fields |= {Header.REQUEST_ID: facts.request_id, Header.FORWARDED: mode.value, "content-length": str(length)}
+        fields |= {Header.REQUEST_ID: facts.request_id, Header.FORWARDED: carried, "content-length": str(length)}
         lines = [f"{facts.method} {quote(facts.path)} HTTP/1.1", f"host: {self._host}:{self._challenger.port}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return _Sent("\r\n".join([*lines, "", ""]).encode("latin-1"), belongs)
 
 
 def _is_meant(request: Request) -> bool:
     """Whether a request is one of a challenger's: not what was sent on already, shows whether this version answers, or names a version."""
     facts = request.facts
-    return not request.is_forwarded and facts.origin not in {Origin.EXAMPLE, Origin.SHADOW} and "/versions/" not in facts.path
+    return request.forwarded is None and facts.origin != Origin.EXAMPLE and "/versions/" not in facts.path
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

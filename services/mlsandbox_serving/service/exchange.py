@@ -14,7 +14,7 @@ from mlsandbox_serving.record import Facts, new_id
 from mlsandbox_serving.service.answers import NO_HEADERS
 
 if TYPE_CHECKING:
-    from mlsandbox_serving.service.challenger_measures import ChallengerMeasures
+    from mlsandbox_serving.service.challenger_measures import ChallengerMeasures, Mode
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -86,7 +86,7 @@ class Request:
 
     __slots__ = (
         *("afterwards", "announced", "answered_by", "facts", "headers", "held"),
-        *("inside", "is_forwarded", "receive", "received", "route", "whole"),
+        *("forwarded", "inside", "receive", "received", "route", "whole"),
     )
 
     def __init__(self, facts: Facts, headers: Mapping[str, str], receive: Receive | None = None) -> None:
@@ -105,8 +105,8 @@ class Request:
         """Whether nothing of the body is left that would be read."""
         self.route = ""
         """Of contract.Route; empty while it is none of them."""
-        self.is_forwarded = Header.FORWARDED in headers
-        """Whether a champion sent it on."""
+        self.forwarded: Mode | None = None
+        """How a champion sent it on; None of a client's."""
         self.answered_by: AnsweredBy | None = None
         """None when it was this service itself."""
         self.afterwards: Callable[[], None] | None = None
@@ -129,7 +129,10 @@ def known_headers(sent: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def facts_of(method: str, path: str, headers: Mapping[str, str]) -> Facts:
-    """What is known of a request before its body: the client's own request id is kept when it is one line of at most 128 characters."""
+    """What is known of a request before its body: the client's own request id is kept when it is one line of at most 128 characters.
+
+    That it is a copy it cannot say of itself: see `Request.forwarded`.
+    """
     sent = headers.get(Header.REQUEST_ID)
     parent = headers.get(Header.TRACEPARENT)
     origin = headers.get(Header.ORIGIN)
@@ -138,7 +141,7 @@ def facts_of(method: str, path: str, headers: Mapping[str, str]) -> Facts:
         path,
         sent.strip() if sent is not None and is_request_id(sent.strip()) else new_id(),
         None if parent is None else trace_id_of(parent),
-        origin=origin if origin in Origin.ALL else None,
+        origin=origin if origin in Origin.ALL and origin != Origin.SHADOW else None,
     )
 
 

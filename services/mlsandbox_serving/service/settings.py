@@ -49,6 +49,8 @@ class Settings:
     """Holds the key for `hashed` columns."""
     traffic_file: Path | None = None
     """Says whether this version has a challenger; without it none has."""
+    traffic_key_file: Path | None = None
+    """Holds the key by which versions know each other; without it there is no challenger either."""
 
     @property
     def requests_per_worker(self) -> int:
@@ -78,6 +80,7 @@ class Settings:
             local_names=_flag(environ, Env.LOCAL_NAMES, default=cls.local_names),
             hash_key_file=_path(environ, Env.HASH_KEY_FILE),
             traffic_file=_path(environ, Env.TRAFFIC_FILE),
+            traffic_key_file=_path(environ, Env.TRAFFIC_KEY_FILE),
         )
 
 

@@ -16,7 +16,7 @@ from mlsandbox_serving.contract import Header
 from mlsandbox_serving.service.breaker import Breaker
 from mlsandbox_serving.service.challenger_measures import ChallengerMeasures, Mode, Result
 from mlsandbox_serving.service.exchange import SMALL_BODY
-from mlsandbox_serving.service.link import Link, Reply, Trouble
+from mlsandbox_serving.service.link import Belongs, Link, Reply, Trouble
 from mlsandbox_serving.service.shadow_rows import Tolerance, Unreadable, Written, compared
 from mlsandbox_serving.service.throttle import Throttle
 
@@ -53,6 +53,8 @@ class Copy:
     head: bytes
     body: bytes
     answer: Written
+    belongs: Belongs
+    """Whether an answer is the challenger's to this request."""
 
     @property
     def size(self) -> int:
@@ -92,12 +94,10 @@ class Shadow:
 
     def has_room(self, size: int) -> bool:
         """Whether a copy of so many bytes may be offered; one that may not is counted as dropped."""
-        bounds = self._bounds
         if (
             self._closed
-            or size > bounds.copy_bytes
-            or len(self._waiting) >= bounds.waiting
-            or self._bytes + size > bounds.waiting_bytes
+            or size > self._bounds.copy_bytes
+            or self._is_full(size)
             or not self._throttle.passes(1 + size // _BYTES_A_TOKEN)
             or not self._breaker.passes()
         ):
@@ -106,13 +106,19 @@ class Shadow:
         return True
 
     def offer(self, copy: Copy) -> None:
-        """Send it, now or later; there is room for it."""
+        """Send it, now or later, if there is room still: others may have come since `has_room`."""
+        if self._closed or self._is_full(copy.size):
+            self._measures.count(Mode.SHADOW, Result.DROPPED)
+            return
         self._waiting.append(copy)
         self._bytes += copy.size
         if len(self._tasks) < self._bounds.at_once:
             task = asyncio.get_running_loop().create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _is_full(self, size: int) -> bool:
+        return len(self._waiting) >= self._bounds.waiting or self._bytes + size > self._bounds.waiting_bytes
 
     async def close(self) -> None:
         """Drop what waits, and give up what is asked."""
@@ -127,7 +133,11 @@ class Shadow:
         while self._waiting:
             copy = self._waiting.popleft()
             self._bytes -= copy.size
-            result = await self._sent(copy)
+            try:
+                result = await self._sent(copy)
+            except Exception as error:  # noqa: BLE001 - the next one may go well
+                self._tell_once(type(error).__name__)
+                result = Result.FAILED
             self._measures.count(Mode.SHADOW, result)
             if result in {Result.FAILED, Result.TIMEOUT}:
                 self._breaker.failed()
@@ -141,7 +151,7 @@ class Shadow:
         loop = asyncio.get_running_loop()
         began = loop.time()
         most = 2 * len(copy.answer.body) + _HEAD
-        reply = await self._link.ask(copy.head, copy.body, seconds=self._bounds.seconds, most=most)
+        reply = await self._link.ask(copy.head, copy.body, seconds=self._bounds.seconds, most=most, belongs=copy.belongs)
         if isinstance(reply, Trouble):
             return Result(reply.value)
         if 400 <= reply.status < 500:
@@ -156,12 +166,15 @@ class Shadow:
             else:
                 same, different = await asyncio.to_thread(compared, copy.answer, theirs, self._tolerance)
         except Unreadable as error:
-            if not self._told:
-                self._told = True
-                _log.warning("an answer of the challenger %s cannot be compared: %s", self._version, error)
+            self._tell_once(str(error))
             return Result.FAILED
         self._measures.compared(same, different)
         return Result.ANSWERED
+
+    def _tell_once(self, why: str) -> None:
+        if not self._told:
+            self._told = True
+            _log.warning("an answer of the challenger %s cannot be compared: %s", self._version, why)
 
     def _drop(self) -> None:
         for _ in self._waiting:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mlsandbox_serving.contract import Env
 from mlsandbox_serving.service import challenge
-from support.contest import FLIPPED, ROWS, Flipping
+from support.contest import FLIPPED, ROWS, Flipping, key_beside
 from support.served import Laid, fitted, lay, people
 from support.wired import Wired, wired
 
@@ -44,7 +45,8 @@ def second(tmp_path_factory: pytest.TempPathFactory, ages: tuple[int, ...]) -> I
     frame = people()
     flipping = Flipping(fitted(frame), ages)
     folder = tmp_path_factory.mktemp("second")
-    with wired(lay(folder, flipping, frame, manifest={"version": "v2", "digest": "sha256:2"})) as server:
+    environ = {Env.TRAFFIC_KEY_FILE: str(key_beside(folder / "traffic.json"))}
+    with wired(lay(folder, flipping, frame, manifest={"version": "v2", "digest": "sha256:2"}), environ=environ) as server:
         yield server
 
 

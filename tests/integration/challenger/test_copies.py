@@ -11,6 +11,7 @@ import pytest
 
 from mlsandbox_serving.contract import Field, Header, Origin
 from mlsandbox_serving.service import challenger, shadow
+from mlsandbox_serving.service.shadow_rows import Written
 from support.contest import FAULTS, FLIPPED, ROWS, WAYS, pair, raw
 from support.guarded import read_reply
 from support.rival import Rival, reply
@@ -107,6 +108,38 @@ def test_every_bound_drops(first: Laid, file: Path, monkeypatch: pytest.MonkeyPa
         assert not rival.asked
 
 
+def test_bounds_hold_when_many_come_together(first: Laid, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies that each had room when they were made must not be more than may wait once they are offered."""
+    monkeypatch.setattr(challenger.Setting, "__init__", bounded(waiting=3, at_once=1, seconds=60.0))
+    with Rival(lambda _asked: None) as rival, pair(first, file, rival.port, percent=0, shadow=True) as both:
+        copies = both.contest.shadow
+        copy = shadow.Copy(b"POST / HTTP/1.1\r\n\r\n", b"", Written("", b"", {}), lambda _reply: True)
+
+        async def offer() -> None:
+            for _ in range(10):
+                copies.offer(copy)
+
+        asyncio.run_coroutine_threadsafe(offer(), both.champion.loop).result(60)
+        assert copies.waiting <= 3
+        assert both.requests["dropped"] >= 6
+
+
+def test_a_comparison_that_fails(first: Laid, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a comparison runs into, the copy must be counted as failed, and the next one be compared."""
+    monkeypatch.setattr(shadow, "compared", fail)
+    with Rival(lambda _asked: reply()) as rival, pair(first, file, rival.port, percent=0, shadow=True) as both:
+        both.ask(ROWS[0])
+        wait_for(lambda: both.requests, what="the end of the copy")
+        monkeypatch.undo()
+        both.ask(ROWS[0])
+        wait_for(lambda: len(both.requests) == 2, what="the comparison")
+        assert both.requests == {"failed": 1, "answered": 1}
+
+
+def fail(*_arguments: Any) -> tuple[int, int]:
+    raise OverflowError
+
+
 def test_errors_are_not_copied(first: Laid, file: Path) -> None:
     """What the champion refuses must not be copied."""
     with Rival(lambda _asked: reply()) as rival, pair(first, file, rival.port, percent=0, shadow=True) as both:
@@ -128,7 +161,7 @@ def test_a_copy_is_sent_after_the_answer(first: Laid, file: Path) -> None:
             assert read_reply(connection).status == 200
         wait_for(lambda: rival.asked, what="the copy")
         assert rival.asked[0].headers[Header.ORIGIN] == Origin.SHADOW
-        assert rival.asked[0].headers[Header.FORWARDED] == "shadow"
+        assert rival.asked[0].headers[Header.FORWARDED].startswith("shadow;")
 
 
 def test_a_stop_with_copies_in_the_queue(first: Laid, file: Path) -> None:

@@ -9,10 +9,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlsandbox_serving.contract import Env, Field, Header, Metrics, Origin, Route, Traffic
+from mlsandbox_serving.service.challenger_measures import Mode
+from mlsandbox_serving.service.seal import Seal
 from mlsandbox_serving.service.traffic import place_of
 from support.contest import ROWS, WAYS, Pair, pair
 from support.guarded import read_reply
-from support.rival import Rival, reply
+from support.rival import KEY, Rival, reply
 from support.served import Laid, fitted, lay, people
 from support.waiting import wait_for
 from support.wired import Wired, wired
@@ -125,13 +127,12 @@ def test_what_is_not_the_challengers(first: Laid, second: Wired, file: Path) -> 
         answers = [
             both.ask(WAYS["infer"]["content"], path="/v2/models/toy/versions/v1/infer"),
             both.ask(ROWS[0], headers=f"{Header.ORIGIN}: {Origin.EXAMPLE}\r\n"),
-            both.ask(ROWS[0], headers=f"{Header.ORIGIN}: {Origin.SHADOW}\r\n"),
-            both.ask(ROWS[0], headers=f"{Header.FORWARDED}: split\r\n"),
+            both.ask(ROWS[0], headers=f"{Header.FORWARDED}: {Seal(KEY).sent('v1', Mode.SPLIT, 'r1')}\r\n{Header.REQUEST_ID}: r1\r\n"),
             both.ask({"request_id": "r1", "label": "no"}, path="/feedback"),
         ]
         assert both.requests == {}
 
-    assert [answer.headers[Header.MODEL_VERSION] for answer in answers] == ["v1"] * 5
+    assert [answer.headers[Header.MODEL_VERSION] for answer in answers] == ["v1"] * 4
 
 
 def test_two_versions_that_both_believe(first: Laid, tmp_path: Path) -> None:
@@ -157,30 +158,77 @@ def test_only_the_champion_acts(first: Laid, second: Wired, file: Path) -> None:
         assert both.ask(ROWS[0]).headers[Header.MODEL_VERSION] == "v1"
 
 
-def test_the_key_goes_with_it(first: Laid, file: Path, tmp_path: Path) -> None:
-    """A request's key must be sent on, and nothing of a request without one."""
-    keys = tmp_path / "keys"
+def with_keys(folder: Path) -> dict[str, str]:
+    """A service that asks for a key."""
+    keys = folder / "keys"
     keys.write_text("k" * 43 + "\n")
     keys.chmod(0o600)
-    with Rival(lambda _asked: reply(["yes"])) as rival, pair(first, file, rival.port, environ={Env.API_KEYS_FILE: str(keys)}) as both:
+    return {Env.API_KEYS_FILE: str(keys)}
+
+
+def test_what_is_sent_on(first: Laid, file: Path, tmp_path: Path) -> None:
+    """No key must be sent on, and nothing of a request without one."""
+    with Rival(lambda _asked: reply(["yes"])) as rival, pair(first, file, rival.port, environ=with_keys(tmp_path)) as both:
         assert both.ask(ROWS[0]).status == 401
         assert not rival.asked
         trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         told = f"{Header.API_KEY}: {'k' * 43}\r\n{Header.TRACEPARENT}: {trace}\r\nx-other: 1\r\n{Header.REQUEST_ID}: r1\r\n"
         assert both.ask(ROWS[0], headers=told).json["predictions"] == ["yes"]
-        (asked,) = rival.asked
+        bearer = f"{Header.AUTHORIZATION}: Bearer {'k' * 43}\r\n"
+        assert both.ask(ROWS[0], headers=bearer).json["predictions"] == ["yes"]
+        asked, other = rival.asked
 
     assert asked.line == "POST /predict HTTP/1.1"
     assert json.loads(asked.body) == ROWS[0]
+    assert asked.headers.pop(Header.FORWARDED).startswith("split;")
     assert asked.headers == {
         "host": f"127.0.0.1:{rival.port}",
         "content-type": "application/json",
         "content-length": str(len(asked.body)),
-        Header.API_KEY: "k" * 43,
         Header.TRACEPARENT: trace,
         Header.REQUEST_ID: "r1",
-        Header.FORWARDED: "split",
     }
+    assert "k" * 43 not in str(other)
+
+
+def test_the_challenger_knows_its_champion(first: Laid, file: Path, tmp_path: Path) -> None:
+    """A challenger that asks for keys must answer its champion, and nobody else who only says to have sent something on."""
+    frame = people()
+    other = lay(tmp_path / "other", fitted(frame), frame, manifest={"version": "v2"})
+    keys = with_keys(tmp_path)
+    forged = Seal(b"o" * 43).sent("v2", Mode.SPLIT, "r1")
+    elsewhere = Seal(KEY).sent("v3", Mode.SPLIT, "r1")
+    another = Seal(KEY).sent("v2", Mode.SPLIT, "r2")
+    asking = f"{Header.API_KEY}: {'k' * 43}\r\n"
+    with (
+        pair(other, tmp_path / "theirs" / "traffic.json", None, environ=keys) as theirs,
+        pair(first, file, theirs.champion.port, environ=keys) as both,
+    ):
+        assert both.ask(ROWS[0], headers=asking).headers[Header.MODEL_VERSION] == "v2"
+        for carried in ("split", "shadow", forged, elsewhere, another, "split;;", ";;;"):
+            named = f"{Header.FORWARDED}: {carried}\r\n{Header.REQUEST_ID}: r1\r\n"
+            assert theirs.ask(ROWS[0], headers=named).status == 401
+
+
+def test_what_clients_cannot_say(first: Laid, second: Wired, file: Path) -> None:
+    """A client must neither have its request counted as one that was sent on, nor logged as a copy, nor keep it from the challenger."""
+    second.served.spool.events.clear()
+    said = [f"{Header.FORWARDED}: {Mode.SPLIT}\r\n", f"{Header.FORWARDED}: {Mode.SHADOW}\r\n", f"{Header.ORIGIN}: {Origin.SHADOW}\r\n"]
+    with pair(first, file, second.port) as both:
+        answers = [both.ask(ROWS[0], headers=headers, chunked=chunked) for headers in said for chunked in (False, True)]
+        counted = both.counted(Metrics.REQUESTS.name)
+
+    assert [answer.headers[Header.MODEL_VERSION] for answer in answers] == ["v2"] * 6
+    assert not any(Header.FORWARDED in answer.headers for answer in answers)
+    assert counted["200", Route.PREDICT] == 6
+    assert not any(Field.ORIGIN in event for event in second.served.spool.events)
+
+
+def test_without_the_key_of_the_stack(first: Laid, second: Wired, file: Path) -> None:
+    """Where versions could not know each other there must be no challenger."""
+    with pair(first, file, second.port, environ={Env.TRAFFIC_KEY_FILE: ""}) as both:
+        assert both.contest is None
+        assert both.ask(ROWS[0]).headers[Header.MODEL_VERSION] == "v1"
 
 
 def test_a_service_without_a_file(first: Laid) -> None:

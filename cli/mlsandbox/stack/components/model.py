@@ -31,6 +31,7 @@ from mlsandbox_serving.contract import Env, Port, Route, Traffic
 NAME = "api"
 HASH_KEY = SecretFile("hash-key")
 API_KEYS = SecretFile("api-keys")
+TRAFFIC_KEY = SecretFile("traffic-key")
 _HERE: Final = "@address@"
 _BEHIND_A_GATEWAY: Final = ("--timeout-keep-alive", "75")
 """Seconds: a connection that is idle is the gateway's to close. Closed here, one may be, just as a request is sent on it."""
@@ -80,6 +81,7 @@ def _service(inputs: StackInputs, model: ModelInputs, champion: ModelInputs) -> 
     if inputs.fronts:
         env[Env.FRONT] = front
         env[Env.TRAFFIC_FILE] = ConfigPath(_TRAFFIC)
+        env[Env.TRAFFIC_KEY_FILE] = TRAFFIC_KEY
     return ServiceSpec(
         name=name,
         environment=model.environment,
