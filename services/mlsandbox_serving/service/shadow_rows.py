@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from mlsandbox_serving.contract import Header
+from mlsandbox_serving.service.codecs.arrow_frames import measure
 from mlsandbox_serving.service.codecs.media_types import ARROW, CSV, JSON, NPY
 from mlsandbox_serving.service.oip.datatypes import PREDICT
 from mlsandbox_serving.service.oip.inference import BINARY
@@ -22,6 +24,8 @@ from mlsandbox_serving.service.oip.inference import BINARY
 _PREDICTION: Final = "prediction"
 _SIZES: Final = {"BOOL": ("?", 1), "INT64": ("q", 8), "FP64": ("d", 8)}
 """Of the elements of binary tensors that a service answers."""
+_NPY_KINDS: Final = frozenset("biufU")
+_ARROW_TYPES: Final = frozenset({"bool", "int64", "double", "string"})
 _SINGLE: Final = (1e-5, 1e-7)
 _DOUBLE: Final = (1e-9, 1e-12)
 """As `golden.Tolerance.of` has them."""
@@ -85,23 +89,33 @@ def compared(champion: Written, challenger: Written, tolerance: Tolerance | None
     """How many rows have the same prediction in both answers, and how many have not.
 
     Raises:
-        Unreadable: the challenger's holds no predictions, or those of fewer or more rows.
+        Unreadable: one of them holds no predictions, the challenger's those of fewer or more rows, or they cannot be compared.
     """
-    rows = predictions_of(champion)
     try:
-        others = predictions_of(challenger)
-    except Exception as error:  # noqa: BLE001 - whatever libraries say of bytes from elsewhere
+        return _compared(champion, challenger, tolerance)
+    except Unreadable:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever libraries say of bytes from elsewhere, and Python of numbers of any length
         raise Unreadable(type(error).__name__) from None
+
+
+def _compared(champion: Written, challenger: Written, tolerance: Tolerance | None) -> tuple[int, int]:
+    rows = predictions_of(champion)
+    others = predictions_of(challenger, rows=len(rows))
     if len(rows) != len(others):
-        raise Unreadable(f"{len(others)} predictions for {len(rows)} rows")
+        raise _others(len(others), len(rows))
     if rows == others and not _are_mixed(rows, others):
         return len(rows), 0
     same = sum(map(lambda one, other: is_same(one, other, tolerance), rows, others))
     return same, len(rows) - same
 
 
-def predictions_of(answer: Written) -> Sequence[Any]:
+def predictions_of(answer: Written, *, rows: int | None = None) -> Sequence[Any]:
     """One value, or one list of values, for each row.
+
+    Args:
+        answer: of a service.
+        rows: that it should have: formats that can tell of many in a few bytes are refused before these are made.
 
     Raises:
         Unreadable, ValueError: there are none.
@@ -118,15 +132,9 @@ def predictions_of(answer: Written) -> Sequence[Any]:
     if kind == CSV:
         return _of_csv(answer.body)
     if kind == NPY:
-        import numpy as np  # noqa: PLC0415 - there since before the first answer
-
-        return list(np.load(io.BytesIO(answer.body), allow_pickle=False).tolist())
+        return _of_npy(answer.body, rows)
     if kind == ARROW:
-        import pyarrow as pa  # noqa: PLC0415 - as above
-
-        with pa.ipc.open_stream(answer.body) as stream:
-            columns = stream.read_all().to_pydict()
-        return list(zip(*(values for name, values in columns.items() if name.startswith(_PREDICTION)), strict=True))
+        return _of_arrow(answer.body, rows)
     raise Unreadable(f"{kind} is no format of an answer")
 
 
@@ -149,6 +157,41 @@ def is_same(one: Any, other: Any, tolerance: Tolerance | None) -> bool:
 def _are_mixed(rows: Sequence[Any], others: Sequence[Any]) -> bool:
     """Whether equality of Python's says too little: true is 1 to it."""
     return (bool in set(map(type, rows))) != (bool in set(map(type, others))) or list in set(map(type, rows))
+
+
+def _others(found: int, rows: int) -> Unreadable:
+    return Unreadable(f"{found} predictions for {rows} rows")
+
+
+def _of_npy(body: bytes, rows: int | None) -> list[Any]:
+    import numpy as np  # noqa: PLC0415 - there since before the first answer
+
+    file = io.BytesIO(body)
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, _, kind = read(file)
+    if not shape or (rows is not None and shape[0] != rows):
+        raise _others(shape[0] if shape else 0, rows or 0)
+    if kind.kind not in _NPY_KINDS or not kind.itemsize or 0 in shape[1:] or math.prod(shape) * kind.itemsize != len(body) - file.tell():
+        raise Unreadable(f"an array of {kind} in so many bytes is no answer")
+    return list(np.load(io.BytesIO(body), allow_pickle=False).tolist())
+
+
+def _of_arrow(body: bytes, rows: int | None) -> list[Any]:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    told = measure(body)
+    if rows is not None and sum(told.rows) != rows:
+        raise _others(sum(told.rows), rows)
+    if told.size > len(body):
+        raise Unreadable("its buffers are compressed")
+    with pa.ipc.open_stream(body) as stream:
+        places = [place for place, field in enumerate(stream.schema) if field.name.startswith(_PREDICTION)]
+        if any(str(stream.schema.field(place).type) not in _ARROW_TYPES for place in places):
+            raise Unreadable("a column has a type that no answer has")
+        table = stream.read_all().select(places)
+    table.validate(full=True)
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def _of_csv(body: bytes) -> list[Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mlsandbox_serving.service.answers import Answers, Encode
 from mlsandbox_serving.service.codecs.encoders import ARROW_ANSWERS, CSV_ANSWERS, JSON_ANSWERS, NPY_LABELS
 from mlsandbox_serving.service.oip.outputs import InferEncode, Output
-from mlsandbox_serving.service.shadow_rows import Tolerance, Unreadable, Written, compared, is_same, tolerance_of
+from mlsandbox_serving.service.shadow_rows import Tolerance, Unreadable, Written, compared, is_same, predictions_of, tolerance_of
 
 NEAR = Tolerance(1e-5, 1e-7)
 ENCODES: dict[str, Callable[[str], Encode]] = {
@@ -85,6 +88,78 @@ def test_what_is_no_answer(name: str, body: bytes) -> None:
     champion, challenger = pair(name, "FP64", [1.0], [1.0])
     with pytest.raises(Unreadable):
         compared(champion, challenger._replace(body=body), NEAR)
+
+
+@pytest.mark.parametrize("tolerance", [None, NEAR])
+def test_numbers_that_are_no_floats(tolerance: Tolerance | None) -> None:
+    """A whole number of any length must be another prediction, or be told as unreadable."""
+    champion, challenger = pair("json", "FP64", [1.0], [1.0])
+    with contextlib.suppress(Unreadable):
+        assert compared(champion, challenger._replace(body=b'{"predictions":[1%b]}' % (b"0" * 400)), tolerance) == (0, 1)
+
+
+def npy(descr: str, shape: str, tail: bytes = b"") -> bytes:
+    """A header of NumPy's format that says what it likes."""
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + tail
+
+
+def arrow(array: pa.Array, compression: str | None = None) -> bytes:
+    """A stream of one column."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(
+        sink, pa.schema([("prediction", array.type)]), options=pa.ipc.IpcWriteOptions(compression=compression)
+    ) as writer:
+        writer.write_batch(pa.record_batch([array], names=["prediction"]))
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+MANY = 2_000_000
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "texts of no length": ("npy", lambda: npy("'<U0'", f"({MANY},)")),
+    "texts of no length in one row": ("npy", lambda: npy("'<U0'", f"(1, {MANY})")),
+    "nothing in each row": ("npy", lambda: npy("'<i8'", f"({MANY}, 0)")),
+    "nothing in one row": ("npy", lambda: npy("'<i8'", f"(1, {MANY}, 0)")),
+    "fields": ("npy", lambda: npy(f"[('a', '<U0', ({MANY},)), ('b', '|i1')]", "(1,)", b"1")),
+    "nulls": ("arrow", lambda: arrow(pa.nulls(MANY))),
+    "nulls in one row": ("arrow", lambda: arrow(pa.FixedSizeListArray.from_arrays(pa.nulls(MANY), MANY))),
+    "bytes of no length in one row": (
+        "arrow",
+        lambda: arrow(pa.FixedSizeListArray.from_arrays(pa.array([b""] * MANY, pa.binary(0)), MANY)),
+    ),
+    "a compressed text": ("arrow", lambda: arrow(pa.array(["x" * 10 * MANY]), "zstd")),
+    "runs": ("arrow", lambda: arrow(pa.RunEndEncodedArray.from_arrays(pa.array([MANY], pa.int32()), pa.array([1])))),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_few_bytes_that_would_be_many(bomb: str) -> None:
+    """An answer must be refused before more is made of it than it has bytes."""
+    name, make = BOMBS[bomb]
+    champion, challenger = pair(name, "FP64", [1.0], [1.0])
+    answer = challenger._replace(body=make())
+    predictions_of(champion)  # what is imported for it is no memory of the answer's
+    assert len(answer.body) < 100_000 or bomb.startswith("bytes")
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable):
+            compared(champion, answer, NEAR)
+        assert tracemalloc.get_traced_memory()[1] < MANY
+        assert pa.total_allocated_bytes() == before
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_text_that_is_told_of_many_times() -> None:
+    """Rows that all point at the same bytes must be refused."""
+    offsets = pa.array([0, 1_000, 0, 1_000], pa.int32()).buffers()[1]
+    folded = pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"x" * 1_000))
+    champion, challenger = pair("arrow", "BYTES", ["a", "b", "c"], ["a", "b", "c"])
+
+    with pytest.raises(Unreadable):
+        compared(champion, challenger._replace(body=arrow(folded)), None)
 
 
 def test_another_format() -> None:
