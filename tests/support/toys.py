@@ -61,7 +61,11 @@ def front(port: int, service: str) -> Front:
 def gateway(fronts: Sequence[Front], project: str) -> ServiceSpec:
     """What holds these in containers."""
     versions = {each.name: unversioned(each.service) for each in fronts}
-    models = tuple(ModelInputs("toys", named[1], "", Path(), "", "") for named in versions.values() if named is not None)
+    models = tuple(
+        ModelInputs("toys" if name == FRONT else name.removeprefix(f"{FRONT}-"), named[1], "", Path(), "", "")
+        for name, named in versions.items()
+        if named is not None
+    )
     ports = {each.name: each.port.number for each in fronts}
     (service,) = GATEWAY.services(StackInputs(project, "127.0.0.1", models, ports, frozenset(), fronts=True), ())
     return service

@@ -37,7 +37,7 @@ from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
 from mlsandbox.engines.docker_output import KeptOutput
 from mlsandbox.engines.docker_record import RECORD, fronts_of, read_fronts, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
-from mlsandbox.engines.docker_switch import Switch, follow
+from mlsandbox.engines.docker_switch import Switch, asked_now, confirm, follow
 from mlsandbox.engines.docker_wait import Watch
 from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
 from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
@@ -80,7 +80,7 @@ class DockerEngine:
         containers = self._daemon.containers(record)
         used = self._daemon.memory(containers)
         known = [replace(each, service=replace(each.service, memory_bytes=used.get(each.id))) for each in containers]
-        return observed_of(known, tuple(record), read_fronts(self._folder))
+        return observed_of(known, tuple(record), asked_now(self._daemon, containers, read_fronts(self._folder)))
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         spec = desired.spec
@@ -208,21 +208,31 @@ class DockerEngine:
         outcome = switch.begin(compose, tell, prove, deadline)
         if outcome.result is not Result.READY:
             return outcome
-        switched = switch.move()
-        rest = switch.rest
+        moving = time.monotonic()
+        switched, files = switch.move()
+        deadline += time.monotonic() - moving  # what the former had begun may take its time
+        return replace(self._rest(switch.rest, compose, files, tell, deadline), switched=switched)
+
+    def _rest(self, plan: Plan, compose: Compose, now: Sequence[RenderedFile], tell: Tell, deadline: float) -> Outcome:
+        """What is left of a plan whose fronts were moved, and made the stack what is in these files; it goes back to no less."""
+        there, outcome = self._daemon.containers(read_record(self._folder)), Outcome(Result.READY)
+        changed = {step.service for step in plan.changes}
+        confirm(self._daemon, self._folder, there, going={step.service for step in plan.changes if step.action is Action.STOP})
         try:
-            if rest.changes:
-                there = self._daemon.containers(read_record(self._folder))
-                changed = {step.service for step in rest.changes}
+            if changed:
                 self._remove([each for each in there if each.service.name in changed])
-                outcome = self._start(rest, compose, there, tell, deadline, replaces=False)
+                outcome = self._start(plan, compose, there, tell, deadline, replaces=False)
+            else:
+                self._write(plan, plan.files)
         except BaseException:
-            with suppress(SandboxError):  # there is no way back: what Compose was at is made as far as it can be
-                self._start_at_once(compose, replaces=False)
+            with suppress(SandboxError):  # what made an end of it is what is told
+                self._undo(plan, now, ran=True, wait=False, replaces=False)
             raise
+        if outcome.result in {Result.CRASHED, Result.REFUSED}:
+            return replace(outcome, undone=self._undo(plan, now, ran=True, wait=True, replaces=False))
         if outcome.result is Result.READY:
             prune_tree(self._folder, plan.files)
-        return replace(outcome, switched=switched)
+        return outcome
 
     def _start(
         self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float, *, replaces: bool = True
@@ -273,7 +283,7 @@ class DockerEngine:
             if not each.running and not (each.once and each.service.state is State.READY):
                 self._daemon.start(each)
 
-    def _undo(self, plan: Plan, former: Sequence[RenderedFile], *, ran: bool, wait: bool) -> Undone:
+    def _undo(self, plan: Plan, former: Sequence[RenderedFile], *, ran: bool, wait: bool, replaces: bool = True) -> Undone:
         if not ran:
             self._remove_all(seconds=_GRACE, settle=_SETTLE)
             return Undone.STOPPED
@@ -285,17 +295,18 @@ class DockerEngine:
         if compose is None:
             return Undone.NOTHING
         there = self._daemon.containers(record, whole=False)
-        failed = [each for each in there if not each.running or each.project != compose.project]
+        other = [] if replaces else [each for each in there if not _is_of(each, record)]
+        failed = [*other, *(each for each in there if each not in other and (not each.running or each.project != compose.project))]
         self._remove(failed)
         self._output.keep(each for each in there if each not in failed and not _is_of(each, record))
         if not wait:
-            self._start_at_once(compose)
+            self._start_at_once(compose, replaces=replaces)
             return Undone.NOT_RESTORED
         kept = [each.service.name for each in there if _is_of(each, record)]
         old, deadline = [each.id for each in there], time.monotonic() + _RESTORE_TIMEOUT
         watch = Watch(self._daemon, record, lambda *_: None, old=old, kept=kept, deadline=deadline)
         try:
-            outcome = start(compose, watch) or watch.wait()
+            outcome = start(compose, watch, replaces=replaces) or watch.wait()
         except CommandFailed:
             return Undone.NOT_RESTORED
         return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED

@@ -11,7 +11,7 @@ from typing import Final
 from mlsandbox.engines.docker_daemon import Daemon
 from mlsandbox.engines.docker_observe import Container
 from mlsandbox.errors import SwitchFailed
-from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME
+from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME, SLOTS
 
 _SAY: Final = f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && cat <&3'
 _STATE: Final = "be_id "
@@ -63,6 +63,20 @@ class Gateway:
     daemon: Daemon
     container: Container
 
+    def asked(self, fronts: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """The services that are asked at these fronts, by front.
+
+        Raises:
+            SwitchFailed: the gateway has no such front, or does not answer.
+        """
+        said = self._say(*(f"show servers state {front}" for front in fronts))
+        found: dict[str, list[str]] = {front: [] for front in fronts}
+        for front in fronts:
+            for row in _rows(said, front):
+                if not int(row["srv_admin_state"]) & _ASIDE:
+                    found[front].append(row["srv_fqdn"])
+        return {front: tuple(services) for front, services in found.items()}
+
     def prepare(self, front: str, service: str, port: int, addresses: Collection[str]) -> str:
         """Have a slot ready that would ask a service; it is not asked yet, unless it is already.
 
@@ -78,12 +92,16 @@ class Gateway:
         Raises:
             SwitchFailed: there is none, or the service's name is not found.
         """
+
+        def is_found(slot: Slot) -> bool:
+            return slot.service == service and slot.address in addresses and not slot.admin & _NAMELESS
+
         slot = _chosen(self.slots(front).values(), service, port)
         if slot is None:
             raise _failed(front, service, "All of its places are taken by versions that have not ended what they began.")
-        if not slot.is_asked:
-            self._say(*_aside(front, slot, service))
-        found = self._wait(front, slot.name, lambda each: each.address in addresses)
+        if is_found(slot) and slot.port == port:
+            return slot.name
+        found = self._wait(front, slot.name, is_found, *(() if slot.is_asked else _aside(front, slot, service)))
         if found is None:
             raise _failed(front, service, f"The gateway does not find {service} in the stack's networks.")
         if found.port != port:
@@ -93,17 +111,15 @@ class Gateway:
         return slot.name
 
     def flip(self, front: str, slot: str) -> None:
-        """From now on this slot gets all new requests; the others end what they began.
+        """From now on this slot gets all new requests; the others end what they began. All of it is told at once, or nothing is.
 
         Raises:
-            SwitchFailed: it cannot be asked; all is as before.
+            SwitchFailed: it cannot be asked, or the gateway does not answer: who is asked now has to be looked at.
         """
-        found = self._wait(front, slot, lambda each: each.is_up, f"set server {front}/{slot} state ready")
-        if found is None:
-            self._say(f"set server {front}/{slot} state maint")
+        others = (f"set server {front}/{each} state drain" for each in SLOTS if each != slot)
+        # A free place that was set aside is drained, too: that it has a name is all that it takes to be asked, and it is not.
+        if self._wait(front, slot, lambda each: each.is_up, f"set server {front}/{slot} state ready", *others) is None:
             raise _failed(front, slot, "The gateway cannot reach it.")
-        others = [each.name for each in self.slots(front).values() if each.is_asked and each.name != slot]
-        self._say(*(f"set server {front}/{each} state drain" for each in others))
 
     def settle(self, front: str, patience: float) -> None:
         """Wait until nobody has requests of a front without an answer who is not asked any more; what takes too long is cut off.
@@ -117,15 +133,16 @@ class Gateway:
             self._say(*(f"shutdown sessions server {front}/{each.name}" for each in left))
             self._quiet(front, _ENDED_SECONDS)
 
-    def tidy(self, front: str, service: str, stay: Collection[str]) -> None:
+    def tidy(self, front: str, service: str, stay: Collection[str], slots: Iterable[Slot]) -> None:
         """Have names looked up no more that nobody has.
 
         Args:
             front: whose.
             service: who is asked.
             stay: services that are there, and may be asked again.
+            slots: as they stand.
         """
-        gone = [each for each in self.slots(front).values() if not each.is_asked and each.service not in stay]
+        gone = [each for each in slots if not each.is_asked and each.service not in stay]
         self._say(*(command for each in gone for command in _aside(front, each, service)))
 
     def slots(self, front: str, *commands: str) -> Mapping[str, Slot]:
@@ -135,15 +152,8 @@ class Gateway:
             SwitchFailed: the gateway has no such front, or does not answer.
         """
         said = self._say(*commands, f"show servers state {front}", f"show stat {front} 4 -1")
-        _, mark, rest = said.partition(_STATE)
-        state, _, counted = rest.partition(_COUNTED)
-        rows = list(csv.DictReader([line for line in (_STATE + state).splitlines() if line.strip("# ")], delimiter=" "))
-        if not mark or not rows:
-            raise SwitchFailed(
-                f"the gateway cannot be told who answers for {front}",
-                why=said.strip() or "It does not answer.",
-                fix=f"look at it: sandbox logs {NAME}",
-            )
+        state, _, counted = said.partition(_COUNTED)
+        rows = _rows(state, front)
         requests = {row["svname"]: int(row["scur"]) for row in csv.DictReader((_COUNTED + counted).splitlines()) if row["scur"]}
         return {
             row["srv_name"]: Slot(
@@ -182,6 +192,25 @@ class Gateway:
 
     def _say(self, *commands: str) -> str:
         return self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands))) if commands else ""
+
+
+def _rows(said: str, front: str) -> list[dict[str, str]]:
+    """The servers of a front, of one or several tables of states.
+
+    Raises:
+        SwitchFailed: it has none.
+    """
+    columns = next((line.removeprefix("# ").split() for line in said.splitlines() if line.removeprefix("# ").startswith(_STATE)), [])
+    lines = (line.split() for line in said.splitlines())
+    rows = [dict(zip(columns, words, strict=True)) for words in lines if columns and len(words) == len(columns)]
+    found = [row for row in rows if row["be_name"] == front]
+    if not found:
+        raise SwitchFailed(
+            f"the gateway cannot be told who answers for {front}",
+            why=said.strip() or "It does not answer.",
+            fix=f"look at it: sandbox logs {NAME}",
+        )
+    return found
 
 
 def _chosen(slots: Iterable[Slot], service: str, port: int) -> Slot | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from mlsandbox.engines.base import Action, Move, ObservedFront, Outcome, Plan, Prove, Result, Step, Switched, Undone
+from mlsandbox.engines.docker_between import between
 from mlsandbox.engines.docker_compose import OVERRIDE, Compose
 from mlsandbox.engines.docker_daemon import Daemon
 from mlsandbox.engines.docker_gateway import Gateway
@@ -80,30 +81,53 @@ class Switch:
             return replace(outcome, undone=Undone.KEPT)
         return outcome
 
-    def move(self) -> tuple[Switched, ...]:
+    def move(self) -> tuple[tuple[Switched, ...], tuple[RenderedFile, ...]]:
         """Have the gateway ask the new ones, write down that it does, and wait until the former ones have answered all that they began.
 
+        Returns:
+            The moves, and the files of the stack with nothing else changed.
+
         Raises:
-            SwitchFailed: the gateway cannot do it; who answered before goes on.
+            SwitchFailed: the gateway cannot do it. Who answered before at that front goes on; the fronts before it stay moved.
         """
         there = {each.service.name: each for each in self.daemon.containers({}, whole=False)}
-        record = self._record()
-        asked = self._gateway(there)
+        record = {**read_record(self.folder), **self._record()}
         made: list[tuple[Move, float]] = []
         try:
+            asked = self._gateway(there)
             targets = [(each, *_reached(self.daemon, there, record, each.service)) for each in self.plan.moves]
             slots = [(each, asked.prepare(each.front, each.service, port, addresses)) for each, port, addresses in targets]
             for each, slot in slots:
                 began = time.time()
-                asked.flip(each.front, slot)
+                try:
+                    asked.flip(each.front, slot)
+                except BaseException:
+                    with suppress(SandboxError):  # it may have been told, all the same
+                        former = asked.prepare(each.front, each.former, *_reached(self.daemon, there, record, each.former))
+                        asked.flip(each.front, former)
+                    raise
                 made.append((each, began))
-        except BaseException:
+        except BaseException as error:
             with suppress(SandboxError):
-                self._go_back(asked, made, there, record)
-                self._forget(settle=0.0)
+                self._keep(made, there)
+            if made and isinstance(error, SandboxError):
+                error.details["moved"] = [each.front for each, _ in made]
+                kept = ", ".join(f"{each.front} to {each.service}" for each, _ in made)
+                error.why = f"{error.why} Moved before it, and left so: {kept}.".lstrip()
             raise
-        self.write(self.plan.files)
-        return tuple(self._settled(asked, each, began, there) for each, began in made)
+        files = self._moved([each for each, _ in made])
+        self.write(files)
+        return tuple(self._settled(asked, each, began, there) for each, began in made), files
+
+    def _keep(self, made: Sequence[tuple[Move, float]], there: dict[str, Container]) -> None:
+        """Leave what was moved so; what was started for other moves is gone again."""
+        moves = [each for each, _ in made]
+        self._forget(settle=0.0, stay={each.service for each in moves}, files=self._moved(moves))
+        for each, began in made:
+            self._settled(self._gateway(there), each, began, there)
+
+    def _moved(self, moves: Sequence[Move]) -> tuple[RenderedFile, ...]:
+        return between(self.former, self.plan.files, moves) if moves and self.former else tuple(self.former or self.plan.files)
 
     @property
     def _targets(self) -> frozenset[str]:
@@ -129,22 +153,30 @@ class Switch:
         new = [file for file in self.plan.files if file.path in {COMPOSE_FILE, OVERRIDE} or file.path.startswith(folders)]
         return [*new, record_file({**read_record(self.folder), **record}, read_fronts(self.folder))]
 
-    def _forget(self, *, settle: float) -> None:
-        """Remove what was started, until nothing new appears for so many seconds; then the files are as they were."""
-        if not self.started:
+    def _forget(self, *, settle: float, stay: Collection[str] = (), files: Sequence[RenderedFile] = ()) -> None:
+        """Remove what was started, until nothing new appears for so many seconds; then the files are as they were.
+
+        Args:
+            settle: seconds.
+            stay: services that were started and answer now …
+            files: … and the files of the stack with them.
+        """
+        if not self.started and not stay:
             return
         old = {each.id for each in self.before}
         until = time.monotonic() + settle
         while True:
-            there = [each for each in self.daemon.containers({}, whole=False) if each.id not in old]
+            new = [each for each in self.daemon.containers({}, whole=False) if each.id not in old]
+            there = [each for each in new if each.service.name not in stay]
             self.remove(there)
             if there:
                 until = time.monotonic() + settle
             if time.monotonic() >= until:
                 break
             time.sleep(_LOOK_SECONDS)
-        write_tree(self.folder, self.former)
-        prune_tree(self.folder, self.former)
+        files = files or self.former
+        write_tree(self.folder, files)
+        prune_tree(self.folder, files)
 
     def _gateway(self, there: dict[str, Container]) -> Gateway:
         found = there.get(gateway.NAME)
@@ -152,29 +184,22 @@ class Switch:
             raise SwitchFailed("the gateway does not run", why="It ended meanwhile.", fix="start it again: sandbox up")
         return Gateway(self.daemon, found)
 
-    def _go_back(
-        self, asked: Gateway, made: Sequence[tuple[Move, float]], there: dict[str, Container], record: dict[str, Recorded]
-    ) -> None:
-        """Of several fronts one could not be moved: those that were are moved back, so that the stack is as it is written down."""
-        for each, _ in made:
-            known = {**record, **read_record(self.folder)}
-            asked.flip(each.front, asked.prepare(each.front, each.former, *_reached(self.daemon, there, known, each.former)))
-
     def _settled(self, asked: Gateway, move: Move, began: float, there: dict[str, Container]) -> Switched:
+        """The new one answers, whatever can be found out about the former."""
         former = there.get(move.former)
-        asked.settle(move.front, former.stop_seconds if former is not None else 0.0)
-        ended = time.time()
-        asked.tidy(move.front, move.service, {each.service for each in self.plan.steps if each.action is not Action.STOP})
-        return Switched(move.front, move.service, move.former, began, ended)
+        with suppress(SwitchFailed):
+            asked.settle(move.front, former.stop_seconds if former is not None else 0.0)
+        return Switched(move.front, move.service, move.former, began, time.time())
 
 
-def follow(daemon: Daemon, folder: Path, before: Sequence[Container]) -> None:
+def follow(daemon: Daemon, folder: Path, before: Sequence[Container], *, going: Collection[str] = ()) -> None:
     """Have a gateway that goes on ask who is written down, where that is another one than it asks.
 
     Args:
         daemon: whom to ask.
         folder: where the rendered files lie.
         before: a gateway that is not among these was made since, and began with what is written down.
+        going: services that are removed next.
 
     Raises:
         SwitchFailed: it cannot be told.
@@ -183,21 +208,52 @@ def follow(daemon: Daemon, folder: Path, before: Sequence[Container]) -> None:
     found, record = there.get(gateway.NAME), read_record(folder)
     if found is None or not found.running or found.id not in {each.id for each in before}:
         return
-    asked = Gateway(daemon, found)
+    asked, stay = Gateway(daemon, found), there.keys() - set(going)
     for front in read_fronts(folder):
         target, known = there.get(front.service), record.get(front.service)
         if target is None or known is None or not target.running:
             continue
-        if not _is_asked(asked, front, known):
+        slots = asked.slots(front.name).values()
+        if [(each.service, each.port) for each in slots if each.is_asked] != [(front.service, _port(known))]:
             asked.flip(front.name, asked.prepare(front.name, front.service, *_reached(daemon, there, record, front.service)))
             asked.settle(front.name, target.stop_seconds)
-        asked.tidy(front.name, front.service, there)
+            slots = asked.slots(front.name).values()
+        asked.tidy(front.name, front.service, stay, slots)
 
 
-def _is_asked(asked: Gateway, front: ObservedFront, known: Recorded) -> bool:
-    """It, and nobody else."""
-    slots = [(each.service, each.port) for each in asked.slots(front.name).values() if each.is_asked]
-    return slots == [(front.service, _port(known))]
+def confirm(daemon: Daemon, folder: Path, there: Sequence[Container], *, going: Collection[str]) -> None:
+    """As `follow`, behind moves and before the former services go: a gateway that was started again in between may ask those.
+
+    Raises:
+        SwitchFailed: it cannot be told; the moves were made all the same.
+    """
+    try:
+        follow(daemon, folder, there, going=going)
+    except SwitchFailed as error:
+        what = "the new versions are to answer, and the gateway does not say that they do; those before were left running"
+        raise SwitchFailed(what, why=error.why, fix="look at it: sandbox status   then: sandbox up") from error
+
+
+def asked_now(daemon: Daemon, there: Sequence[Container], fronts: Sequence[ObservedFront]) -> tuple[ObservedFront, ...]:
+    """Who is asked, by the gateway's own word; who was written down where it has none, or none of its own.
+
+    Args:
+        daemon: whom to ask.
+        there: the stack's containers.
+        fronts: as they were written down.
+    """
+    found = next((each for each in there if each.service.name == gateway.NAME and each.running), None)
+    if found is None or not fronts:
+        return tuple(fronts)
+    try:
+        asked = Gateway(daemon, found).asked([each.name for each in fronts])
+    except SwitchFailed:  # it comes up, or ends
+        return tuple(fronts)
+    return tuple(each if each.service in asked[each.name] else _with(each, asked[each.name]) for each in fronts)
+
+
+def _with(front: ObservedFront, asked: Sequence[str]) -> ObservedFront:
+    return replace(front, service=asked[0]) if len(asked) == 1 else front
 
 
 def _reached(daemon: Daemon, there: dict[str, Container], record: dict[str, Recorded], service: str) -> tuple[int, frozenset[str]]:

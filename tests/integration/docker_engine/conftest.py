@@ -9,6 +9,7 @@ import pytest
 
 from mlsandbox.docker_host import ImageRef
 from support.docker_rig import DockerRig
+from support.engine_bench import Bench
 from support.leaks import assert_nothing_left
 from support.toy_image import toy_image
 from support.toy_stack import ToyStack
@@ -30,3 +31,13 @@ def stack(tmp_path: Path, image: ImageRef) -> Iterator[ToyStack]:
     made.down()
     made.engine.remove_kept()
     assert_nothing_left(root, made.ports, docker=True)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, docker_rig: DockerRig, image: ImageRef) -> Iterator[Bench]:
+    """Toys behind a gateway; nothing of it may be left, whatever a test does."""
+    made = Bench("docker", tmp_path, image, ImageRef(docker_rig.images["haproxy"], docker_rig.images["haproxy"]))
+    yield made
+    made.down()
+    made.engine.remove_kept()
+    made.assert_nothing_left()

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
-from pathlib import Path
 
-import pytest
-
-from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Outcome, Result, Switched
 from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME
 from mlsandbox.stack.spec import Condition, ServiceSpec
 from support.busy import Busy
-from support.docker_rig import DockerRig
 from support.docker_stack import docker
 from support.engine_bench import Bench
 from support.toys import FRONT, toy
@@ -42,16 +36,6 @@ server.daemon_threads = True
 server.serve_forever()
 """
 """A version that keeps connections open, and answers with its name."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path, docker_rig: DockerRig, image: ImageRef) -> Iterator[Bench]:
-    """Nothing of it may be left, whatever a test does."""
-    made = Bench("docker", tmp_path, image, ImageRef(docker_rig.images["haproxy"], docker_rig.images["haproxy"]))
-    yield made
-    made.down()
-    made.engine.remove_kept()
-    made.assert_nothing_left()
 
 
 def test_no_request_is_lost_over_moves(bench: Bench) -> None:

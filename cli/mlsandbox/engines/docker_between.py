@@ -1,0 +1,89 @@
+"""The files of a stack whose fronts were moved while the rest of the plan is still to come (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import yaml
+
+from mlsandbox.engines.base import Move
+from mlsandbox.engines.docker_record import RECORD, fronts_in, record_file, recorded_in
+from mlsandbox.render.compose import COMPOSE_FILE, HEADER
+from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
+from mlsandbox.render.tree import RenderedFile
+from mlsandbox.render.yaml_dump import dump
+from mlsandbox.stack.components import gateway
+
+SERVERS: Final = f"{CONFIG_FOLDER}/{gateway.NAME}/{gateway.SERVERS}"
+_BACKEND: Final = "backend "
+
+
+def between(former: Sequence[RenderedFile], wanted: Sequence[RenderedFile], moves: Sequence[Move]) -> tuple[RenderedFile, ...]:
+    """What the stack is made from once these moves were made and nothing else was changed.
+
+    Args:
+        former: what it was made from.
+        wanted: what it is to be made from.
+        moves: those that were made.
+    """
+    before, after = _texts(former), _texts(wanted)
+    targets = {each.service for each in moves}
+    folders = tuple(f"{CONFIG_FOLDER}/{name}/" for name in targets)
+    merged = {
+        COMPOSE_FILE: RenderedFile(COMPOSE_FILE, _compose(before[COMPOSE_FILE], after[COMPOSE_FILE], targets)),
+        RECORD: _record(before.get(RECORD, ""), after[RECORD], moves),
+    }
+    if SERVERS in before and SERVERS in after:
+        merged[SERVERS] = RenderedFile(SERVERS, _servers(before[SERVERS], after[SERVERS], {each.front for each in moves}))
+    stay = [file for file in former if not file.path.startswith(folders)]
+    files = {file.path: file for file in (*stay, *(file for file in wanted if file.path.startswith(folders)))}
+    for path, file in merged.items():
+        files[path] = replace(file, mode=files[path].mode) if path in files else file
+    return tuple(files.values())
+
+
+def _texts(files: Sequence[RenderedFile]) -> dict[str, str]:
+    parts = (COMPOSE_FILE, RECORD, SERVERS)
+    return {file.path: file.data.decode() for file in files if file.path in parts}
+
+
+def _compose(before: str, after: str, targets: Collection[str]) -> str:
+    """That of before, with the services that were moved to, and what they need."""
+    old, new = yaml.safe_load(before), yaml.safe_load(after)
+    services = {**old["services"], **{name: new["services"][name] for name in _needed(new["services"], targets, old["services"])}}
+    lists = {name: {**new.get(name, {}), **old.get(name, {})} for name in ("networks", "volumes", "secrets") if name in old or name in new}
+    return HEADER + dump({**old, "services": services, **lists})
+
+
+def _needed(services: Mapping[str, Any], targets: Collection[str], there: Collection[str]) -> Iterator[str]:
+    """These, and what they need that was not there."""
+    known, left = set[str](), list(targets)
+    while left:
+        name = left.pop()
+        if name in known:
+            continue
+        known.add(name)
+        yield name
+        left += [each for each in services[name].get("depends_on", ()) if each not in there]
+
+
+def _record(before: str, after: str, moves: Sequence[Move]) -> RenderedFile:
+    services, answers = recorded_in(after), {each.front: each.service for each in moves}
+    fronts = {front.name: front for front in (*fronts_in(after), *fronts_in(before))}
+    moved = [replace(front, service=answers.get(front.name, front.service)) for front in fronts.values()]
+    return record_file({**recorded_in(before), **{name: services[name] for name in answers.values()}}, moved)
+
+
+def _servers(before: str, after: str, moved: Collection[str]) -> str:
+    old, new = _backends(before), _backends(after)
+    return "".join(new[name] if name in moved and name in new else text for name, text in old.items())
+
+
+def _backends(text: str) -> dict[str, str]:
+    """By front, as they lie there."""
+    blocks = [_BACKEND + each for each in text.split(f"\n{_BACKEND}")]
+    blocks[0] = blocks[0].removeprefix(_BACKEND)
+    ended = [block if block.endswith("\n") else f"{block}\n" for block in blocks]
+    return {block.split(maxsplit=2)[1]: block for block in ended}
