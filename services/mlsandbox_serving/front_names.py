@@ -28,6 +28,12 @@ class Handover:
     """Holder: accept no more, and hand over each connection of the front as soon as it waits for nothing."""
     CONNECTION: Final = "connection"
     """Either way, with a connection: it is yours now. No byte of a request has been read from it that was not answered."""
+    HOLD: Final = "hold"
+    """Holder: accept no more, and keep what there is, until another word comes."""
+    HELD: Final = "held"
+    """Worker: it accepts nothing, and hears."""
+    CUT: Final = "cut"
+    """Holder, after `YIELD`: its time is up; end what cannot be handed over, whatever it waits for."""
     YIELDED: Final = "yielded"
     """Worker: no connection of the front is left with it, and no answer of its is on its way."""
     LONGEST: Final = 4_096

@@ -46,6 +46,7 @@ class Channel:
         self._descriptors: deque[int | None] = deque()
         self._unsent = b""
         self.closed = False
+        self._paused = False
         connection.setblocking(False)
         self._loop.add_reader(connection, self._read)
 
@@ -66,6 +67,19 @@ class Channel:
             self._unsent += line
             self._write()
         return not self.closed
+
+    def pause(self) -> None:
+        """Hear nothing until `resume`: what comes stays with the system, which takes only so much of it."""
+        if not self.closed and not self._paused:
+            self._paused = True
+            self._loop.remove_reader(self._connection)
+
+    def resume(self) -> None:
+        """Hear again, from the event loop's next turn on."""
+        if not self.closed and self._paused:
+            self._paused = False
+            self._loop.add_reader(self._connection, self._read)
+            self._loop.call_soon(self._tell)
 
     def close(self) -> None:
         """Nothing more comes or goes."""
@@ -123,7 +137,7 @@ class Channel:
 
     def _read(self) -> None:
         for _ in range(_AT_ONCE):
-            if self.closed:
+            if self.closed or self._paused:
                 return
             try:
                 received, ancillary, flags, _ = self._connection.recvmsg(_READ_BYTES, socket.CMSG_SPACE(16 * _INTEGER), _CLOSE_ON_EXEC)
@@ -142,7 +156,7 @@ class Channel:
             self._tell()
 
     def _tell(self) -> None:
-        while not self.closed:
+        while not self.closed and not self._paused:
             line, end, rest = self._received.partition(b"\n")
             if not end:
                 if len(line) > Handover.LONGEST:

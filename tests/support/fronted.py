@@ -57,6 +57,10 @@ class Fronted:
     def connect(self, port: int | None = None) -> socket.socket:
         return socket.create_connection(("127.0.0.1", port or self.port), HANG_SECONDS)
 
+    def heard(self) -> int:
+        """How often workers came for their front."""
+        return self.folder.log("supervisor").read_text("utf-8").count("has come for it")
+
     def asked(self) -> int:
         """Requests that wait at the gate."""
         return len(list(self.gate.glob("asked-*")))

@@ -4,9 +4,13 @@ TOY_PORT         its own port, of 127.0.0.1
 FRONTED_LOOP     asyncio | uvloop
 FRONTED_WORKERS  processes that answer
 FRONTED_HEAD     seconds for the head of a request
+FRONTED_MOST     connections that may ask anything
 FRONTED_GATE     a folder: /slow is answered once it holds a file "open", and leaves a file "asked-…" there first
 FRONTED_EXPRESS  1: small predictions are answered from the parser's callbacks
-FRONTED_FAULT    deaf: comes for its front and never serves; own-protocol: uvicorn's own, which can hand nothing on
+FRONTED_FAULT    deaf: comes for its front and never serves; one-deaf: so does one of its workers; own-protocol: uvicorn's own, which
+                 can hand nothing on
+
+/awhile is answered after a moment, in which the application looks whether its client is gone. SIGUSR1 makes a worker's channel useless.
 
 Each answer says in x-model-version the service, and in x-worker the process.
 """
@@ -14,6 +18,7 @@ Each answer says in x-model-version the service, and in x-worker the process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -35,6 +40,7 @@ from mlsandbox_serving.service.express import SendAnswer, taking
 from mlsandbox_serving.service.refusal import RequestRefused
 
 FAULT = os.environ.get("FRONTED_FAULT", "")
+AWHILE_SECONDS = 0.05
 GATE = Path(os.environ.get("FRONTED_GATE", "/nowhere"))
 
 
@@ -52,6 +58,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         tempfile.mkstemp(prefix="asked-", dir=GATE)
         while not (GATE / "open").exists():  # noqa: ASYNC110 - a test is another process
             await asyncio.sleep(0.01)
+    if scope["path"] == "/awhile":
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(receive(), AWHILE_SECONDS)
     if scope["path"].startswith("/bytes/"):
         body = b"x" * int(scope["path"].removeprefix("/bytes/"))
     else:
@@ -86,13 +95,23 @@ class AtOnce:
         return [*sent_headers(answer), *((name.encode(), value.encode()) for name, value in named.items())]
 
 
+def is_first() -> bool:
+    """Of the workers of this version."""
+    try:
+        (GATE / f"first-{os.environ[Env.SERVICE]}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def serve(listening: socket.socket) -> None:
     """Be one worker."""
     over = taking(AtOnce()) if os.environ.get("FRONTED_EXPRESS") else protocol.HttptoolsGuard
     if FAULT != "own-protocol":
         head_seconds = float(os.environ.get("FRONTED_HEAD", "30"))
-        assert protocol.install(30.0, head_seconds=head_seconds, sweep_seconds=0.05, over_httptools=over)
-    if FAULT == "deaf":
+        most = int(os.environ.get("FRONTED_MOST", "1000"))
+        assert protocol.install(30.0, connections=most, head_seconds=head_seconds, sweep_seconds=0.05, over_httptools=over)
+    if FAULT == "deaf" or (FAULT == "one-deaf" and is_first()):
         holder = socket.socket(socket.AF_UNIX)
         holder.connect(os.environ[Env.FRONT_SOCKET])
         hello = {Handover.DO: Handover.HELLO, "front": os.environ[Env.FRONT], "service": os.environ[Env.SERVICE], "pid": os.getpid()}
@@ -101,7 +120,15 @@ def serve(listening: socket.socket) -> None:
         assert front.install(os.environ)
     loop: Any = os.environ.get("FRONTED_LOOP", "uvloop")
     config = uvicorn.Config(application, log_config=None, lifespan="off", loop=loop, timeout_keep_alive=30)
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+
+    def garble(_number: int, _frame: object) -> None:
+        for each in server.servers:
+            if isinstance(each, front.Front):
+                each._channel.send({})  # type: ignore[union-attr] # a fault from within, of one that has joined
+
+    signal.signal(signal.SIGUSR1, garble)
+    server.run(sockets=[listening])
 
 
 def main() -> None:

@@ -107,10 +107,13 @@ class Front:
             connection = socket.socket(fileno=descriptors.pop(0))
             connection.setblocking(True)
             self.server.process_request(connection, None)
-        elif what == "yield":
+        elif what in {"hold", "yield", "cut"}:
             if self.listener is not None:
                 self.listener.close()
                 self.listener = None
+            if what == "hold":
+                self.tell(do="held")
+                return
             with self.server.counting:
                 self.server.counting.wait_for(lambda: self.server.at_work == 0)
             self.tell(do="yielded")

@@ -29,6 +29,8 @@ class Identity:
     stack_id: str
     front_socket: str = ""
     """Where processes ask for the sockets of fronts."""
+    files: int = 0
+    """How many a process may open; 0: as many as the supervisor."""
 
     def marks(self, service: str, parent: int) -> dict[str, str]:
         """Environment variables by which a process of `service` is found again."""
@@ -53,7 +55,7 @@ class Child:
         read, write = os.pipe()
         try:
             self._process = subprocess.Popen(
-                guard_argv(list(spec.argv)),
+                guard_argv(list(spec.argv), files=identity.files),
                 env=environment,
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,

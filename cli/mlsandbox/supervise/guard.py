@@ -18,16 +18,25 @@ _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
 
 
-def guard_argv(argv: list[str]) -> list[str]:
-    """The command that runs `argv` so that it ends when the calling process does."""
-    if sys.platform != "linux":
+def guard_argv(argv: list[str], *, files: int = 0) -> list[str]:
+    """The command that runs `argv` so that it ends when the calling process does.
+
+    Args:
+        argv: the program.
+        files: how many it may open; 0: as many as the calling process.
+    """
+    if sys.platform != "linux" and not files:
         return argv
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), str(os.getpid()), *argv]  # noqa: PTH100 - pathlib costs 10 ms
+    guard = [sys.executable, "-I", "-S", os.path.abspath(__file__)]  # noqa: PTH100 - pathlib costs 10 ms
+    return [*guard, str(os.getpid()), str(files), *argv]
 
 
 def _main() -> None:
-    parent, argv = int(sys.argv[1]), sys.argv[2:]
-    _die_with_parent()
+    parent, files, argv = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    if sys.platform == "linux":
+        _die_with_parent()
+    if files:
+        _may_open(files)
     if os.getppid() != parent:  # it was gone before the kernel knew our wish
         os._exit(os.EX_UNAVAILABLE)
     try:
@@ -41,6 +50,13 @@ def _die_with_parent() -> None:
     import ctypes  # noqa: PLC0415 - the importing side never needs it
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def _may_open(files: int) -> None:
+    import resource  # noqa: PLC0415 - as above
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from mlsandbox.supervise.transition import Event, State
 
 _SILENT_LIMIT = 3
 """Unanswered probes in a row after which a ready service counts as unready: one may be lost under load."""
+_LONGEST_WAIT = 1.0
+"""Seconds of a pause for which clients may wait at a front."""
 _EVENT_OF = {
     Verdict.READY: Event.ANSWERED,
     Verdict.REFUSED: Event.DECLINED,
@@ -42,6 +44,8 @@ class Surroundings:
     backoff: Backoff
     claim: Callable[[str], str] = lambda _service: ""
     """Called before each start with the service's name: why it cannot be had where it answers, else nothing."""
+    let_go: Callable[[str], None] = lambda _service: None
+    """Called with the service's name when it stays down for so long that nobody should wait for it where it answers."""
 
 
 class Service:
@@ -110,6 +114,8 @@ class Service:
             if pause is None:
                 self._advance(Event.GAVE_UP, reason=f"{reason}; gave up after {crashes} ends in quick succession")
                 return
+            if pause > _LONGEST_WAIT:
+                self._around.let_go(self.spec.name)
             await asyncio.sleep(pause)
             self._set(replace(self.status, restarts=self.status.restarts + 1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Collection, Coroutine, Sequence
 from functools import partial
@@ -37,8 +38,8 @@ class Supervisor:
         self._meeting = Meeting(folder.front_socket)
         self._fronts = Fronts(_note, self._mark_changed)
         self._moving: asyncio.Future[list[bool | BaseException]] | None = None
-        self._identity = Identity(folder.project, stack_id, str(self._meeting.path))
-        self._around = Surroundings(self._identity, self._mark_changed, _note, Backoff(), self._fronts.claim)
+        self._identity = Identity(folder.project, stack_id, str(self._meeting.path), open_all_files())
+        self._around = Surroundings(self._identity, self._mark_changed, _note, Backoff(), self._fronts.claim, self._fronts.let_go)
         self._services: dict[str, Service] = {}
         self._started = timestamp()
         self._digest = ""
@@ -122,7 +123,7 @@ class Supervisor:
             del self._services[name]
         for name, service in self._services.items():
             service.spec = wanted[name]
-        self._error = self._fronts.follow(listed.fronts, kept, self._services.keys() - going)
+        self._error = await self._fronts.follow(listed.fronts, kept, self._services.keys() - going)
         self._start([wanted[name] for level in levels for name in level])
         self._digest = list_digest(text)
         self._follows += 1
@@ -218,6 +219,14 @@ class Supervisor:
             state = service.status.state
             if state is State.FAILED or (state is State.REFUSED and not self._fronts.has_workers(name)):
                 self._fronts.let_go(name)
+
+
+def open_all_files() -> int:
+    """Let this process open as many files as it may: connections of all clients may be on their way here. How many it was before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS has a bound of its own below the hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(soft, 0)
 
 
 def _must_restart(service: Service, wanted: ProcessSpec) -> bool:

@@ -28,6 +28,8 @@ _LOOK_SECONDS: Final = 0.005
 """From one look at what is left to the next, while connections are handed on."""
 _AGAIN_SECONDS: Final = 1.0
 """Until connecting is tried again, or accepting when there were no descriptors left."""
+_REJOIN_SECONDS: Final = 0.05
+"""Until one that was not understood joins again."""
 _SERVER_NEEDS: Final = ("started", "server_state.connections", "config.http_protocol_class", "config.lifespan_class")
 
 
@@ -61,6 +63,8 @@ class Front:
         self._looking: asyncio.TimerHandle | None = None
         self._told = True
         """Whether nothing is to be told when no connection is left."""
+        self._cuts = False
+        """Whether those that cannot be handed on are ended."""
         self._closed = False
 
     def join(self) -> None:
@@ -100,19 +104,26 @@ class Front:
         word = message[Handover.DO]
         if word == Handover.SERVE and descriptor is not None:
             self._serve(socket.socket(fileno=descriptor))
-        elif word == Handover.YIELD:
+        elif word == Handover.HOLD and self._channel is not None:
             self._stop_accepting()
-            self.yields, self._told = True, False
+            self._channel.send({Handover.DO: Handover.HELD})
+        elif word in {Handover.YIELD, Handover.CUT}:
+            self._stop_accepting()
+            self.yields, self._told, self._cuts = True, False, word == Handover.CUT
             self._look()
         elif word == Handover.CONNECTION and descriptor is not None:
-            self._take(socket.socket(fileno=descriptor))
+            self._take(socket.socket(fileno=descriptor), was_handed_on=True)
         elif descriptor is not None:
             os.close(descriptor)
 
     def _lost(self) -> None:
-        """Nobody is there who would take a connection: they stay."""
+        """Join again, and accept no more until then: who is not heard cannot be told that another version answers now."""
         self._channel = None
-        self.yields = False
+        self._stop_accepting()
+        if self.yields:  # what is left counts as ended
+            self._cuts = True
+            self._look()
+        self._loop.call_later(_REJOIN_SECONDS, self.join)
 
     def _serve(self, listening: socket.socket) -> None:
         self._stop_accepting()
@@ -122,7 +133,10 @@ class Front:
         listening.setblocking(False)
         self._listening = listening
         self._accept_again()
-        self.yields = False
+        self.yields = self._cuts = False
+        for connection in self._here():
+            if isinstance(connection, Guard):
+                connection.hold_back()
         self._channel.send({Handover.DO: Handover.SERVING})
 
     def _accept_again(self) -> None:
@@ -151,17 +165,20 @@ class Front:
                 return
             self._take(connection)
 
-    def _take(self, connection: socket.socket) -> None:
+    def _take(self, connection: socket.socket, *, was_handed_on: bool = False) -> None:
         connection.setblocking(False)
-        task = self._loop.create_task(self._connect(connection))
+        task = self._loop.create_task(self._connect(connection, was_handed_on=was_handed_on))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
         if self.yields:
             self._look_later()
 
-    async def _connect(self, accepted: socket.socket) -> None:
+    async def _connect(self, accepted: socket.socket, *, was_handed_on: bool) -> None:
+        def protocol() -> Any:
+            return self._protocol(was_handed_on=was_handed_on)
+
         try:
-            _, connection = await self._loop.connect_accepted_socket(self._protocol, accepted)
+            _, connection = await self._loop.connect_accepted_socket(protocol, accepted)
         except (OSError, RuntimeError) as error:  # its client is gone already
             _log.info("a connection of the front was lost before it was served: %r", error)
             accepted.close()
@@ -169,14 +186,14 @@ class Front:
         if self._closed:
             connection.shutdown()
 
-    def _protocol(self) -> Any:
+    def _protocol(self, *, was_handed_on: bool) -> Any:
         """As the one that uvicorn makes for a connection of its own."""
         server = self._server
         config = server.config
         made = config.http_protocol_class(
             config=config, server_state=server.server_state, app_state=server.lifespan.state, _loop=self._loop
         )
-        made.front = self
+        made.front, made.was_handed_on = self, was_handed_on
         self._taken.add(made)
         return made
 
@@ -188,8 +205,11 @@ class Front:
         for connection in self._here():
             if isinstance(connection, Guard) and connection.can_be_handed_on:
                 self.leave(connection)
+                connection.hold_back()
             elif not connection.transport.is_closing():
                 connection.shutdown()  # it ends with its answer, which says so
+            if self._cuts:
+                connection.transport.abort()
         if self._taking or self._here():
             self._look_later()
         elif not self._told and self._channel is not None:

@@ -119,6 +119,9 @@ class Guard(asyncio.Protocol):
     front: Any = None
     """Through which it came (`service.front.Front`); None of a connection to the service's own port."""
 
+    was_handed_on = False
+    """By another version: it has been let in already."""
+
     _head_since: float | None = None
     _head_after: Any = None
     _unread_since: float | None = None
@@ -128,7 +131,8 @@ class Guard(asyncio.Protocol):
         """Refuse it when there are too many, and let the system notice when its other end is gone."""
         super().connection_made(transport)
         connections = self.server_state.connections
-        if len(connections) > (self.limits.most if self.reads_heads else self.limits.connections):
+        # One that was handed on may be idle, and its client reads no answer that it did not ask for: its next request is refused.
+        if not self.was_handed_on and len(connections) > (self.limits.most if self.reads_heads else self.limits.connections):
             self.refuse(too_many())
             return
         sweep = self.sweeps.get(self.server_state)
@@ -175,6 +179,9 @@ class Guard(asyncio.Protocol):
     def waits_for_nothing(self) -> bool:
         """Whether nothing was read of a request that has no answer, and every answer is with the system."""
         return False
+
+    def hold_back(self) -> None:
+        """Called when it is to be handed on, and when that is over: read nothing that whoever has it next can read."""
 
     @property
     def _is_idle(self) -> bool:

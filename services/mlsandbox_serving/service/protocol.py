@@ -40,6 +40,9 @@ class HttptoolsGuard(Guard):
         "parser.get_method",
         "parser.set_dangerous_leniencies",
         "pipeline.popleft",
+        "flow.pause_reading",
+        "flow.resume_reading",
+        "flow.read_paused",
         "url",
         "headers",
         "cycle.keep_alive",
@@ -51,6 +54,7 @@ class HttptoolsGuard(Guard):
     # Of uvicorn's HttpToolsProtocol.
     parser: Any
     pipeline: deque[Any]
+    flow: Any
     url: bytes
     headers: list[tuple[bytes, bytes]]
 
@@ -76,11 +80,23 @@ class HttptoolsGuard(Guard):
     """Whether the parser is between the first byte of a request and its last."""
     _is_parsing: bool = False
     """Whether there may be more in what came than the parser has seen."""
+    _is_held_back: bool = False
+    """Whether it would be read if it were not to be handed on."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `Guard`."""
         super().connection_made(transport)
         self.is_over = self._are_many
+        if self.front is not None:
+            resume = self.flow.resume_reading
+
+            def resume_reading() -> None:  # uvicorn does so behind each answer, and whenever an application waits for more
+                if self._is_leaving:
+                    self._is_held_back = True
+                else:
+                    resume()
+
+            self.flow.resume_reading = resume_reading
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody write to it any more, since uvloop raises then: uvicorn itself tells the last request alone."""
@@ -108,6 +124,22 @@ class HttptoolsGuard(Guard):
             return False
         return (cycle is None or (cycle.response_complete and not cycle.more_body)) and not self.transport.get_write_buffer_size()
 
+    def hold_back(self) -> None:
+        """See `Guard`. What was begun is read to its end: nobody else could."""
+        if self.front is None or self.transport.is_closing():
+            return
+        if not self._is_leaving:
+            if self._is_held_back:
+                self._is_held_back = False
+                self.flow.resume_reading()
+        elif not self.flow.read_paused:
+            self._is_held_back = True
+            self.flow.pause_reading()
+
+    @property
+    def _is_leaving(self) -> bool:
+        return bool(self.front.yields) and not self._in_message
+
     def data_received(self, data: bytes) -> None:
         """Parse what came, as uvicorn does, and count the bytes of a head."""
         if self._done:
@@ -119,6 +151,7 @@ class HttptoolsGuard(Guard):
             self._is_parsing = False
         if self.front is not None and self.front.yields:  # what has its answer got it while it was read
             self.front.leave(self)
+            self.hold_back()
 
     def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()  # type: ignore[attr-defined] # uvicorn's, which comes behind this class
@@ -184,6 +217,7 @@ class HttptoolsGuard(Guard):
         super().on_response_complete()  # type: ignore[misc] # as above
         if self.front is not None and self.front.yields:
             self.front.leave(self)
+            self.hold_back()
 
     def _should_upgrade(self) -> bool:
         """Asked by uvicorn when the parser has met an `Upgrade`: then it does not handle the request, and `data_received` does."""
