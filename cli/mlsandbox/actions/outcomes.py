@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from mlsandbox.engines.base import Kept
 
 if TYPE_CHECKING:
+    from mlsandbox.actions.challenger_status import ChallengerSeen
     from mlsandbox.alerts import Alert
 
 
@@ -217,6 +218,8 @@ class VersionState:
     """Of a challenger: of the champion's requests it answers these."""
     shadow: bool = False
     """Of a challenger: whether it sees a copy of all of them."""
+    tried: ChallengerSeen | None = None
+    """Of a challenger: what its champion has seen of it since the champion's start; None when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mlsandbox.actions.outcomes import DriftState, ServiceState, StatusResult
+from mlsandbox.actions.outcomes import DriftState, ServiceState, StatusResult, VersionState
 from mlsandbox.actions.sight import Sight, look
-from mlsandbox.errors import NotHealthyInTime
+from mlsandbox.errors import NotHealthyInTime, SandboxError
 from mlsandbox.project import Project
-from mlsandbox.stack.components.base import unversioned
+from mlsandbox.stack.components.base import Role, unversioned
 from mlsandbox.supervise.transition import State
-from mlsandbox_serving.contract import Port
+from mlsandbox_serving.contract import Port, Route
 
 if TYPE_CHECKING:
+    from mlsandbox.actions.challenger_status import ChallengerSeen
     from mlsandbox.alerts import ActiveAlerts, Alert
 
 WAIT_SECONDS: Final = 60.0
 _WELL: Final = frozenset({"healthy", "done"})
+_METRICS_SECONDS: Final = 1.0
 _COMING: Final = frozenset({"starting", "waiting"})
 """States that pass by themselves."""
 
@@ -67,8 +70,26 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         links=sight.links,
         drift=drift,
         alerts=asked.alerts if asked else (),
-        versions=sight.versions,
+        versions=_versions(sight),
     )
+
+
+def _versions(sight: Sight) -> tuple[VersionState, ...]:
+    """Those that run; challengers with what their champions say of them, where these answer."""
+    versions = sight.versions
+    if not any(each.role == Role.CHALLENGER for each in versions):
+        return versions
+    from mlsandbox.actions.challenger_status import challenger_seen  # noqa: PLC0415 - few stacks have one, and `status` is to be quick
+
+    seen: dict[tuple[str, str], ChallengerSeen] = {}
+    for model in {each.model for each in versions if each.role == Role.CHALLENGER}:
+        for champion in (each for each in versions if each.model == model and each.role == Role.CHAMPION):
+            try:
+                answer = sight.engine.ask(champion.service, "GET", Route.METRICS, {}, b"", timeout=_METRICS_SECONDS)
+            except SandboxError:
+                continue  # what is wrong with it the services' states say
+            seen |= {(model, each.challenger): each for each in challenger_seen(answer.body.decode("utf-8", "replace"))}
+    return tuple(replace(each, tried=seen.get((each.model, each.version))) if each.role == Role.CHALLENGER else each for each in versions)
 
 
 def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from mlsandbox.actions.challenger_status import ChallengerSeen
 from mlsandbox.actions.outcomes import ModelDriftState, StackList, StatusResult, VersionState
 from mlsandbox.actions.pages import OF_SERVICES
 from mlsandbox.output import Paint
 from mlsandbox.stack.components.base import Role
 from mlsandbox.views.tables import ago, amount, table
 
+_FAILED = ("failed", "timeout")
 _GOOD, _WAIT = frozenset({"healthy", "done"}), frozenset({"starting", "waiting", "stopping", "restarting"})
 
 
@@ -66,8 +68,23 @@ def _role(version: VersionState) -> str:
     if version.role == Role.STANDBY:
         return f"{version.version} stands by"
     if version.shadow:
-        return f"{version.version} is tried on copies of all requests"
-    return f"{version.version} is tried on {version.percent or 0:g} % of the requests"
+        return f"{version.version} is tried on copies of all requests{_compared(version.tried)}"
+    return f"{version.version} is tried on {version.percent or 0:g} % of the requests{_answered(version.tried)}"
+
+
+def _compared(tried: ChallengerSeen | None) -> str:
+    if tried is None:
+        return ""
+    rows, failed = tried.same + tried.different, sum(tried.shadow.get(result, 0) for result in _FAILED)
+    different = f", {100 * tried.different / rows:.3g} % different" if rows else ""
+    return f": {rows:,} rows compared{different}{f', {failed:,} copies failed' if failed else ''}"
+
+
+def _answered(tried: ChallengerSeen | None) -> str:
+    if tried is None:
+        return ""
+    failed = sum(tried.split.get(result, 0) for result in _FAILED)
+    return f": answered {tried.split.get('answered', 0):,} of {sum(tried.split.values()):,}, {failed:,} failed"
 
 
 def _drift(model: ModelDriftState, paint: Paint) -> str:

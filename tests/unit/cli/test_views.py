@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlsandbox.actions.challenger_status import ChallengerSeen
 from mlsandbox.actions.env import variables
 from mlsandbox.actions.outcomes import (
     DownAllResult,
@@ -164,6 +165,16 @@ def test_status_says_who_answers() -> None:
     assert told(champion, standby, other) == ["churn: v2 answers, v1 stands by", "wine: v1 answers"]
     assert told(champion, share) == ["churn: v2 answers, v3 is tried on 12.5 % of the requests"]
     assert told(champion, shadow) == ["churn: v2 answers, v4 is tried on copies of all requests"]
+    seen = ChallengerSeen("churn", "v2", "v4", {"answered": 118, "failed": 1, "timeout": 1}, {"answered": 5, "failed": 2}, 1_229, 5)
+    assert told(champion, replace(shadow, tried=seen)) == [
+        "churn: v2 answers, v4 is tried on copies of all requests: 1,234 rows compared, 0.405 % different, 2 copies failed"
+    ]
+    assert told(champion, replace(shadow, tried=replace(seen, same=0, different=0, shadow={}))) == [
+        "churn: v2 answers, v4 is tried on copies of all requests: 0 rows compared"
+    ]
+    assert told(champion, replace(share, tried=seen)) == [
+        "churn: v2 answers, v3 is tried on 12.5 % of the requests: answered 118 of 120, 2 failed"
+    ]
     assert told(standby) == ["churn: v1 stands by"]
 
 
