@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mlsandbox.engines.base import Outcome, Plan, Prove, Result, Switched, Undone
+from mlsandbox.engines.base import Move, Outcome, Plan, Prove, Result, Switched, Undone
 from mlsandbox.engines.process_wait import wait_until_ready
 from mlsandbox.errors import SwitchFailed
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
@@ -57,24 +57,37 @@ class Switch:
         return outcome
 
     def move(self) -> tuple[Switched, ...]:
-        """Move the fronts; returns when the former services have answered all that they were asked there.
+        """Move the fronts, one after the other; returns when the former services have answered all that they were asked there.
+
+        An interrupt is raised when the supervisor has done what it was asked to, so that who answers then goes on to; a second one at once.
 
         Raises:
-            SwitchFailed: one could not be moved; all is as it was before.
+            SwitchFailed: one could not be moved, and answers as before; those that moved before it stay where they are.
         """
-        try:
-            return self._moved()
-        except BaseException as error:
-            self.go_back(wait=isinstance(error, Exception))
-            raise
+        switched: list[Switched] = []
+        for move in self.plan.moves:
+            made = [each.front for each in switched]
+            after = self._follows()
+            try:
+                switched.append(self._moved(move, made, after))
+            except SwitchFailed as failed:
+                failed.details["moved"] = made
+                self._leave(made, wait=True)
+                raise
+            except BaseException:
+                status = self._settled(after)
+                front = None if status is None else status.front(move.front)
+                if status is not None and (front is None or front.service != move.service):
+                    self._leave(made, wait=False)
+                raise
+        return tuple(switched)
 
     def go_back(self, *, wait: bool) -> bool:
         """Have the list of before followed again; with `wait` returns when it is. Whether the supervisor goes on."""
         if self.folder.processes.read_text("utf-8") == self.before:
             return control.current_status(self.folder) is not None
         after = self._follow(self.before)
-        grace = self._grace({*self._targets, *self._formers}) + _SPARE_SECONDS
-        return not wait or self._followed(after, time.monotonic() + grace) is not None
+        return not wait or self._followed(after, self._deadline({*self._targets, *self._formers})) is not None
 
     @property
     def _targets(self) -> frozenset[str]:
@@ -90,8 +103,7 @@ class Switch:
         return frozenset(step.service for step in self.plan.changes if step.service in self._targets)
 
     def _ready(self, deadline: float) -> Outcome:
-        status = control.current_status(self.folder)
-        after = status.follows - 1 if status is not None else 0
+        after = self._follows() - 1
         if self._started:
             folders = tuple(f"{CONFIG_FOLDER}/{name}/" for name in self._started)
             theirs = [file for file in self.plan.files if file.path.startswith(folders) or not file.path.startswith(f"{CONFIG_FOLDER}/")]
@@ -101,25 +113,46 @@ class Switch:
         digest = list_digest(self.folder.processes.read_text("utf-8"))
         return wait_until_ready(self.folder, self.tell, deadline=deadline, after=after, digest=digest, only=self._targets)
 
-    def _moved(self) -> tuple[Switched, ...]:
-        beside, targets = self._beside(), {move.front: move.service for move in self.plan.moves}
-        fronts = tuple(replace(front, service=targets.get(front.name, front.service)) for front in beside.fronts)
-        after = self._follow(list_to_json(replace(beside, fronts=fronts)))
-        status = self._followed(after, time.monotonic() + self._grace(self._formers) + _SPARE_SECONDS)
+    def _moved(self, move: Move, made: Sequence[str], after: int) -> Switched:
+        """Move one front, after these."""
+        self._follow(list_to_json(self._with_moved([*made, move.front])))
+        status = self._followed(after, self._deadline(self._formers))
         if status is None:
-            raise SwitchFailed("no front was moved", why="The supervisor ended, or does not answer.", fix="start it again: sandbox up")
-        switched = []
-        for move in self.plan.moves:
-            front = status.front(move.front)
-            if front is None or front.service != move.service:
-                raise SwitchFailed(
-                    f"{move.former} still answers at {move.front}: {move.service} could not take its place",
-                    why=status.error or ("" if front is None else front.error),
-                    fix=f"look at what it wrote: sandbox logs {move.service}",
-                    details={"front": move.front, "service": move.service, "former": move.former},
-                )
-            switched.append(Switched(move.front, move.service, move.former, front.began, front.ended))
-        return tuple(switched)
+            raise SwitchFailed(
+                f"{move.front} was not moved", why="The supervisor ended, or does not answer.", fix="start it again: sandbox up"
+            )
+        front = status.front(move.front)
+        if front is None or front.service != move.service:
+            raise SwitchFailed(
+                f"{move.former} still answers at {move.front}: {move.service} could not take its place",
+                why=status.error or ("" if front is None else front.error),
+                fix=f"look at what it wrote: sandbox logs {move.service}",
+                details={"front": move.front, "service": move.service, "former": move.former},
+            )
+        return Switched(move.front, move.service, move.former, front.began, front.ended)
+
+    def _settled(self, after: int) -> SupervisorStatus | None:
+        """Have an interrupted change be followed to its end."""
+        control.reload(self.folder)  # the interrupt may have come before that
+        return self._followed(after, self._deadline(self._formers))
+
+    def _leave(self, made: Collection[str], *, wait: bool) -> None:
+        """Go back, but for fronts that have moved, and who answers there."""
+        if not made:
+            self.go_back(wait=wait)
+            return
+        needed = {move.service for move in self.plan.moves if move.front in made}
+        moved = self._with_moved(made)
+        former = {each.name for each in list_from_json(self.before).processes}
+        left = tuple(each for each in moved.processes if each.name in former | needed)
+        after = self._follow(list_to_json(replace(moved, processes=left)))
+        if wait:
+            self._followed(after, self._deadline({*self._targets, *self._formers}))
+
+    def _with_moved(self, fronts: Collection[str]) -> ProcessList:
+        """What runs, and what is moved to, with these fronts moved."""
+        beside, targets = self._beside(), {move.front: move.service for move in self.plan.moves if move.front in fronts}
+        return replace(beside, fronts=tuple(replace(front, service=targets.get(front.name, front.service)) for front in beside.fronts))
 
     def _beside(self) -> ProcessList:
         """What runs, and what is moved to."""
@@ -130,16 +163,22 @@ class Switch:
         names = {each.name for each in listed}
         return replace(former, processes=tuple(each.without(each.needs.keys() - names) for each in listed))
 
-    def _grace(self, names: Collection[str]) -> float:
-        """Seconds that these may take to answer what they were asked, or to end."""
-        return sum(each.stop_grace for each in self._beside().processes if each.name in names)
+    def _deadline(self, names: Collection[str]) -> float:
+        """Until when these may take to answer what they were asked, or to end."""
+        grace = sum(each.stop_grace for each in self._beside().processes if each.name in names)
+        return time.monotonic() + grace + _SPARE_SECONDS
+
+    def _follows(self) -> int:
+        """How often the supervisor has read a list."""
+        status = control.current_status(self.folder)
+        return status.follows if status is not None else 0
 
     def _follow(self, text: str) -> int:
         """Have a list followed; how often one had been read before."""
-        status = control.current_status(self.folder)
+        after = self._follows()
         write_tree(self.folder.processes.parent, (RenderedFile(LIST, text, 0o600),))
         control.reload(self.folder)
-        return status.follows if status is not None else 0
+        return after
 
     def _followed(self, after: int, deadline: float) -> SupervisorStatus | None:
         """The first status after that; None when the supervisor is gone, or nothing came until the deadline."""

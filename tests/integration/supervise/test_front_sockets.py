@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from mlsandbox.engines.base import Outcome, Result, Undone
+from mlsandbox.errors import SwitchFailed
+from mlsandbox.stack.components.base import direct
+from mlsandbox.stack.spec import Front, PortSpec, Reach, ServiceSpec
 from mlsandbox.supervise import control
 from mlsandbox.supervise.spec import list_from_json, list_to_json
 from mlsandbox.supervise.transition import State
@@ -20,7 +26,7 @@ from mlsandbox_serving.contract import Env
 from support.fronted import POST, PROGRAM, SLOW, V1, V2, Fronted, ask, by
 from support.guarded import read_reply
 from support.steady import Steady
-from support.toys import FRONT, toy
+from support.toys import FRONT, desired, free_ports, front, toy
 from support.waiting import HANG_SECONDS, wait_for
 
 
@@ -118,6 +124,18 @@ def test_who_comes_to_a_version_that_was_given_up_is_refused(fronted: Fronted) -
     fronted.up(fronted.version(1), answers=V1)
     with fronted.connect() as connection:
         assert by(ask(connection)) == V1
+
+
+def test_who_comes_while_a_version_pauses_for_long_is_refused(fronted: Fronted) -> None:
+    """Between the ends of a version that ends again and again nobody may hang at its front once the pauses are long."""
+    fronted.up(fronted.version(1), answers=V1)
+    text = fronted.folder.processes.read_text("utf-8")
+    fronted.folder.processes.write_text(text.replace(PROGRAM, "/nowhere.py"), "utf-8")
+
+    control.reload(fronted.folder)
+
+    wait_for(lambda: fronted.bench.service(V1).state is State.BACKOFF and fronted.refuses(), what="the front is closed for a while")
+    assert fronted.bench.service(V1).state is State.BACKOFF
 
 
 def test_who_comes_to_a_version_that_is_stopping_is_refused(
@@ -221,3 +239,95 @@ def test_what_else_a_change_brings_fails_after_the_move(fronted: Fronted) -> Non
     assert fronted.bench.states() == {V1: State.READY, V2: State.READY, "beside": State.READY}
     with fronted.connect() as connection:
         assert by(ask(connection)) == V2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the bounds of other processes")
+def test_files_that_may_be_open(fronted: Fronted) -> None:
+    """All connections may be on their way through the supervisor, which must open as many files as it can; versions keep their bound."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 1, hard))
+    try:
+        fronted.up(fronted.version(1), answers=V1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    supervisor, version = control.supervisor_pid(fronted.folder), fronted.bench.service(V1).pid
+    assert psutil.Process(supervisor).rlimit(psutil.RLIMIT_NOFILE) == (hard, hard)
+    assert psutil.Process(version).rlimit(psutil.RLIMIT_NOFILE) == (hard - 1, hard)
+
+
+def test_an_interrupt_while_a_front_moves(fronted: Fronted, beside: Callable[[Callable[[], object]], Future[object]]) -> None:
+    """What is to be seen of a front when an interrupt has come through must stay so: it is what is written down."""
+    both = (fronted.version(1), fronted.version(2))
+    fronted.up(*both, answers=V1)
+    with fronted.connect() as long:
+        long.sendall(SLOW)
+        wait_for(lambda: fronted.asked() == 1, what="the request is there")
+
+        def interrupt() -> None:
+            wait_for(lambda: fronted.status.service == V2, what="it moves")
+            os.kill(os.getpid(), signal.SIGINT)
+            fronted.open_gate()
+
+        interrupting = beside(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fronted.bench.up(*both, answers=V2)
+
+        seen = fronted.bench.engine.observe().fronts
+        assert by(read_reply(long)) == V1
+    interrupting.result(HANG_SECONDS)
+    assert [front.service for front in seen] == [V2]
+    follow_again(fronted)
+    assert fronted.bench.engine.observe().fronts == seen
+    assert fronted.status.moves == 1
+
+
+def follow_again(fronted: Fronted) -> None:
+    """Have the supervisor follow its list once more than it was asked to so far."""
+    for _ in range(2):
+        status = control.current_status(fronted.folder)
+        assert status is not None
+        before = status.follows
+        control.reload(fronted.folder)
+        wait_for(lambda before=before: follows(fronted) > before, what="it follows")  # type: ignore[misc] # as mypy has lambdas
+
+
+def follows(fronted: Fronted) -> int:
+    status = control.current_status(fronted.folder)
+    return 0 if status is None else status.follows
+
+
+def test_two_fronts_of_which_one_cannot_move(fronted: Fronted) -> None:
+    """The front that has moved must stay so when the next one cannot; which one that is must be told, and what it had go on."""
+    bench, others = fronted.bench, free_ports(3)
+    beta = [beside_at(fronted.version(1, FRONTED_FAULT=fault), f"beta-v{n}", others[n]) for n, fault in ((1, ""), (2, "deaf"))]
+    versions = [fronted.version(1), fronted.version(2), *beta]
+
+    def up(number: int) -> Outcome:
+        fronts = [front(bench.front_port, f"{FRONT}-v{number}"), replace_name(front(others[0], f"beta-v{number}"), "beta")]
+        running = [each for each in versions if number == 2 or each.name.endswith("v1")]
+        plan = bench.engine.plan(desired(*running, fronts=fronts), bench.engine.observe())
+        return bench.engine.apply(plan, bench.changes.append, timeout=HANG_SECONDS)
+
+    assert up(1).result is Result.READY
+
+    with pytest.raises(SwitchFailed) as failed:
+        up(2)
+
+    assert (failed.value.details["front"], failed.value.details["moved"]) == ("beta", [FRONT])
+    assert {each.name: each.service for each in bench.engine.observe().fronts} == {FRONT: V2, "beta": "beta-v1"}
+    assert set(bench.states()) == {V1, V2, "beta-v1"}
+    with fronted.connect() as connection:
+        assert by(ask(connection)) == V2
+
+
+def beside_at(version: ServiceSpec, name: str, port: int) -> ServiceSpec:
+    """The same program for another front."""
+    ports = (PortSpec(direct(name), port, Reach.STACK),)
+    assert version.readiness is not None
+    env = {**version.env, Env.FRONT: "beta", "TOY_PORT": str(port)}
+    return replace(version, name=name, front="beta", ports=ports, readiness=replace(version.readiness, port=direct(name)), env=env)
+
+
+def replace_name(made: Front, name: str) -> Front:
+    return replace(made, port=replace(made.port, name=name))
