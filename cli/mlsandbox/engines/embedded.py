@@ -183,6 +183,8 @@ class EmbeddedEngine:
             raise
         if outcome.result in {Result.CRASHED, Result.REFUSED}:
             return replace(outcome, undone=self._undo(before, plan, wait=True))
+        if outcome.result is Result.TIMEOUT and not plan.changes and not plan.moves:
+            self._write_back(plan)  # what is not ready is not so because of this
         if outcome.result is Result.READY and plan.folders:
             prune_tree(self._folder.processes.parent, plan.files)
         return outcome
@@ -224,7 +226,7 @@ class EmbeddedEngine:
             control.stop(self._folder, timeout=self._grace())
             return Undone.STOPPED
         if before == self._list_text():
-            return Undone.NOTHING
+            return self._write_back(plan)
         status = control.current_status(self._folder)
         write_tree(self._folder.processes.parent, (RenderedFile(LIST, before, 0o600), *plan.refreshes))
         control.reload(self._folder)
@@ -233,6 +235,11 @@ class EmbeddedEngine:
         deadline = time.monotonic() + _RESTORE_TIMEOUT
         outcome = self._wait(lambda *_: None, deadline=deadline, after=status.follows)
         return Undone.RESTORED if outcome.result is Result.READY else Undone.NOT_RESTORED
+
+    def _write_back(self, plan: Plan) -> Undone:
+        """Files that services read again by themselves, as they were."""
+        write_tree(self._folder.processes.parent, plan.refreshes)
+        return Undone.NOTHING
 
     def _stop_all(self, plan: Plan, tell: control.Tell, timeout: float) -> Outcome:
         for step in plan.steps:
