@@ -7,7 +7,7 @@ import pytest
 from mlsandbox.engines.base import Action, Move, Result, Undone
 from mlsandbox.stack.spec import ServiceSpec
 from mlsandbox.supervise.transition import State
-from support.engine_bench import Bench
+from support.engine_bench import Bench, real
 from support.toys import FRONT, toy
 from support.waiting import HANG_SECONDS, wait_for
 
@@ -142,3 +142,19 @@ def test_another_version_takes_over_from_a_stopped_one(bench: Bench) -> None:
 
     assert (outcome.result, outcome.switched) == (Result.READY, ())
     assert bench.answering() == "api-v2"
+
+
+@real
+@pytest.mark.parametrize(("fault", "result"), [("crash", Result.CRASHED), ("refuse", Result.REFUSED)])
+def test_a_rest_that_fails_is_undone_and_the_move_is_not(bench: Bench, fault: str, result: Result) -> None:
+    """What fails behind a move must go back to what ran, and the new version go on answering, beside the former, as is told."""
+    beside = toy("beside", bench.ports[0])
+    bench.up(_version(bench, 1), beside, answers="api-v1")
+
+    outcome = bench.up(_version(bench, 2), toy("beside", bench.ports[0], TOY=fault), answers="api-v2")
+
+    assert (outcome.result, outcome.service, outcome.undone) == (result, "beside", Undone.RESTORED)
+    assert [each.service for each in outcome.switched] == ["api-v2"]
+    assert bench.states() == {"api-v1": State.READY, "api-v2": State.READY, "beside": State.READY}
+    assert bench.answering() == "api-v2"
+    assert not bench.plan(_version(bench, 1), _version(bench, 2), beside, answers="api-v2").changes
