@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from support.broken_package import break_module, swap_golden_answers
 from support.churn import TRAIN
-from support.sandbox import Sandbox, post
+from support.sandbox import Sandbox, end, post
 from support.witness import ledger
 
 BENTOS = Path(".sandbox/bentoml/bentos/churn")
@@ -94,15 +95,45 @@ def test_dry_runs_must_change_nothing(up: Sandbox, two_versions: Path) -> None:
     def planned(*words: str) -> list[tuple[str, str]]:
         document = up.run(*words, "--dry-run", "-o", "json").ok().json
         assert document["dry_run"]
-        return [(step["action"], step["subject"]) for step in document["plan"]]
+        steps = [(step["action"], step["subject"]) for step in document["plan"]]
+        assert ("keep", "log-store") in steps
+        return [(action, subject) for action, subject in steps if subject.startswith("api")]
 
-    assert planned("promote", "v1") == [("start", "v1"), ("switch", "v1"), ("keep", "v2")]
-    assert planned("rollback", "--no-warm") == [("start", "v1"), ("switch", "v1"), ("stop", "v2")]
-    assert planned("deploy", "--as", "challenger") == [("keep", "v2"), ("start", "v3")]
+    assert planned("promote", "v1") == [("switch", "api"), ("start", "api-v1"), ("keep", "api-v2")]
+    assert planned("rollback", "--no-warm") == [("switch", "api"), ("stop", "api-v2"), ("start", "api-v1")]
+    assert planned("deploy", "--as", "challenger") == [("keep", "api-v2"), ("start", "api-v3")]
     assert [each["version"] for each in up.run("prune", "--keep", "0", "--dry-run", "-o", "json").ok().json["removed"]] == []
     assert "nothing was changed. sandbox rollback would" in up.run("rollback", "--dry-run").ok().out
     assert everything(up) == before
     assert processes(up) == running
+
+
+def test_what_is_done_besides_must_be_said(up: Sandbox) -> None:
+    """A setting that was edited since the last up must show in a dry run, and be said before its service is restarted with a version."""
+    settings = up.root / "sandbox.toml"
+    settings.write_text(settings.read_text() + '\n[log]\nretention = "1d"\n')
+
+    plan = up.run("promote", "v1", "--dry-run", "-o", "json").ok().json["plan"]
+    restarts = {step["subject"]: step["why"] for step in plan if step["action"] == "restart"}
+    assert set(restarts) == {"log-store", "shipper"}
+    assert all("not about versions" in why for why in restarts.values())
+    assert "also restarted, which is not about versions: log-store (changed: " in up.run("promote", "v1").ok().err
+    assert "also restarted" not in up.run("rollback", "v2").ok().err
+
+
+def test_an_interrupted_deploy_must_leave_nothing(up: Sandbox) -> None:
+    """Ctrl-C after a challenger was started, and before it has its share, must stop it again and leave who answers alone."""
+    running = processes(up)
+    process = up.start("deploy", "v3", "--as", "challenger")
+    assert process.stderr is not None
+    assert any("✓ Started" in line and "api-v3" in line for line in process.stderr)
+
+    result = end(process, signal.SIGINT)
+
+    assert result.code == 130
+    assert processes(up) == running
+    assert roles(up) == {"v2": "champion"}
+    assert answering(up) == "v2"
 
 
 def test_there_and_back(up: Sandbox) -> None:

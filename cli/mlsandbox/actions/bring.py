@@ -9,18 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlsandbox.actions.change_plan import change_steps, due_anyway, due_notes, planned_change, version_services
 from mlsandbox.actions.deployment import Deployed, deployed_of, find_version
 from mlsandbox.actions.drift_engines import drift_engines
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside
-from mlsandbox.actions.outcomes import Report, SmokePrediction, UpOptions
+from mlsandbox.actions.outcomes import PlannedStep, Report, SmokePrediction, UpOptions
 from mlsandbox.actions.reconciling import as_answering, caught_up
 from mlsandbox.actions.recording import Intent, Recorder
 from mlsandbox.actions.smoke import examples_of, own_example
 from mlsandbox.actions.starting import Start, start
 from mlsandbox.endpoint import request_of
 from mlsandbox.engines import ENGINES
-from mlsandbox.engines.base import Engine, Move, Observed, Plan, Prove, Switched
+from mlsandbox.engines.base import Engine, Move, Observed, Plan, Prove, Step, Switched
 from mlsandbox.errors import NotRunning, SmokeFailed
 from mlsandbox.ledger import Entry, Ledger
 from mlsandbox.packaging.package import Package
@@ -31,7 +32,7 @@ from mlsandbox.stack.components.base import suffixed, versioned
 from mlsandbox.state import State, load_state
 from mlsandbox_serving.contract import Header, Origin, Port, Route
 
-__all__ = ["Brought", "Intent", "Running", "bring", "running"]
+__all__ = ["Brought", "Intent", "Running", "bring", "due_steps", "running", "steps_of"]
 
 _OK = 200
 
@@ -98,6 +99,36 @@ def as_told(project: Project, remembered: State) -> Project:
     return replace(project, settings=replace(project.settings, stack=stack))
 
 
+def steps_of(now: Running, after: Deployed, lineup: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
+    """What `bring` would do for these versions of a model, the other models' as they are; changes nothing.
+
+    Args:
+        now: how the stack stands.
+        after: what is to run.
+        lineup: what becomes of each version, in words.
+    """
+    deployed = [after if each.model == after.model else each for each in now.deployed]
+    plan = planned_change(now.project, now.engine, deployed, now.observed, now.remembered)
+    services = {**version_services(now.project, now.of(after.model)), **version_services(now.project, after)}
+    return change_steps(plan, _due(now), lineup, services)
+
+
+def due_steps(now: Running) -> tuple[PlannedStep, ...]:
+    """What any change of the stack would do besides."""
+    return change_steps(Plan(_due(now)), _due(now), (), {})
+
+
+def _due(now: Running) -> tuple[Step, ...]:
+    return due_anyway(now.project, now.engine, now.deployed, now.observed, now.remembered)
+
+
+def _leaving(now: Running, deployed: Sequence[Deployed]) -> set[str]:
+    there, left = (
+        {name for each in lineup for name in version_services(now.project, each).values()} for lineup in (now.deployed, deployed)
+    )
+    return there - left
+
+
 def bring(
     now: Running,
     deployed: Sequence[Deployed],
@@ -127,6 +158,8 @@ def bring(
     recorder = Recorder(project, deployed, intents, now.remembered, held=held, report=report)
     engines = drift_engines(project, now.engine)
     packages = [package for each in deployed for package in each.packages]
+    for note in due_notes(_due(now), _leaving(now, deployed)):
+        report.note(note)
     champions = [each.champion for each in deployed]
     rows = examples_of(champions, options.example, now.remembered.examples)
     given = {package.model: rows[package.model] for package in champions if own_example(package) is None}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from mlsandbox.actions.bring import Intent, Running, bring, prediction, running
+from mlsandbox.actions.bring import Intent, Running, bring, due_steps, prediction, running, steps_of
 from mlsandbox.actions.holding import held_for
 from mlsandbox.actions.lineup import beside_of, check_challenger, chosen_model, lineup_steps, replaced, with_beside
 from mlsandbox.actions.materials import packaged
@@ -19,7 +19,7 @@ from mlsandbox.actions.switching import endpoint_url, locked_unless, version_of
 from mlsandbox.actions.verdicts import LEFT_RUNNING, MORE_TIME
 from mlsandbox.engines import ENGINES
 from mlsandbox.errors import SandboxError
-from mlsandbox.ledger import Action
+from mlsandbox.ledger import Action, Ledger
 from mlsandbox.packaging.package import Package
 from mlsandbox.packaging.store import find_package
 from mlsandbox.project import Project
@@ -100,7 +100,8 @@ def deploy_challenger(project: Project, version: str | None, model: str | None, 
             return replace(result, elapsed=time.monotonic() - began)
         check_challenger(now.of(name), package.version)
         smoke = _started_beside(now, package, options, report) if result.started else None
-        _given_share(running(project, report) if result.started else now, package, options, report)
+        if smoke is None:
+            _given_share(now, package, options, report)
         return replace(result, smoke=smoke, elapsed=time.monotonic() - began)
 
 
@@ -126,9 +127,12 @@ def _result(now: Running, model: str, package: Package | None, options: DeployOp
             PlannedStep("package", model, "no version was made of its files as they are"),
             PlannedStep("start", "the new version", "as challenger"),
             PlannedStep("keep", before.champion.version, "it answers"),
+            *due_steps(now),
         )
     else:
-        steps = lineup_steps(before, with_beside(before, package, Role.CHALLENGER, options.share))
+        after = with_beside(before, package, Role.CHALLENGER, options.share)
+        steps = lineup_steps(before, after)
+        steps = steps_of(now, after, steps) if options.dry_run else steps
     return DeployResult(
         project=now.project.name,
         model=model,
@@ -146,17 +150,20 @@ def _result(now: Running, model: str, package: Package | None, options: DeployOp
 
 
 def _started_beside(now: Running, package: Package, options: DeployOptions, report: Report) -> SmokePrediction:
-    """Start it without a share, and ask it for a prediction; when it fails it is stopped again."""
+    """Start it without a share, ask it for a prediction, and give it its share; when any of this fails or is interrupted it is stopped."""
     idle = replaced(now.deployed, with_beside(now.of(package.model), package, Role.STANDBY))
     try:
         bring(now, idle, [], _up_options(options), report, held=now.remembered.held)
-        return _smoke(now, package)
-    except SandboxError as error:
-        error.fix = error.fix.replace(MORE_TIME, f"sandbox deploy {package.version} --as challenger --timeout")
-        error.why = error.why.replace(LEFT_RUNNING, "It was stopped again.")
-        error.why = f"{error.why}\n{now.of(package.model).champion.version} goes on answering.".strip()
-        _stopped_again(now, options, report)
+        smoke = _smoke(now, package)
+        _given_share(running(now.project, report), package, options, report)
+    except BaseException as error:
+        if isinstance(error, SandboxError):
+            error.fix = error.fix.replace(MORE_TIME, f"sandbox deploy {package.version} --as challenger --timeout")
+            error.why = error.why.replace(LEFT_RUNNING, "It was stopped again.")
+            error.why = f"{error.why}\n{now.of(package.model).champion.version} goes on answering.".strip()
+        _stopped_again(now, package, options, report)
         raise
+    return smoke
 
 
 def _smoke(now: Running, package: Package) -> SmokePrediction:
@@ -166,10 +173,13 @@ def _smoke(now: Running, package: Package) -> SmokePrediction:
     return prediction(engine.ask, service, package, row, api_key(now.project.state_dir, os.environ))
 
 
-def _stopped_again(before: Running, options: DeployOptions, report: Report) -> None:
+def _stopped_again(before: Running, package: Package, options: DeployOptions, report: Report) -> None:
     """Back to what ran before; why it did not work is what is to be told."""
     with suppress(SandboxError):
-        bring(running(before.project, report), before.deployed, [], _up_options(options), report, held=before.remembered.held)
+        last = [each for each in Ledger(before.project.state_dir).read() if each.model == package.model][-1:]
+        was_tried = [each for each in last if (each.action, each.version) == (Action.CHALLENGED, package.version)]
+        intents = [Intent(Action.RETIRED, each.model, each.version, "its deployment did not come to an end") for each in was_tried]
+        bring(running(before.project, report), before.deployed, intents, _up_options(options), report, held=before.remembered.held)
 
 
 def _given_share(now: Running, package: Package, options: DeployOptions, report: Report) -> None:

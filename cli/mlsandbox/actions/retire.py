@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from mlsandbox.actions.bring import Intent, bring, running
+from mlsandbox.actions.bring import Intent, bring, running, steps_of
 from mlsandbox.actions.lineup import check_retired, chosen_model, lineup_steps, replaced, without
 from mlsandbox.actions.outcomes import PlannedStep, Report, UpOptions
 from mlsandbox.actions.switching import locked_unless
@@ -63,9 +63,9 @@ def retire(
         before = now.of(name)
         role = check_retired(before, version).role
         after = without(before, version)
-        result = RetireResult(
-            project.name, name, version, role.value, before.champion.version, lineup_steps(before, after), dry_run=dry_run
-        )
+        lineup = lineup_steps(before, after)
+        plan = steps_of(now, after, lineup) if dry_run else lineup
+        result = RetireResult(project.name, name, version, role.value, before.champion.version, plan, dry_run=dry_run)
         if not dry_run:
             intents = [Intent(Action.RETIRED, name, version, reason, {"role": role.value})]
             bring(now, replaced(now.deployed, after), intents, UpOptions(timeout=timeout, reason=reason), report, held=now.remembered.held)

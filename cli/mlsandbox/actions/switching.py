@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlsandbox.actions.bring import Brought, Intent, Running, bring
+from mlsandbox.actions.bring import Brought, Intent, Running, bring, steps_of
 from mlsandbox.actions.deployment import Deployed, find_version
 from mlsandbox.actions.holding import held_for
 from mlsandbox.actions.lineup import lineup_steps, replaced, with_champion
@@ -161,7 +161,7 @@ def _planned(now: Running, before: Deployed, package: Package, action: Action, o
         unchanged=unchanged,
         warm=options.warm and not unchanged,
         started=package.version not in {each.version for each in before.packages},
-        plan=lineup_steps(before, after),
+        plan=steps_of(now, after, lineup_steps(before, after)) if options.dry_run else lineup_steps(before, after),
         dry_run=options.dry_run,
     )
 
