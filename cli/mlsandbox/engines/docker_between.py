@@ -30,10 +30,12 @@ def between(former: Sequence[RenderedFile], wanted: Sequence[RenderedFile], move
     """
     before, after = _texts(former), _texts(wanted)
     targets = {each.service for each in moves}
+    old, new = yaml.safe_load(before[COMPOSE_FILE]), yaml.safe_load(after[COMPOSE_FILE])
+    added = tuple(_needed(new["services"], targets, old["services"]))
     folders = tuple(f"{CONFIG_FOLDER}/{name}/" for name in targets)
     merged = {
-        COMPOSE_FILE: RenderedFile(COMPOSE_FILE, _compose(before[COMPOSE_FILE], after[COMPOSE_FILE], targets)),
-        RECORD: _record(before.get(RECORD, ""), after[RECORD], moves),
+        COMPOSE_FILE: RenderedFile(COMPOSE_FILE, HEADER + dump(_with(old, new, added))),
+        RECORD: _record(before.get(RECORD, ""), after[RECORD], moves, added),
     }
     if SERVERS in before and SERVERS in after:
         merged[SERVERS] = RenderedFile(SERVERS, _servers(before[SERVERS], after[SERVERS], {each.front for each in moves}))
@@ -49,12 +51,11 @@ def _texts(files: Sequence[RenderedFile]) -> dict[str, str]:
     return {file.path: file.data.decode() for file in files if file.path in parts}
 
 
-def _compose(before: str, after: str, targets: Collection[str]) -> str:
-    """That of before, with the services that were moved to, and what they need."""
-    old, new = yaml.safe_load(before), yaml.safe_load(after)
-    services = {**old["services"], **{name: new["services"][name] for name in _needed(new["services"], targets, old["services"])}}
+def _with(old: Mapping[str, Any], new: Mapping[str, Any], added: Collection[str]) -> dict[str, Any]:
+    """A Compose file's document with these services of another one."""
+    services = {**old["services"], **{name: new["services"][name] for name in added}}
     lists = {name: {**new.get(name, {}), **old.get(name, {})} for name in ("networks", "volumes", "secrets") if name in old or name in new}
-    return HEADER + dump({**old, "services": services, **lists})
+    return {**old, "services": services, **lists}
 
 
 def _needed(services: Mapping[str, Any], targets: Collection[str], there: Collection[str]) -> Iterator[str]:
@@ -69,11 +70,11 @@ def _needed(services: Mapping[str, Any], targets: Collection[str], there: Collec
         left += [each for each in services[name].get("depends_on", ()) if each not in there]
 
 
-def _record(before: str, after: str, moves: Sequence[Move]) -> RenderedFile:
+def _record(before: str, after: str, moves: Sequence[Move], added: Collection[str]) -> RenderedFile:
     services, answers = recorded_in(after), {each.front: each.service for each in moves}
     fronts = {front.name: front for front in (*fronts_in(after), *fronts_in(before))}
     moved = [replace(front, service=answers.get(front.name, front.service)) for front in fronts.values()]
-    return record_file({**recorded_in(before), **{name: services[name] for name in answers.values()}}, moved)
+    return record_file({**recorded_in(before), **{name: services[name] for name in added if name in services}}, moved)
 
 
 def _servers(before: str, after: str, moved: Collection[str]) -> str:
