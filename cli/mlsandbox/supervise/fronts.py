@@ -314,7 +314,8 @@ class Fronts:
 
     def _pass_on(self, front: Front) -> None:
         """Give the connections that are on their way to those who answer, in turn; what finds no room waits."""
-        workers = [worker for worker in self._workers if (worker.front, worker.service) == (front.spec.name, front.service)]
+        answering = (front.spec.name, front.service)
+        workers = [worker for worker in self._workers if (worker.front, worker.service) == answering and worker.serving]
         while front.connections and any(self._gave(worker, front) for worker in self._in_turn(workers)):
             os.close(front.connections.popleft())
         if front.connections and workers and front.again is None:  # else whoever comes next gets them

@@ -123,7 +123,9 @@ class Supervisor:
             del self._services[name]
         for name, service in self._services.items():
             service.spec = wanted[name]
-        self._error = await self._fronts.follow(listed.fronts, kept, self._services.keys() - going)
+        # One that pauses binds its sockets when it starts: nobody may have to wait for that.
+        running = {name for name, service in self._services.items() if service.status.state is not State.BACKOFF}
+        self._error = await self._fronts.follow(listed.fronts, kept, running - going)
         self._start([wanted[name] for level in levels for name in level])
         self._digest = list_digest(text)
         self._follows += 1

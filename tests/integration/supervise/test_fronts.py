@@ -148,6 +148,25 @@ def test_a_request_that_takes_longer_than_its_version_has(fronted: Fronted, loop
         assert by(ask(other)) == V2
 
 
+def test_a_former_version_that_does_not_hear(fronted: Fronted) -> None:
+    """A worker that cannot even be told that its time is up must not answer later: it is ended."""
+    both = (fronted.version(1, grace=0.3), fronted.version(2))
+    fronted.up(*both, answers=V1)
+    with fronted.connect() as long:
+        long.sendall(SLOW)
+        wait_for(lambda: fronted.asked() == 1, what="the request is there")
+        pid = fronted.bench.service(V1).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+
+        fronted.up(*both, answers=V2)
+
+        assert read_all(long) == b""
+    assert fronted.bench.service(V1).pid != pid
+    with fronted.connect() as fresh:
+        assert by(ask(fresh)) == V2
+
+
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_a_client_that_is_always_ahead(fronted: Fronted, beside: Callable[[Callable[[], Outcome]], Future[Outcome]], loop: str) -> None:
     """A client that has always sent its next request must get each answer, and soon those of the new version."""
