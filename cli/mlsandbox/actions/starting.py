@@ -191,7 +191,7 @@ def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[Stat
     """
     began, options, report = time.monotonic(), job.options, job.report
     seconds = options.timeout or TIMEOUT_SECONDS * (2 if os.environ.get("CI") else 1)
-    report.step(told(plan, "Starting", "Removing", "Moving"))
+    report.step(told(plan, "Starting", "Removing", "Moving", "Rewriting"))
 
     def tell(change: Change) -> None:
         if change.state is ServicePhase.STOPPED and change.reason:
@@ -207,7 +207,7 @@ def _apply(job: Start, plan: Plan, state: State, *, movable: bool) -> tuple[Stat
         raise
     state = job.told_moves(outcome.switched, state)
     if outcome.result is Result.READY:
-        report.done(told(plan, "Started", "Removed", "Moved"), "", time.monotonic() - began)
+        report.done(told(plan, "Started", "Removed", "Moved", "Rewrote"), "", time.monotonic() - began)
     elif movable and outcome.result is Result.CRASHED and any(_IN_USE.search(text) for text in (outcome.reason, *outcome.lines)):
         report.note("another program took a port in between: choosing anew")
         return state, outcome.switched, False
@@ -225,10 +225,12 @@ def _made(plan: Plan, engine: Engine, began: float) -> tuple[Switched, ...]:
     return tuple(Switched(move.front, move.service, move.former, began, time.time()) for move in made)
 
 
-def told(plan: Plan, start: str, stop: str, move: str) -> str:
+def told(plan: Plan, start: str, stop: str, move: str, write: str) -> str:
     """What is done to the services and fronts of a plan: "Starting api-v2; moving api to api-v2; removing api-v1" (pure)."""
     came = ", ".join(step.service for step in plan.changes if step.action is not Action.STOP)
     moved = ", ".join(f"{each.front} to {each.service}" for each in plan.moves)
     went = ", ".join(step.service for step in plan.changes if step.action is Action.STOP)
-    first, *others = [f"{word} {what}" for word, what in ((start, came), (move, moved), (stop, went)) if what] or [f"{start} the stack"]
+    first, *others = [f"{word} {what}" for word, what in ((start, came), (move, moved), (stop, went)) if what] or [
+        f"{write} what services read" if plan.refreshes else f"{start} the stack"
+    ]
     return "; ".join([first, *(f"{each[0].lower()}{each[1:]}" for each in others)])
