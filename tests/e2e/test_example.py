@@ -42,7 +42,9 @@ def test_up_after_a_start_without_waiting_must_prove_it(saved: Sandbox) -> None:
     saved.run("up", "--no-wait").ok()
     saved.run("status", "--wait", "healthy").ok()
 
-    assert saved.run("up", "-o", "json").ok().json["smoke"]["row"]["plan"] in {"basic", "plus", "pro"}
+    stack = saved.run("up", "-o", "json").ok().json
+    assert stack["smoke"]["row"]["plan"] in {"basic", "plus", "pro"}
+    assert stack["golden"]["rows"] >= stack["golden"]["bit_equal"] > 0
 
     example = saved.run("predict", "--example", "-o", "json").ok().json
     assert example["version"] == saved.status()["version"]
