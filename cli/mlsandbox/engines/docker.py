@@ -37,7 +37,7 @@ from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
 from mlsandbox.engines.docker_output import KeptOutput
 from mlsandbox.engines.docker_record import RECORD, fronts_of, read_fronts, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
-from mlsandbox.engines.docker_switch import Switch, asked_now, confirm, follow
+from mlsandbox.engines.docker_switch import Moved, Switch, asked_now, confirm, follow
 from mlsandbox.engines.docker_wait import Watch
 from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
 from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
@@ -209,15 +209,16 @@ class DockerEngine:
         if outcome.result is not Result.READY:
             return outcome
         moving = time.monotonic()
-        switched, files = switch.move()
+        moved = switch.move()
         deadline += time.monotonic() - moving  # what the former had begun may take its time
-        return replace(self._rest(switch.rest, compose, files, tell, deadline), switched=switched)
+        return replace(self._rest(switch.rest, compose, moved, tell, deadline), switched=moved.switched)
 
-    def _rest(self, plan: Plan, compose: Compose, now: Sequence[RenderedFile], tell: Tell, deadline: float) -> Outcome:
-        """What is left of a plan whose fronts were moved, and made the stack what is in these files; it goes back to no less."""
+    def _rest(self, plan: Plan, compose: Compose, moved: Moved, tell: Tell, deadline: float) -> Outcome:
+        """What is left of a plan whose fronts were moved; it goes back to no less than that."""
         there, outcome = self._daemon.containers(read_record(self._folder)), Outcome(Result.READY)
         changed = {step.service for step in plan.changes}
-        confirm(self._daemon, self._folder, there, going={step.service for step in plan.changes if step.action is Action.STOP})
+        if not moved.confirmed:
+            confirm(self._daemon, self._folder, there, going={step.service for step in plan.changes if step.action is Action.STOP})
         try:
             if changed:
                 self._remove([each for each in there if each.service.name in changed])
@@ -226,10 +227,10 @@ class DockerEngine:
                 self._write(plan, plan.files)
         except BaseException:
             with suppress(SandboxError):  # what made an end of it is what is told
-                self._undo(plan, now, ran=True, wait=False, replaces=False)
+                self._undo(plan, moved.files, ran=True, wait=False, replaces=False)
             raise
         if outcome.result in {Result.CRASHED, Result.REFUSED}:
-            return replace(outcome, undone=self._undo(plan, now, ran=True, wait=True, replaces=False))
+            return replace(outcome, undone=self._undo(plan, moved.files, ran=True, wait=True, replaces=False))
         if outcome.result is Result.READY:
             prune_tree(self._folder, plan.files)
         return outcome

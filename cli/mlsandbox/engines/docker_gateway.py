@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,28 +110,39 @@ class Gateway:
                 raise _failed(front, service, f"The gateway does not take its port {port}.")
         return slot.name
 
-    def flip(self, front: str, slot: str) -> None:
+    def flip(self, front: str, slot: str) -> bool:
         """From now on this slot gets all new requests; the others end what they began. All of it is told at once, or nothing is.
+
+        Returns:
+            Whether the others had nothing to end at that moment.
 
         Raises:
             SwitchFailed: it cannot be asked, or the gateway does not answer: who is asked now has to be looked at.
         """
         others = (f"set server {front}/{each} state drain" for each in SLOTS if each != slot)
         # A free place that was set aside is drained, too: that it has a name is all that it takes to be asked, and it is not.
-        if self._wait(front, slot, lambda each: each.is_up, f"set server {front}/{slot} state ready", *others) is None:
+        slots = self.slots(front, f"set server {front}/{slot} state ready", *others)
+        if not slots[slot].is_up and self._wait(front, slot, lambda each: each.is_up) is None:
             raise _failed(front, slot, "The gateway cannot reach it.")
+        return not any(each.requests for each in slots.values() if not each.is_asked)
 
-    def settle(self, front: str, patience: float) -> None:
+    def settle(self, front: str, patience: float, *, quiet: bool = False) -> Collection[Slot]:
         """Wait until nobody has requests of a front without an answer who is not asked any more; what takes too long is cut off.
 
         Args:
             front: whose.
             patience: seconds.
+            quiet: they were seen to have none once, since they are not asked any more.
+
+        Returns:
+            How the front's slots stand then.
         """
-        left = self._quiet(front, patience)
+        slots = self._quiet(front, patience, 1 if quiet else 0)
+        left = _busy(slots)
         if left:
             self._say(*(f"shutdown sessions server {front}/{each.name}" for each in left))
-            self._quiet(front, _ENDED_SECONDS)
+            slots = self._quiet(front, _ENDED_SECONDS, 0)
+        return slots
 
     def tidy(self, front: str, service: str, stay: Collection[str], slots: Iterable[Slot]) -> None:
         """Have names looked up no more that nobody has.
@@ -168,16 +179,16 @@ class Gateway:
             for row in rows
         }
 
-    def _quiet(self, front: str, seconds: float) -> Sequence[Slot]:
-        """Wait until none that is not asked any more has requests; those that still have some when time is over."""
-        deadline, quiet = time.monotonic() + seconds, 0
-        while quiet < _QUIET_LOOKS:
-            busy = [each for each in self.slots(front).values() if each.requests and not each.is_asked]
+    def _quiet(self, front: str, seconds: float, quiet: int) -> Collection[Slot]:
+        """Wait until none that is not asked any more has requests, or time is over; `quiet` is how often none was seen to have some."""
+        deadline = time.monotonic() + seconds
+        while True:
+            slots = self.slots(front).values()
+            busy = _busy(slots)
             quiet = 0 if busy else quiet + 1
-            if busy and time.monotonic() > deadline:
-                return busy
+            if quiet >= _QUIET_LOOKS or (busy and time.monotonic() > deadline):
+                return slots
             time.sleep(_LOOK_SECONDS)
-        return []
 
     def _wait(self, front: str, slot: str, ready: Callable[[Slot], bool], *commands: str) -> Slot | None:
         """The slot once it is as it is to be, after these commands; None when it does not become that."""
@@ -192,6 +203,11 @@ class Gateway:
 
     def _say(self, *commands: str) -> str:
         return self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands))) if commands else ""
+
+
+def _busy(slots: Iterable[Slot]) -> list[Slot]:
+    """Those that are not asked any more, and have requests yet."""
+    return [each for each in slots if each.requests and not each.is_asked]
 
 
 def _rows(said: str, front: str) -> list[dict[str, str]]:

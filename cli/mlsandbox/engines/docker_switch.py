@@ -33,6 +33,17 @@ Remove = Callable[[Sequence[Container]], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Moves that were made."""
+
+    switched: tuple[Switched, ...]
+    files: tuple[RenderedFile, ...]
+    """Those of the stack with nothing else changed."""
+    confirmed: bool
+    """The gateway said that it asks the new ones, and nobody else, after that had been written down."""
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """The moves of one plan."""
 
@@ -81,18 +92,15 @@ class Switch:
             return replace(outcome, undone=Undone.KEPT)
         return outcome
 
-    def move(self) -> tuple[tuple[Switched, ...], tuple[RenderedFile, ...]]:
+    def move(self) -> Moved:
         """Have the gateway ask the new ones, write down that it does, and wait until the former ones have answered all that they began.
-
-        Returns:
-            The moves, and the files of the stack with nothing else changed.
 
         Raises:
             SwitchFailed: the gateway cannot do it. Who answered before at that front goes on; the fronts before it stay moved.
         """
         there = {each.service.name: each for each in self.daemon.containers({}, whole=False)}
         record = {**read_record(self.folder), **self._record()}
-        made: list[tuple[Move, float]] = []
+        made: list[tuple[Move, float, bool]] = []
         try:
             asked = self._gateway(there)
             targets = [(each, *_reached(self.daemon, there, record, each.service)) for each in self.plan.moves]
@@ -100,31 +108,36 @@ class Switch:
             for each, slot in slots:
                 began = time.time()
                 try:
-                    asked.flip(each.front, slot)
+                    quiet = asked.flip(each.front, slot)
                 except BaseException:
                     with suppress(SandboxError):  # it may have been told, all the same
                         former = asked.prepare(each.front, each.former, *_reached(self.daemon, there, record, each.former))
                         asked.flip(each.front, former)
                     raise
-                made.append((each, began))
+                made.append((each, began, quiet))
         except BaseException as error:
             with suppress(SandboxError):
                 self._keep(made, there)
             if made and isinstance(error, SandboxError):
-                error.details["moved"] = [each.front for each, _ in made]
-                kept = ", ".join(f"{each.front} to {each.service}" for each, _ in made)
+                error.details["moved"] = [each.front for each, _, _ in made]
+                kept = ", ".join(f"{each.front} to {each.service}" for each, _, _ in made)
                 error.why = f"{error.why} Moved before it, and left so: {kept}.".lstrip()
             raise
-        files = self._moved([each for each, _ in made])
+        files = self._moved([each for each, _, _ in made])
         self.write(files)
-        return tuple(self._settled(asked, each, began, there) for each, began in made), files
+        settled = [self._settled(asked, each, there, quiet=quiet) for each, _, quiet in made]
+        switched = [
+            Switched(each.front, each.service, each.former, began, ended)
+            for (each, began, _), (ended, _) in zip(made, settled, strict=True)
+        ]
+        return Moved(tuple(switched), files, all(confirmed for _, confirmed in settled))
 
-    def _keep(self, made: Sequence[tuple[Move, float]], there: dict[str, Container]) -> None:
+    def _keep(self, made: Sequence[tuple[Move, float, bool]], there: dict[str, Container]) -> None:
         """Leave what was moved so; what was started for other moves is gone again."""
-        moves = [each for each, _ in made]
+        moves = [each for each, _, _ in made]
         self._forget(settle=0.0, stay={each.service for each in moves}, files=self._moved(moves))
-        for each, began in made:
-            self._settled(self._gateway(there), each, began, there)
+        for each, _, quiet in made:
+            self._settled(self._gateway(there), each, there, quiet=quiet)
 
     def _moved(self, moves: Sequence[Move]) -> tuple[RenderedFile, ...]:
         return between(self.former, self.plan.files, moves) if moves and self.former else tuple(self.former or self.plan.files)
@@ -184,12 +197,18 @@ class Switch:
             raise SwitchFailed("the gateway does not run", why="It ended meanwhile.", fix="start it again: sandbox up")
         return Gateway(self.daemon, found)
 
-    def _settled(self, asked: Gateway, move: Move, began: float, there: dict[str, Container]) -> Switched:
-        """The new one answers, whatever can be found out about the former."""
+    def _settled(self, asked: Gateway, move: Move, there: dict[str, Container], *, quiet: bool) -> tuple[float, bool]:
+        """When the former had ended what it began, and whether the new one alone was asked then; it answers, whatever can be found out."""
         former = there.get(move.former)
+        try:
+            slots = asked.settle(move.front, former.stop_seconds if former is not None else 0.0, quiet=quiet)
+        except SwitchFailed:
+            return time.time(), False
+        ended = time.time()
+        stay = {each.service for each in self.plan.steps if each.action is not Action.STOP}
         with suppress(SwitchFailed):
-            asked.settle(move.front, former.stop_seconds if former is not None else 0.0)
-        return Switched(move.front, move.service, move.former, began, time.time())
+            asked.tidy(move.front, move.service, stay, slots)
+        return ended, [each.service for each in slots if each.is_asked] == [move.service]
 
 
 def follow(daemon: Daemon, folder: Path, before: Sequence[Container], *, going: Collection[str] = ()) -> None:

@@ -126,6 +126,20 @@ def test_what_is_not_known_of_the_former_does_not_undo_a_move(bench: Bench, monk
     assert bench.answering() == "api-v2"
 
 
+def test_a_way_back_is_short(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between versions that run, and that the gateway knows, it must be told and asked no more than it has to be."""
+    both = (_version(bench, 1), _version(bench, 2))
+    for answers in ("api-v1", "api-v2"):
+        bench.up(*both, answers=answers)
+    plan = bench.plan(*both, answers="api-v1")
+    said = Said(monkeypatch, "never", _raises(AssertionError()))
+
+    bench.engine.apply(plan, bench.changes.append, timeout=HANG_SECONDS)
+
+    assert len(said.told) == 3, "whom it knows, the move, and that the former has nothing left"
+    assert bench.answering() == "api-v1"
+
+
 def test_fronts_that_moved_stay_when_a_later_one_cannot(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several fronts each must be where it is told to be, whatever became of the others; the next `up` must make the rest."""
     ports = free_ports(3)
