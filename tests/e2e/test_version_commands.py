@@ -196,7 +196,7 @@ def test_a_challenger_must_be_tried_and_then_answer(up: Sandbox, two_versions: P
 def test_a_challenger_must_be_retired(up: Sandbox, two_versions: Path) -> None:
     """A challenger that is retired must be gone, and `up` must not let it answer although the files make it."""
     third(up, two_versions)
-    up.run("deploy", "--as", "challenger", "--split", "50").ok()
+    up.run("deploy", "--as", "challenger", "--split", "50%").ok()
     up.run("retire", "v3", "--reason", "no better").ok()
 
     assert set(processes(up)) == {"api-v2"}

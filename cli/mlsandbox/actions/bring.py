@@ -74,7 +74,7 @@ def running(project: Project, report: Report | None) -> Running:
         report: of who changes something: ledger and state are made what they have to be for it first; None: nothing is written.
 
     Raises:
-        NotRunning: nothing runs, or not all of its models are known to have answered.
+        NotRunning: nothing runs, or a model of it is not known to have answered, or is not in sandbox.toml any more.
         VersionUnknown: the package of what answers is gone.
     """
     remembered = load_state(project.state_dir).state
@@ -82,21 +82,29 @@ def running(project: Project, report: Report | None) -> Running:
     observed = runner.observe() if runner is not None else Observed()
     if runner is not None and observed.running:
         remembered = as_answering(observed, remembered) if report is None else caught_up(project.state_dir, observed, remembered, report)
-    unknown = [name for name in project.models if name not in remembered.served]
-    if runner is None or not observed.running or unknown:
-        why = f"Never answered: {', '.join(unknown)}." if unknown and observed.running else ""
-        raise NotRunning(f"{project.name} is not running", why=why, fix="start it: sandbox up")
-    deployed = [deployed_of(project.root, find_version(project.root, name, remembered.served[name]), remembered) for name in project.models]
-    return Running(as_told(project, remembered), runner.name, observed, remembered, tuple(deployed))
+    names = remembered.models or tuple(project.models)
+    if runner is None or not observed.running:
+        raise NotRunning(f"{project.name} is not running", fix="start it: sandbox up")
+    if unknown := [name for name in names if name not in project.models or name not in remembered.served]:
+        why = f"{', '.join(unknown)}: not in sandbox.toml any more, or not ready yet."
+        raise NotRunning(f"not all models of {project.name} that run are known", why=why, fix="bring it up again: sandbox up")
+    deployed = [deployed_of(project.root, find_version(project.root, name, remembered.served[name]), remembered) for name in names]
+    return Running(as_told(project, remembered, names), runner.name, observed, remembered, tuple(deployed))
 
 
-def as_told(project: Project, remembered: State) -> Project:
-    """The project with what the last `up` was told beside sandbox.toml, so that a change of versions changes nothing else."""
-    chosen = remembered.chosen
+def as_told(project: Project, remembered: State, names: Sequence[str]) -> Project:
+    """The project with what the last `up` was told beside sandbox.toml, so that a change of versions changes nothing else.
+
+    Args:
+        project: as sandbox.toml has it now.
+        remembered: what was told.
+        names: of the models that run: others may have been saved since.
+    """
+    chosen, models = remembered.chosen, {name: project.models[name] for name in names}
     if not chosen:
-        return project
+        return replace(project, settings=replace(project.settings, models=models))
     stack = replace(project.stack, host=chosen["host"], profile=chosen["profile"], exclude=tuple(chosen["exclude"]))
-    return replace(project, settings=replace(project.settings, stack=stack))
+    return replace(project, settings=replace(project.settings, models=models, stack=stack))
 
 
 def steps_of(now: Running, after: Deployed, lineup: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:

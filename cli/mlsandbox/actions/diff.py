@@ -130,17 +130,18 @@ def schema_of(package: Package) -> Mapping[str, Any]:
 
 
 def parse_share(text: str, option: str) -> float:
-    """A share from 0 to 1, written as "2%" or "0.02".
+    """A share from 0 to 1, written as "2%": without the sign nobody could say whether 0.5 is a half.
 
     Raises:
         UsageError: it is none.
     """
+    number, sign, rest = text.strip().partition("%")
     try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        share = float(number) / 100 if sign and not rest else -1.0
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise UsageError(f"{option} is a share of rows, not {text!r}", fix=f"write it as in: {option} 2%")
+        raise UsageError(f"{option} is a share such as 2%, not {text!r}", fix=f"write it as in: sandbox diff V1 V2 --data FILE {option} 2%")
     return share
 
 

@@ -104,11 +104,19 @@ def judged(
     )
 
 
-def tampered(event: Mapping[str, Any]) -> Replayed | None:
-    """The verdict on an event that is not as it was written; None: it is, or nobody can say."""
-    if event.get(Finder.FITS) is not False:
-        return None
-    return judged(event, Verdict.TAMPERED, "the event is not as it was written: its digest does not fit")
+def tampered(event: Mapping[str, Any], *, has_digest: bool) -> Replayed | None:
+    """The verdict on an event that is not as it was written; None: it is, or nobody can say.
+
+    Args:
+        event: as it was found.
+        has_digest: whether its package writes a digest into each.
+    """
+    fits = event.get(Finder.FITS)
+    if fits is False:
+        return judged(event, Verdict.TAMPERED, "the event is not as it was written: its digest does not fit")
+    if fits is None and has_digest:
+        return judged(event, Verdict.TAMPERED, "the event is not as it was written: its digest was taken out")
+    return None
 
 
 def why_not(event: Mapping[str, Any], guarded: Collection[str], columns: Sequence[str]) -> str | None:

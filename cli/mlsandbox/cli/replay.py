@@ -31,7 +31,7 @@ def command(
     model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="Answers of this model alone.")] = None,
     version: Annotated[str | None, typer.Option("--version", metavar="VERSION", help="Answers of this version alone.")] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many, the newest.")] = 1_000,
-    strict: Annotated[bool, typer.Option("--strict", help="What cannot be replayed counts as different.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="What cannot be replayed, or has no digest, counts as different.")] = False,
 ) -> Exit:
     """Each on the package that answered, in an environment of its lock. Ends with 3 when an answer differs or an event was changed."""
     if seed is not None and sample is None:
@@ -44,7 +44,7 @@ def command(
     cannot = result.counts[Verdict.CANNOT]
     if cannot and not strict:
         session.output.warning(f"{cannot:,} of {result.events:,} could not be replayed: not shown to be equal")
-    return Exit.BAD_FINDING if result.is_bad or (strict and cannot) else Exit.OK
+    return Exit.BAD_FINDING if result.is_bad or (strict and (cannot or result.unsealed)) else Exit.OK
 
 
 def _epoch(since: str | None) -> float | None:

@@ -19,13 +19,14 @@ def complete_versions() -> list[str]:
 
 
 def percent_of(text: str) -> float:
-    """A share as it is written, "10%" or "10".
+    """A share as it is written, "10%": without the sign nobody could say whether 0.5 is a half.
 
     Raises:
-        UsageError: it is no number above 0 and up to 100.
+        UsageError: it is no share above 0% and up to 100%.
     """
+    number, sign, rest = text.strip().partition("%")
     try:
-        percent = float(text.strip().removesuffix("%"))
+        percent = float(number) if sign and not rest else 0.0
     except ValueError:
         percent = 0.0
     if not 0 < percent <= 100:

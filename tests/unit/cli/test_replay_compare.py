@@ -109,10 +109,11 @@ def test_what_cannot_be_asked_again_says_why(change: dict[str, Any], guarded: li
 
 
 def test_a_changed_event_is_told_before_anything_is_run() -> None:
-    """An event whose digest does not fit is tampered; of one without a digest nobody can say."""
-    changed = tampered(EVENT | {Finder.FITS: False})
+    """An event whose digest does not fit is tampered, and one without a digest if its package writes them; else nobody can say."""
+    changed = tampered(EVENT | {Finder.FITS: False}, has_digest=False)
 
     assert changed is not None
     assert changed.verdict is Verdict.TAMPERED
-    assert tampered(EVENT) is tampered(EVENT | {Finder.FITS: None}) is None
+    assert tampered(EVENT, has_digest=False) is tampered(EVENT | {Finder.FITS: None}, has_digest=False) is None
+    assert "taken out" in getattr(tampered(EVENT | {Finder.FITS: None}, has_digest=True), "why", "")
     assert why_not(EVENT, [], ["age"]) is None
