@@ -75,6 +75,9 @@ class Metrics:
         "sandbox_model_info", "gauge", "Constant 1, labelled with what is being served.", (*_MODEL, "digest", "kind")
     )
     MODEL_READY: Final = Metric("sandbox_model_ready", "gauge", "1 once the golden rows were reproduced, else 0.", _MODEL)
+    MODEL_CHAMPION: Final = Metric(
+        "sandbox_model_champion", "gauge", "1 where this version answers clients, 0 where it runs beside that one; only in a stack.", _MODEL
+    )
     GOLDEN_ROWS: Final = Metric("sandbox_golden_rows", "gauge", "Golden rows by how they were reproduced.", (*_MODEL, "result"))
     CHALLENGER_REQUESTS: Final = Metric(
         "sandbox_challenger_requests_total",

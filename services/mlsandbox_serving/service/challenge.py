@@ -59,7 +59,10 @@ class Challenge:
     def _look(self, file: TrafficFile) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(LOOK_SECONDS, self._look, file)
-        if file.look():
+        changed = file.look()
+        if file.is_champion is not None:
+            self._measures.champion(is_it=file.is_champion)
+        if changed:
             challenger = file.challenger
             if challenger is None:
                 _log.info("there is no challenger")

@@ -72,6 +72,7 @@ class Measures:
         ]
         self._route = Routes(self._cells, self._labels, self._requests, self._route_histograms)
         self._instruments: Instruments | None = None
+        self._champion: Any = None
         self._challengers: dict[str, ChallengerMeasures] = {}
         for route in PREDICTING:
             for code in _FROM_THE_START:
@@ -114,6 +115,12 @@ class Measures:
             sent: bytes of the answer's body.
         """
         self._answers.append((route, status, seconds, received, sent))
+
+    def champion(self, *, is_it: bool) -> None:
+        """Whether this version is its model's champion; where that is never told, there is no such metric."""
+        if self._champion is None:
+            self._champion = gauge(Metrics.MODEL_CHAMPION, self._registry).labels(**self._labels)
+        self._champion.set(int(is_it))
 
     def challenger(self, version: str) -> ChallengerMeasures:
         """What is counted of a challenger of this version; only in the event loop's thread."""

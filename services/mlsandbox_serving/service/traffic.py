@@ -69,6 +69,8 @@ class TrafficFile:
     def __init__(self, file: Path, version: str) -> None:
         self.challenger: Challenger | None = None
         """Of this version, if it is the champion."""
+        self.is_champion: bool | None = None
+        """Whether this version is the champion; None while no document could be read."""
         self._file = file
         self._version = version
         self._seen: _Stamp | None = None
@@ -86,7 +88,9 @@ class TrafficFile:
             if seen == self._seen:
                 self._wrong = None
                 return False
-            challenger = None if seen is None else read_challenger(_content(self._file), self._version)
+            content = None if seen is None else _content(self._file)
+            challenger = None if content is None else read_challenger(content, self._version)
+            is_champion = None if content is None else _decode(content).champion == self._version
         except (OSError, TrafficInvalid) as error:
             why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
             if self._wrong != (seen, why):
@@ -94,6 +98,7 @@ class TrafficFile:
             self._wrong = seen, why
             return False
         self._seen, self.challenger, self._wrong = seen, challenger, None
+        self.is_champion = is_champion
         return challenger != before
 
 

@@ -12,7 +12,7 @@ from mlsandbox_serving.contract import Env, Field, Header, Metrics, Origin, Rout
 from mlsandbox_serving.service.challenger_measures import Mode
 from mlsandbox_serving.service.seal import Seal
 from mlsandbox_serving.service.traffic import place_of
-from support.contest import ROWS, WAYS, Pair, pair
+from support.contest import ROWS, WAYS, Pair, pair, write
 from support.guarded import read_reply
 from support.rival import KEY, Rival, reply
 from support.served import Laid, fitted, lay, people
@@ -149,6 +149,17 @@ def test_two_versions_that_both_believe(first: Laid, tmp_path: Path) -> None:
 
         assert here.ask(ROWS[0]).headers[Header.MODEL_VERSION] == "v2"
         assert there.ask(ROWS[0]).headers[Header.MODEL_VERSION] == "v1"
+
+
+def test_who_is_the_champion_is_told(first: Laid, second: Wired, file: Path) -> None:
+    """Metrics must say whether a version is the one that answers, also once that is another one; without a document nothing."""
+    with pair(first, file, None) as both:
+        assert both.counted(Metrics.MODEL_CHAMPION.name) == {(): 1}
+        write(file, None, champion="v3")
+        wait_for(lambda: not both.counted(Metrics.MODEL_CHAMPION.name), what="another champion")
+    with second.connect() as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert Metrics.MODEL_CHAMPION.name not in read_reply(connection).body.decode()
 
 
 def test_only_the_champion_acts(first: Laid, second: Wired, file: Path) -> None:
