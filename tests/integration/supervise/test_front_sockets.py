@@ -68,7 +68,7 @@ def test_one_list_that_replaces_the_former(fronted: Fronted) -> None:
 
     control.reload(fronted.folder)
 
-    wait_for(lambda: fronted.status.service == V2, what="the front is the other one's")
+    wait_for(lambda: fronted.status.service == V2 and not fronted.refuses(), what="the front is the other one's, which is started")
     with fronted.connect() as waiting:
         assert by(ask(waiting)) == V2
 
