@@ -56,14 +56,16 @@ def test_the_former_version_must_be_gone_after_up(up: Sandbox) -> None:
 
 
 def test_a_cold_version_must_be_gone_back_to(up: Sandbox) -> None:
-    """`rollback` to a version that does not run any more must start it first, and move then."""
+    """`rollback` to a version that does not run any more must start it first, and move then; a model saved meanwhile is no hindrance."""
     up.run("up").ok()
+    up.script(TRAIN, "fraud", "1.0")
     with Witness(_port(up), _row(up), connections=8) as witness:
-        up.run("rollback", "--reason", "too many complaints").ok()
+        up.run("rollback", "--model", "churn", "--reason", "too many complaints").ok()
         witness.more(100)
 
     assert witness.failed == []
     assert witness.seen[-1].version == "v1"
+    assert "Models that run: churn" in up.run("retire", "v1", "--model", "fraud").err
     entry = ledger(up.root)[-1]
     assert (entry["action"], entry["version"], entry["previous"], entry["reason"]) == ("rolled-back", "v1", "v2", "too many complaints")
 

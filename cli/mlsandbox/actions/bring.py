@@ -50,8 +50,16 @@ class Running:
     """One per model."""
 
     def of(self, model: str) -> Deployed:
-        """The versions of a model."""
-        return next(each for each in self.deployed if each.model == model)
+        """The versions of a model.
+
+        Raises:
+            NotRunning: it is not part of what runs.
+        """
+        found = next((each for each in self.deployed if each.model == model), None)
+        if found is None:
+            names = ", ".join(each.model for each in self.deployed)
+            raise NotRunning(f"{model} is not running", why=f"Models that run: {names}.", fix="bring it up: sandbox up")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

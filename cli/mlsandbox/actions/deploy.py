@@ -110,10 +110,9 @@ def _package(now: Running, model: str, version: str | None, options: DeployOptio
     if version is not None:
         return version_of(now.project, model, version)
     settings = now.project.models[model]
+    found = find_package(settings, root=now.project.root).package
+    check_challenger(now.of(model), "" if found is None else found.version)  # before anything is packaged for nothing
     if options.dry_run:
-        found = find_package(settings, root=now.project.root).package
-        if found is not None:
-            check_challenger(now.of(model), found.version)
         return found
     package = packaged(replace(settings, trust=settings.trust or options.trust), now.project.root, report)
     record_packages(now.project, [package], options.reason, report)
