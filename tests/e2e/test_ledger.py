@@ -70,7 +70,7 @@ def test_all_places_name_the_same_package(saved: Sandbox) -> None:
 
 
 def test_a_stack_that_vanished(saved: Sandbox) -> None:
-    """When something else than `down` ended the stack, `where` must say that the ledger and what answers disagree."""
+    """When something else than `down` ended the stack, `where` must say that ledger and what answers disagree, and `up` write it down."""
     saved.run("up").ok()
     for process in saved.processes():
         process.send_signal(signal.SIGKILL)
@@ -80,3 +80,8 @@ def test_a_stack_that_vanished(saved: Sandbox) -> None:
 
     assert found.code == 3
     assert "does not run" in json.loads(found.out)["models"][0]["problem"]
+
+    saved.run("up").ok()
+    entries = [json.loads(line)["entry"] for line in (saved.root / ".sandbox/ledger.jsonl").read_text("utf-8").splitlines()]
+    assert [each["action"] for each in entries[-2:]] == ["stopped", "started"]
+    assert "found not running" in entries[-2]["reason"]

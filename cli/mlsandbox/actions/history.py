@@ -50,6 +50,8 @@ class Answered:
     """… and from here on nobody else did."""
     until: str | None
     """None: it still answers."""
+    previous: str
+    """Who answered before it; empty when nobody did."""
     action: str
     by: str
     reason: str
@@ -146,6 +148,7 @@ def _answered(entries: Iterable[Entry], model: str, moment: Moment) -> tuple[Ans
             began=stamp(each.began.timestamp()),
             since=stamp(each.since.timestamp()),
             until=None if each.until is None else stamp(each.until.timestamp()),
+            previous=each.entry.previous,
             action=each.entry.action.value,
             by=each.entry.by,
             reason=each.entry.reason,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlsandbox.actions.deployment import Deployed, with_deployed
 from mlsandbox.actions.outcomes import Report
@@ -23,6 +23,10 @@ from mlsandbox_serving.contract import Port
 
 ANSWERING = frozenset({Action.DEPLOYED, Action.PROMOTED, Action.ROLLED_BACK})
 """What makes a version answer that did not."""
+
+
+VANISHED: Final = "it was found not running; when it ended is not known"
+"""Why a stack is told to be stopped that nobody stopped."""
 
 
 @dataclass(frozen=True, slots=True)

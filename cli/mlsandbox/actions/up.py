@@ -21,7 +21,7 @@ from mlsandbox.actions.materials import environments_beside, packaged
 from mlsandbox.actions.outcomes import GoldenSummary, PlannedStep, Report, UpOptions, UpResult
 from mlsandbox.actions.project_stack import parts_of, programs_on_path
 from mlsandbox.actions.reconciling import caught_up
-from mlsandbox.actions.recording import Recorder, record_packages
+from mlsandbox.actions.recording import VANISHED, Recorder, record_packages, record_stops
 from mlsandbox.actions.reference_warnings import reference_warnings
 from mlsandbox.actions.sight import Sight, look
 from mlsandbox.actions.smoke import examples_of, own_example, smoke_prediction
@@ -92,6 +92,8 @@ def up(project: Project, engine: str, options: UpOptions, report: Report) -> UpR
             leave(project, remembered, engine, told)
             record_packages(project, packages, options.reason, told)
             remembered = caught_up(project.state_dir, observed, remembered, told)
+            if not observed.running:
+                record_stops(project.state_dir, observed, remembered, None, reason=VANISHED, report=told)
             last = last_champions(Ledger(project.state_dir).read())
             chosen = choose(project.root, packages, remembered, last, runs=observed.running, warm=options.warm, reason=options.reason)
             for note in chosen.notes:

@@ -92,7 +92,11 @@ def _facts(answered: Answered, *, several: bool) -> Iterator[str]:
     name = f"{answered.version} " if several else ""
     since, until = here(answered.since, exact=True), here(answered.until, exact=True) or "now"
     switch = moment(answered.since) - moment(answered.began)
-    took = f" (the switch to it took {switch / timedelta(milliseconds=1):.0f} ms)" if switch else ""
+    milliseconds = f"{switch / timedelta(milliseconds=1):.0f} ms"
+    took = (
+        f" (the switch to it took {milliseconds})" if answered.previous else f" (started {milliseconds} before; it may have answered then)"
+    )
+    took = took if switch else ""
     yield f"  {name}since {since}{took}, until {until}"
     why = f": {answered.reason}" if answered.reason else ""
     yield f"  {name}{_WORDS[Action(answered.action)]} by {answered.by}{why}"
