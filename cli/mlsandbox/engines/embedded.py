@@ -127,7 +127,7 @@ class EmbeddedEngine:
         moving = time.monotonic()
         switched = switch.move()
         deadline = began + timeout + time.monotonic() - moving  # what the former had begun may take its time
-        return replace(self._change(plan, self._without_formers(plan), tell, deadline=deadline), switched=switched)
+        return replace(self._change(plan, self._list_text(), tell, deadline=deadline), switched=switched)
 
     def service_names(self) -> tuple[str, ...]:
         listed = {spec.name for spec in self._list().processes}
@@ -188,13 +188,6 @@ class EmbeddedEngine:
         if outcome.result is Result.READY and plan.folders:
             prune_tree(self._folder.processes.parent, plan.files)
         return outcome
-
-    def _without_formers(self, plan: Plan) -> str:
-        """The list without those that answered before the moves and are to stop: what it is gone back to when the rest of a plan fails."""
-        leaving = {step.service for step in plan.steps if step.action is Action.STOP} & {move.former for move in plan.moves}
-        listed = self._list()
-        left = tuple(each.without(leaving) for each in listed.processes if each.name not in leaving)
-        return list_to_json(replace(listed, processes=left))
 
     def _prepare(self, plan: Plan) -> None:
         make_sandbox_folder(self._folder.path, plan.folders)
