@@ -14,7 +14,16 @@ def test_a_front_can_be_stopped_and_comes_back(saved: Sandbox) -> None:
     saved.run("up").ok()
     url = saved.url
     assert saved.status()["versions"] == [
-        {"model": "churn", "version": "v1", "role": "champion", "service": "api-v1", "state": "healthy", "percent": None, "shadow": False}
+        {
+            "model": "churn",
+            "version": "v1",
+            "role": "champion",
+            "service": "api-v1",
+            "state": "healthy",
+            "percent": None,
+            "shadow": False,
+            "tried": None,
+        }
     ]
 
     assert "api-v1" in saved.run("down", "api").ok().out
