@@ -40,15 +40,15 @@ STEPS: dict[str, list[str]] = {
     "lint": [str(BIN / "ruff"), "check"],
     "mypy": [str(BIN / "mypy")],
     "layers": [str(BIN / "lint-imports")],
-    "unit": _pytest("unit"),
     "contract": _pytest("contract"),
     "packaging": _pytest("packaging"),
+    "unit": _pytest("unit"),
     "conformance": _pytest("conformance"),
     "integration": _pytest("integration"),
     "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
     "docker": _pytest("e2e/docker"),  # after all others: images are the machine's, and one test starts its engine anew
 }
-BESIDE, FROM = "e2e", "conformance"
+BESIDE, FROM = "e2e", "unit"
 """The first runs beside the steps from the second on; those before want ports where it does."""
 OUTPUT = ROOT / ".cache" / "check" / f"{BESIDE}.txt"
 """What it writes, until it is shown: also there when this program is killed."""
