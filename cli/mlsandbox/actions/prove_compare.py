@@ -26,7 +26,7 @@ EVENT_FIELDS: Final = frozenset(
     }
 )
 """Of the event of a prediction that `sandbox` asked for."""
-OPTIONAL_FIELDS: Final = frozenset({Field.INPUTS, Field.PROBABILITIES, Field.CLASSES, Field.TRACE_ID})
+OPTIONAL_FIELDS: Final = frozenset({Field.EVENT_HASH, Field.INPUTS, Field.PROBABILITIES, Field.CLASSES, Field.TRACE_ID})
 """What depends on the model, its settings and the request."""
 _DECLARED: Final = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 _INFO: Final = re.compile(rf'^{Metrics.MODEL_INFO.name}\{{[^}}]*digest="([^"]*)"', re.MULTILINE)
