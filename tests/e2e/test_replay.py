@@ -40,8 +40,9 @@ def answered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     sandbox = Sandbox(folder / "project", folder / "home")
     shutil.copytree(template / "project", sandbox.root)
     sandbox.run("up").ok()
+    url = sandbox.url
     for number in range(REQUESTS):
-        assert post(f"{sandbox.url}/predict", {"rows": _rows(number)}, {Header.REQUEST_ID: f"request-{number}"})[0] == 200
+        assert post(f"{url}/predict", {"rows": _rows(number)}, {Header.REQUEST_ID: f"request-{number}"})[0] == 200
     sandbox.script(TRAIN, "churn", "0.01")
     sandbox.run("up").ok()
     assert post(f"{sandbox.url}/predict", {"rows": [ROW]}, {Header.REQUEST_ID: "of-v2"})[0] == 200
