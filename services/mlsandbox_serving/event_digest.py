@@ -40,13 +40,22 @@ def sealed(packed: bytes) -> str:
     return SCHEME + _blake(packed, digest_size=_BYTES).hexdigest()
 
 
+def digest_of(event: Mapping[str, Any]) -> str:
+    """The digest of an event as a store gives it back, under flat names.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: it is not what a store gives back.
+    """
+    return sealed(msgpack.packb(_sorted([event.get(name) for name in _FIELDS])))
+
+
 def fits(event: Mapping[str, Any]) -> bool | None:
     """Whether an event, as a store gives it back under flat names, is the one that was written; None: it has no digest that we know."""
     given = event.get(Field.EVENT_HASH)
     if not isinstance(given, str) or not given.startswith(SCHEME):
         return None
     try:
-        return sealed(msgpack.packb(_sorted([event.get(name) for name in _FIELDS]))) == given
+        return digest_of(event) == given
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False  # what is written is packed first
 
