@@ -17,7 +17,7 @@ PLANTED = {
     "host imports served": (
         "cli/mlsandbox/engines/embedded.py",
         "import mlsandbox_serving.record",
-        "the host tool imports only the contract of the served code, and saving also capture",
+        "the host tool imports only the contract of the served code, saving also capture, supervise also handover",
     ),
     "host imports a framework": ("cli/mlsandbox/packaging/inspect.py", "import numpy", "the host tool imports no framework"),
     "use case imports a command": ("cli/mlsandbox/actions/down.py", "import mlsandbox.cli.app", "layers of the host tool"),
