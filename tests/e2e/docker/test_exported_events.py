@@ -60,7 +60,7 @@ class Exported:
 @pytest.fixture(scope="module")
 def exported(full: DockerSandbox) -> Iterator[Exported]:
     """With empty volumes that belong to the pods' group, as `fsGroup` makes them."""
-    services = {"employment": "api", "fluentd": "fluentd", "drift": "drift", "log-store": "elasticsearch-setup"}
+    services = {"employment": "api-v1", "fluentd": "fluentd", "drift": "drift", "log-store": "elasticsearch-setup"}
     images = {key: full.inspect(service)["Config"]["Image"] for key, service in services.items()}
     options = ExportOptions(images=tuple(f"{key}={image}" for key, image in images.items()), allow_tags=True)
     objects = plain_objects(build_export(*export_inputs(load_project(full.root), options)), "production")

@@ -32,7 +32,7 @@ class Golden:
 
 def exported(full: DockerSandbox) -> Pod:
     """The pod of the example's model, as the overlay for production has it, with the images of a stack and in its network."""
-    images = {"employment": full.inspect("api")["Config"]["Image"], "fluentd": "not-run", "log-store": "not-run"}
+    images = {"employment": full.inspect("api-v1")["Config"]["Image"], "fluentd": "not-run", "log-store": "not-run"}
     options = ExportOptions(images=tuple(map("=".join, images.items())), versions=("employment=v1",), allow_tags=True)
     export = build_export(*export_inputs(load_project(full.root), options))
     objects = plain_objects(export, "production")
