@@ -12,6 +12,7 @@ from typing import Any
 from mlsandbox.actions.change_plan import change_steps, due_anyway, due_notes, planned_change, version_services
 from mlsandbox.actions.deployment import Deployed, deployed_of, find_version
 from mlsandbox.actions.drift_engines import drift_engines
+from mlsandbox.actions.engine_choice import DOCKER
 from mlsandbox.actions.environments_beside import Interleaved
 from mlsandbox.actions.materials import environments_beside
 from mlsandbox.actions.outcomes import PlannedStep, Report, SmokePrediction, UpOptions
@@ -181,7 +182,7 @@ def bring(
     given = {package.model: rows[package.model] for package in champions if own_example(package) is None}
     with environments_beside(project, now.engine, engines, report) as environments:
         told = Interleaved(report, environments)
-        if runner.name != "docker":
+        if runner.name != DOCKER:
             for package in packages:
                 ensure_package_environment(package, report=told.note)
         job = Start(
