@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import signal
 import sys
 import tempfile
@@ -42,7 +41,7 @@ import wrk  # noqa: E402  # the parts of this command
 from measuring import MANY_ROWS, Plan, run  # noqa: E402
 from own import OWN  # noqa: E402
 from peers import PEERS  # noqa: E402
-from processes import Placement  # noqa: E402
+from processes import Placement, apart  # noqa: E402
 from report import report, write  # noqa: E402
 from services import Service  # noqa: E402
 from workloads import MODELS  # noqa: E402
@@ -104,17 +103,8 @@ def planned(options: argparse.Namespace) -> Plan:
         encodings=chosen["encodings"],
         seconds=chosen["seconds"],
         rounds=chosen["rounds"],
-        placement=Placement() if options.unpinned else placement(),
+        placement=Placement() if options.unpinned else apart(),
     )
-
-
-def placement() -> Placement:
-    """The first core for the service, the others for the rest; nothing is pinned where that cannot be."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2 or shutil.which("taskset") is None:
-        print("not pinned: that needs two cores and taskset")
-        return Placement()
-    return Placement(cores[:1], cores[1:])
 
 
 def without_page(arguments: list[str]) -> list[str]:

@@ -6,9 +6,9 @@
 One model service with one worker, started as `sandbox up` starts it, without its sinks. Its traffic document is rewritten between the
 measurements, in another order each round; each measurement with a challenger stands beside the two without that come before and after
 it. wrk asks over 32 connections, each again as soon as it is answered, so that the champion is as busy as it can be; some answers are
-compared with what the model says meanwhile. A healthy challenger is the same service once more, and takes processor time for every copy:
-on a machine with few cores that is what its ratio shows. Processor time is that of the champion's processes for each answer, which other
-programs on the machine change little.
+compared with what the model says meanwhile. The champion has one core; wrk and all challengers share the others. A healthy challenger is
+the same service once more, and takes processor time for every copy: on a machine with few cores that is what its ratio shows. Processor
+time is that of the champion's processes for each answer, which other programs on the machine change little.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -34,7 +35,7 @@ sys.path.insert(0, str(HERE / "serving"))
 
 import wrk  # noqa: E402  # the parts of the bench
 from own import OWN, _launch  # noqa: E402
-from processes import GIVE_UP, Placement, free_port, process, processor_seconds  # noqa: E402
+from processes import GIVE_UP, Placement, apart, free_port, process, processor_seconds  # noqa: E402
 from workloads import MODELS, Workload, train  # noqa: E402
 
 from mlsandbox_serving.contract import Env, Traffic  # noqa: E402
@@ -72,10 +73,16 @@ def main() -> int:
     parser.add_argument("--model", choices=list(MODELS), default="logistic")
     options = parser.parse_args()
     wrk.require()
+    placement = apart()
+    if placement.rest is not None:
+        os.sched_setaffinity(0, placement.rest)  # inherited by wrk
     with tempfile.TemporaryDirectory(prefix="bench-shadow-") as folder:
         workload = train(options.model, Path(folder) / options.model)
         OWN[0].prepare(workload)
-        with service(workload, Path(folder), "v1") as champion, service(workload, Path(folder), "v2") as healthy:
+        with (
+            service(workload, Path(folder), "v1", Placement(placement.service)) as champion,
+            service(workload, Path(folder), "v2", Placement(placement.rest)) as healthy,
+        ):
             found = measured(workload, champion, healthy, options)
             print(counters(champion))
     print(f"{workload.title}, {CONNECTIONS} connections, {options.rounds} rounds of {options.seconds:g} s\n")
@@ -121,7 +128,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(workload: Workload, folder: Path, version: str) -> Iterator[Service]:
+def service(workload: Workload, folder: Path, version: str, placement: Placement) -> Iterator[Service]:
     """The package as this version, alone, with its own spool and metrics."""
     document = json.loads((OWN[0].own(workload).project / ".sandbox" / "stack" / "processes.json").read_text(encoding="utf-8"))
     api = next(each for each in document["processes"] if each["name"] == "api" or each["name"].startswith("api-"))
@@ -137,7 +144,7 @@ def service(workload: Workload, folder: Path, version: str) -> Iterator[Service]
         Env.TRAFFIC_FILE: str(traffic),
     }
     api["env"] = {name: value for name, value in api["env"].items() if name not in {Env.FRONT, Env.FRONT_SOCKET}}
-    with process(_launch(api, port, own), Placement()) as (running, _):
+    with process(_launch(api, port, own), placement) as (running, _):
         deadline = time.monotonic() + GIVE_UP
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30):

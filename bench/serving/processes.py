@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,6 +60,15 @@ class Placement:
                 subprocess.run(
                     ["taskset", "--all-tasks", "--cpu-list", "--pid", _listed(self.rest), str(pid)], check=True, capture_output=True
                 )
+
+
+def apart() -> Placement:
+    """The first core for the service, the others for the rest; nothing is pinned where that cannot be."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 or shutil.which("taskset") is None:
+        print("not pinned: that needs two cores and taskset")
+        return Placement()
+    return Placement(cores[:1], cores[1:])
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def test_a_challenger_from_its_start_to_its_death(tried: Sandbox) -> None:
     def copied() -> bool:
         """Whether there are copies of some more requests: a worker knows of its challenger within a second of the deployment."""
         assert {ask(tried, url)["x-model-version"] for _ in range(10)} == {"v1"}
-        return sum((copies() or {}).values()) >= 20
+        return sum(int(count) for count in (copies() or {}).values()) >= 20
 
     wait_for(copied, what="copies")
     found = challenger(tried)

@@ -155,7 +155,6 @@ class ExpressCycle:
         "body",
         "disconnected",
         "keep_alive",
-        "message_event",
         "more_body",
         "response_complete",
         "response_started",
@@ -173,8 +172,15 @@ class ExpressCycle:
         self.response_complete = False
         self.disconnected = False
         self.keep_alive = connection.parser.should_keep_alive()
-        self.message_event = self
-        """uvicorn sets it when there is more of the body, when it is whole, and when the client is gone."""
+
+    @property
+    def message_event(self) -> ExpressCycle:
+        """Uvicorn sets it when there is more of the body, when it is whole, and when the client is gone.
+
+        Not an attribute: a request that knows itself stays until the garbage collector looks, and among thousands it looks for tens of
+        milliseconds, in which nobody is answered.
+        """
+        return self
 
     def set(self) -> None:
         """See `message_event`."""

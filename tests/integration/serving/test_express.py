@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,26 @@ def test_the_same_bytes(server: Wired, what: str) -> None:
     assert {name: value for name, value in first.items() if name not in varying} == {
         name: value for name, value in second.items() if name not in varying
     }
+
+
+@pytest.mark.parametrize("make", [post, chunked])
+def test_nothing_is_left_for_the_collector(server: Wired, make: Callable[..., bytes]) -> None:
+    """What was needed for a request must be gone with its answer: the collector, when it has thousands to look at, holds up everybody."""
+    asked = [make(*headers, body=body, media=media) for headers, body, media in ASKED.values()]
+    with server.connect() as connection:
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for raw in asked * 3:
+                connection.sendall(raw)
+                read_reply(connection)
+            gc.collect()
+            left = Counter(type(each).__name__ for each in gc.garbage if type(each).__module__.startswith(("mlsandbox_serving", "uvicorn")))
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+
+    assert not left
 
 
 def test_the_same_bytes_without_a_key(plain: Laid, tmp_path: Path) -> None:
