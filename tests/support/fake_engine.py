@@ -74,7 +74,7 @@ class FakeEngine:
     def __init__(self, root: Path) -> None:
         self._machine = _machines.setdefault(root, _Machine())
 
-    def observe(self) -> Observed:
+    def observe(self, *, memory: bool = False) -> Observed:  # noqa: ARG002 - as engines have it
         services = tuple(_observed(spec) for spec in self._machine.services.values())
         held = [front for front in self._machine.fronts.values() if front.service in self._machine.services]
         fronts = tuple(ObservedFront(front.name, front.port.number, front.service) for front in held)

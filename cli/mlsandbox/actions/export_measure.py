@@ -63,7 +63,7 @@ def measure(project: Project, folder: Path | None, report: Report, *, seconds: f
     if folder is not None:
         refuse_beside(folder, FILE, KEYS, kind="k8s")
     began = time.monotonic()
-    sight = look(project.root)
+    sight = look(project.root, memory=True)
     models, endpoints = tuple(project.models), sight.endpoints
     silent = [name for name in models if suffixed(Port.API, models, name) not in endpoints]
     if silent:

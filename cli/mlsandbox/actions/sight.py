@@ -141,11 +141,11 @@ class Sight:
         return tuple(_service(each) for each in self.observed.services)
 
 
-def look(root: Path) -> Sight:
-    """Look at the stack of the project in a folder; changes nothing."""
+def look(root: Path, *, memory: bool = False) -> Sight:
+    """Look at the stack of the project in a folder, by demand also at the memory that its services use; changes nothing."""
     remembered = remembered_state(root)
     engine = remembered_engine(root, remembered)
-    return Sight(root, engine, engine.observe(), remembered)
+    return Sight(root, engine, engine.observe(memory=memory), remembered)
 
 
 def services_behind(name: str, services: Collection[str]) -> tuple[str, ...]:

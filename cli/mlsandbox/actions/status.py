@@ -27,7 +27,7 @@ _COMING: Final = frozenset({"starting", "waiting"})
 
 def status(project: Project) -> StatusResult:
     """One look at the project's stack."""
-    return _result(project, look(project.root))
+    return _result(project, look(project.root, memory=True))
 
 
 def wait_healthy(project: Project, *, timeout: float | None = None) -> StatusResult:
@@ -43,7 +43,7 @@ def wait_healthy(project: Project, *, timeout: float | None = None) -> StatusRes
     limit = WAIT_SECONDS if timeout is None else timeout
     deadline = time.monotonic() + limit
     while True:
-        sight = look(project.root)
+        sight = look(project.root, memory=True)
         if sight.state == "healthy":
             return _result(project, sight)
         if time.monotonic() >= deadline:

@@ -273,8 +273,12 @@ class Engine(Protocol):
 
     name: ClassVar[str]
 
-    def observe(self) -> Observed:
-        """How things stand; changes nothing."""
+    def observe(self, *, memory: bool = False) -> Observed:
+        """How things stand; changes nothing.
+
+        Args:
+            memory: whether it is needed what each service uses, where that takes time to find out.
+        """
         ...
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:

@@ -75,10 +75,10 @@ class DockerEngine:
         self._daemon = Daemon(str(self._root))
         self._output = KeptOutput(self._sandbox / "logs", self._daemon)
 
-    def observe(self) -> Observed:
+    def observe(self, *, memory: bool = False) -> Observed:
         record = read_record(self._folder)
         containers = self._daemon.containers(record)
-        used = self._daemon.memory(containers)
+        used = self._daemon.memory(containers) if memory else {}
         known = [replace(each, service=replace(each.service, memory_bytes=used.get(each.id))) for each in containers]
         return observed_of(known, tuple(record), asked_now(self._daemon, containers, read_fronts(self._folder)))
 

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import yaml
-
 from mlsandbox.engines.base import Move
 from mlsandbox.engines.docker_record import RECORD, fronts_in, record_file, recorded_in
 from mlsandbox.render.compose import COMPOSE_FILE, HEADER
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
 from mlsandbox.render.tree import RenderedFile
 from mlsandbox.render.yaml_dump import dump
+from mlsandbox.render.yaml_load import load
 from mlsandbox.stack.components import gateway
 
 SERVERS: Final = f"{CONFIG_FOLDER}/{gateway.NAME}/{gateway.SERVERS}"
@@ -30,7 +29,7 @@ def between(former: Sequence[RenderedFile], wanted: Sequence[RenderedFile], move
     """
     before, after = _texts(former), _texts(wanted)
     targets = {each.service for each in moves}
-    old, new = yaml.safe_load(before[COMPOSE_FILE]), yaml.safe_load(after[COMPOSE_FILE])
+    old, new = load(before[COMPOSE_FILE]), load(after[COMPOSE_FILE])
     added = tuple(_needed(new["services"], targets, old["services"]))
     folders = tuple(f"{CONFIG_FOLDER}/{name}/" for name in targets)
     merged = {

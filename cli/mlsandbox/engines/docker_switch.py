@@ -24,6 +24,7 @@ from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
 from mlsandbox.render.tree import RenderedFile, prune_tree, write_tree
 from mlsandbox.stack.components import gateway
 from mlsandbox.supervise.control import Tell
+from mlsandbox.supervise.transition import State
 
 _SETTLE: Final = 1.0
 """As in `docker`: seconds without anything new after which all was made that an ended Compose had asked for."""
@@ -157,8 +158,11 @@ class Switch:
         kept = self._targets - set(self.started)
         old = [each.id for each in self.before]
         watch = Watch(self.daemon, record, tell, old=old, kept=kept, deadline=deadline)
-        outcome = start(compose, watch, self.started, replaces=False) if self.started else None
-        return watch.wait() if outcome is None else outcome
+        if self.started:
+            outcome = start(compose, watch, self.started, replaces=False)
+            return watch.wait() if outcome is None else outcome
+        answering = {each.service.name for each in self.before if each.service.state is State.READY}
+        return Outcome(Result.READY) if self._targets <= answering else watch.wait()
 
     def _early(self, record: dict[str, Recorded]) -> list[RenderedFile]:
         """What is needed to start them; what others read stays as it is until the fronts are moved."""

@@ -58,7 +58,7 @@ class EmbeddedEngine:
         """Args: root: the project's folder."""
         self._folder = Folder(root.absolute() / ".sandbox")
 
-    def observe(self) -> Observed:
+    def observe(self, *, memory: bool = False) -> Observed:  # noqa: ARG002 - the supervisor knows it always
         status = control.current_status(self._folder)
         if status is None or status.stopping:
             return Observed()

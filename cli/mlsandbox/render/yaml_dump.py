@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from mlsandbox.render.yaml_load import load
+
 _PLAIN: Final = re.compile(r"(--?)?[A-Za-z/][A-Za-z0-9_./@=-]*|[0-9]+[bms]")
 """No number, time, key or comment in any version of YAML; words such as "yes" are told by PyYAML."""
 _WORDS: Final = frozenset("yYnN")
@@ -43,7 +45,7 @@ def represent_block(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 @lru_cache(maxsize=4096)
 def _is_plain(value: str) -> bool:
-    return bool(_PLAIN.fullmatch(value)) and value not in _WORDS and isinstance(yaml.safe_load(value), str)
+    return bool(_PLAIN.fullmatch(value)) and value not in _WORDS and isinstance(load(value), str)
 
 
 def _list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.SequenceNode:

@@ -44,7 +44,7 @@ class SilentEngine(FakeEngine):
 
     name: ClassVar[str] = "silent"
 
-    def observe(self) -> Observed:
+    def observe(self, *, memory: bool = False) -> Observed:  # noqa: ARG002 - as engines have it
         raise EngineUnavailable("Docker does not answer", why="refused", fix="start it")
 
     def kept(self) -> tuple[Kept, ...]:

@@ -16,6 +16,7 @@ from mlsandbox.render.kubernetes.bundle import Bundle, Manifest
 from mlsandbox.render.kubernetes.facts import CHALLENGER, ExportFacts
 from mlsandbox.render.kubernetes.manifest import manifest
 from mlsandbox.render.kubernetes.names import further_name, labels, models, object_names, port_name, selector, shipper_of
+from mlsandbox.render.yaml_load import load
 from mlsandbox.stack.components.drift import ENVIRONMENT_WITH_ALIBI
 from mlsandbox.stack.parts import DRIFT, FLUENTD, GRAFANA, PROMETHEUS
 from mlsandbox.stack.spec import Asset, Scrape, ServiceSpec, StackSpec
@@ -36,8 +37,6 @@ _OTHERS: Final = {FLUENTD: (FLUENTD,), DRIFT: (DRIFT, ENVIRONMENT_WITH_ALIBI)}
 _RULES: Final = "rules/"
 _PANELS: Final = "dashboards/"
 _SOURCE: Final = "grafana/provisioning/datasources/prometheus.yaml"
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same as `yaml.safe_load`, many times as fast where PyYAML was built with libyaml."""
 
 
 def servicemonitor_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
@@ -71,7 +70,7 @@ def prometheusrule_bundle(spec: StackSpec, facts: ExportFacts) -> Bundle:
                 f"{_SANDBOX}-{name}",
                 namespace=facts.namespace,
                 labels=_selected(spec, facts, f"{_SANDBOX}-{name}"),
-                spec=_yaml(text),
+                spec=load(text),
             )
             for name, text in sorted(files.items())
         ),
@@ -145,7 +144,7 @@ def _monitor(spec: StackSpec, facts: ExportFacts, name: str, services: tuple[Ser
 
 
 def _endpoint(service: ServiceSpec, scrape: Scrape, name: str) -> dict[str, Any]:
-    scraped = _yaml(asset("prometheus/prometheus.yml"))
+    scraped = load(asset("prometheus/prometheus.yml"))
     target = {"job": service.name, "instance": service.name, **scrape.labels}
     return {
         "port": port_name(service.port(scrape.port)),
@@ -167,7 +166,7 @@ def _endpoint(service: ServiceSpec, scrape: Scrape, name: str) -> dict[str, Any]
 
 def _data_source(spec: StackSpec, facts: ExportFacts) -> Manifest:
     """The sandbox's own, at another address; a Grafana that others use too keeps its default and its names."""
-    (source,) = _yaml(asset(_SOURCE))["datasources"]
+    (source,) = load(asset(_SOURCE))["datasources"]
     changed = {**source, "name": f"{FOLDER} {source['name']}", "url": facts.prometheus_url, "isDefault": False}
     text = yaml.safe_dump({"apiVersion": 1, "datasources": [changed]}, sort_keys=False)
     return _found_by_grafana(spec, facts, "datasource", source["uid"], {f"{source['uid']}.yaml": text})
@@ -202,7 +201,3 @@ def _texts(spec: StackSpec, service_name: str, folder: str) -> dict[str, str]:
                 case _:
                     raise TypeError(f"{path} of {service_name} is no text")
     return found
-
-
-def _yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, of our own files
