@@ -15,7 +15,7 @@ from mlsandbox.actions.logs import EventFilter, events
 from mlsandbox.actions.replay_compare import Replayed, Verdict, compared, judged, tampered, why_not
 from mlsandbox.actions.replaying import Request, answers_of
 from mlsandbox.errors import NothingLogged, SandboxError
-from mlsandbox.packaging.package import Package, list_packages
+from mlsandbox.packaging.package import Package, list_packages, stored_models, version_names
 from mlsandbox_serving.contract import Field, PackageFile
 
 MOST: Final = 10_000_000
@@ -108,7 +108,7 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
     if not found:
         raise NothingLogged(
             f"no prediction is logged of request {wanted.request_id}" if wanted.request_id else "no logged prediction fits",
-            why="An event is there some seconds after the answer, and goes when its time is over.",
+            why=_why_nothing(root, wanted),
             fix="see what is logged: sandbox logs --requests",
         )
     outcomes: list[Replayed] = []
@@ -116,6 +116,16 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
         package = next((each for each in list_packages(root, model) if each.version == version), None)
         outcomes += _replayed(package, digest, group, report)
     return _result(outcomes, wanted, time.monotonic() - began, limit=wanted.limit if more else None)
+
+
+def _why_nothing(root: Path, wanted: Wanted) -> str:
+    models = stored_models(root)
+    if wanted.model is not None and wanted.model not in models:
+        return f"No model {wanted.model} was packaged here; there are: {', '.join(models) or 'none'}."
+    known = version_names(root)
+    if wanted.version is not None and wanted.version not in known:
+        return f"There is no {wanted.version} here; there are: {', '.join(known) or 'none'}."
+    return "An event is there some seconds after the answer, and goes when its time is over."
 
 
 def _found(root: Path, wanted: Wanted) -> Iterator[Event]:

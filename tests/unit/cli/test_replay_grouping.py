@@ -87,3 +87,23 @@ def test_a_log_without_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(NothingLogged, match="request-9"):
         replay(tmp_path, Wanted(request_id="request-9"), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Wanted(model="nope"), "No model nope was packaged here; there are: none."),
+        (Wanted(version="v9"), "There is no v9 here; there are: none."),
+        (Wanted(), "An event is there some seconds after"),
+    ],
+)
+def test_a_name_that_nothing_has_is_why_nothing_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: Wanted, why: str
+) -> None:
+    """When nothing fits the error must say so of a model or a version that is not there, since that is the mistake."""
+    _log(monkeypatch)
+
+    with pytest.raises(NothingLogged) as caught:
+        replay(tmp_path, wanted, lambda _: None)
+
+    assert caught.value.why.startswith(why)
