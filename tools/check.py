@@ -1,8 +1,7 @@
 """Everything that must hold before a change lands: `make check`, or `python tools/check.py [STEP…]`.
 
-Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. The end-to-end tests
-without containers, which mostly wait, run beside the steps before them, and their output comes whole after that of those. A step that
-hangs is ended.
+Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. What needs no containers
+and takes long runs beside what does, and its output comes after that of the others. A step that hangs is ended.
 What needs Docker is skipped where none answers, and the last line says so; with REQUIRE_DOCKER=1 it fails instead.
 """
 
@@ -16,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,8 +31,8 @@ END_SECONDS = 120.0
 """What a step that is ended gets to say so and to clean up."""
 
 
-def _pytest(level: str, *more: str) -> list[str]:
-    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", "not torch", "-q", *more]
+def _pytest(level: str, *more: str, marked: str = "not torch") -> list[str]:
+    return [str(BIN / "python"), "-m", "pytest", f"tests/{level}", "-m", marked, "-q", *more]
 
 
 STEPS: dict[str, list[str]] = {
@@ -44,14 +44,17 @@ STEPS: dict[str, list[str]] = {
     "packaging": _pytest("packaging"),
     "unit": _pytest("unit"),
     "conformance": _pytest("conformance"),
-    "integration": _pytest("integration"),
+    "engine": _pytest("integration", marked="docker and not torch"),
+    "docker": _pytest("e2e/docker"),  # images are the machine's, and one test starts its engine anew
     "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
-    "docker": _pytest("e2e/docker"),  # after all others: images are the machine's, and one test starts its engine anew
+    "integration": _pytest("integration", marked="not docker and not torch"),
 }
-BESIDE, FROM = "e2e", "unit"
-"""The first runs beside the steps from the second on; those before want ports where it does."""
-OUTPUT = ROOT / ".cache" / "check" / f"{BESIDE}.txt"
-"""What it writes, until it is shown: also there when this program is killed."""
+BESIDE, FROM = ("e2e", "integration"), "unit"
+"""The first run one after the other beside the steps from the second on; those before want ports where they do."""
+ALONE = "docker"
+"""Begins when the first of those that run beside it is done: that one looks for an engine, too."""
+OUTPUT = ROOT / ".cache" / "check"
+"""What they write, until it is shown: also there when this program is killed."""
 
 
 _running: list[subprocess.Popen[bytes]] = []
@@ -84,17 +87,24 @@ def main(names: list[str]) -> int:
 
 
 def _run_all(names: Sequence[str]) -> dict[str, Done]:
-    """Run the steps in their order, but for the one that is begun before its turn and told of in its place."""
+    """Run the steps in their order, but for those that are begun before their turn and told of in it."""
     done: dict[str, Done] = {}
-    beside: Future[Done] | None = None
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(1) as pool, OUTPUT.open("w+b") as output:
-        for name in names:
-            print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
-            if name == FROM and BESIDE in names:
-                beside = pool.submit(_run, BESIDE, output)
-            done[name] = _shown(beside, output) if name == BESIDE and beside is not None else _run(name)
-            print(f"== {name}: {done[name].verdict} in {done[name].seconds:.1f} s", flush=True)
+    begun: dict[str, tuple[Future[Done], IO[bytes]]] = {}
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as files:
+        try:
+            for name in names:
+                if name == FROM:
+                    outputs = {each: files.enter_context((OUTPUT / f"{each}.txt").open("w+b")) for each in BESIDE if each in names}
+                    begun = {each: (pool.submit(_run, each, output), output) for each, output in outputs.items()}
+                if name == ALONE and BESIDE[0] in begun:
+                    begun[BESIDE[0]][0].result()
+                print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
+                done[name] = _shown(*begun[name]) if name in begun else _run(name)
+                print(f"== {name}: {done[name].verdict} in {done[name].seconds:.1f} s", flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin any more
+            raise
     return done
 
 
