@@ -20,6 +20,10 @@ _COUNTED: Final = "pxname,"
 _LOOK_SECONDS: Final = 0.05
 _FOUND_SECONDS: Final = 10.0
 """Until a name that the engine knows must have been looked up: it is asked every second."""
+_BACK_SECONDS: Final = 2.0
+"""In which the engine has started it again."""
+_NOT_RUN: Final = ("OCI runtime exec failed", "is not running", "is restarting")
+"""Words of an engine that has run nothing of what it was to run in a container."""
 _ENDED_SECONDS: Final = 5.0
 """After requests were cut off."""
 _QUIET_LOOKS: Final = 2
@@ -202,7 +206,15 @@ class Gateway:
         return now
 
     def _say(self, *commands: str) -> str:
-        return self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands))) if commands else ""
+        """What it says to commands. While the engine can run nothing there it is asked again: a gateway that was killed is soon back."""
+        if not commands:
+            return ""
+        deadline = time.monotonic() + _BACK_SECONDS
+        while True:
+            said = self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands)))
+            if time.monotonic() > deadline or not any(words in said for words in _NOT_RUN):
+                return said
+            time.sleep(_LOOK_SECONDS)
 
 
 def _busy(slots: Iterable[Slot]) -> list[Slot]:

@@ -96,7 +96,9 @@ def test_a_gateway_that_ends_behind_a_move_asks_the_new_version(bench: Bench, mo
     bench.up(_version(bench, 1), answers="api-v1")
 
     def end() -> None:
-        os.kill(bench.service(NAME).pid or 0, signal.SIGKILL)
+        former = bench.service(NAME).pid
+        os.kill(former or 0, signal.SIGKILL)
+        wait_for(lambda: bench.service(NAME).pid not in {None, former}, what="another gateway")
         wait_for(lambda: _answer(bench.front_port) == "api-v1", what="the gateway is back, and asks v1")
 
     Said(monkeypatch, ASK, end)
