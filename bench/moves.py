@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -48,8 +49,9 @@ def main() -> None:
 
 def asked(project: Path, *argv: str) -> tuple[Any, float]:
     """What a command says, and the seconds it took."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # users keep compiled modules
     began = time.perf_counter()
-    done = subprocess.run([str(SANDBOX), "-C", str(project), *argv, "-o", "json"], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(SANDBOX), "-C", str(project), *argv, "-o", "json"], env=environ, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - began
     if done.returncode != 0:
         raise SystemExit(f"sandbox {' '.join(argv)} ended with {done.returncode}:\n{done.stderr}")
