@@ -1,7 +1,7 @@
 """Everything that must hold before a change lands: `make check`, or `python tools/check.py [STEP…]`.
 
-Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. What needs no containers
-and takes long runs beside what does, and its output comes after that of the others. A step that hangs is ended.
+Runs every step even when an earlier one failed, says how long each took, and names the failed ones at the end. The end-to-end tests
+run beside the steps before them, and their output comes whole after that of those. A step that hangs is ended.
 What needs Docker is skipped where none answers, and the last line says so; with REQUIRE_DOCKER=1 it fails instead.
 """
 
@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from types import FrameType
 from typing import IO
 
@@ -45,16 +46,16 @@ STEPS: dict[str, list[str]] = {
     "unit": _pytest("unit"),
     "conformance": _pytest("conformance"),
     "engine": _pytest("integration", marked="docker and not torch"),
-    "docker": _pytest("e2e/docker"),  # images are the machine's, and one test starts its engine anew
-    "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
     "integration": _pytest("integration", marked="not docker and not torch"),
+    "e2e": _pytest("e2e", "--ignore=tests/e2e/docker"),
+    "docker": _pytest("e2e/docker"),
 }
-BESIDE, FROM = ("e2e", "integration"), "unit"
+BESIDE, FROM = ("e2e", "docker"), "unit"
 """The first run one after the other beside the steps from the second on; those before want ports where they do."""
-ALONE = "docker"
-"""Begins when the first of those that run beside it is done: that one looks for an engine, too."""
+AFTER = {"docker": "engine"}
+"""What begins only behind another step: images are the machine's, and one test starts its engine anew."""
 OUTPUT = ROOT / ".cache" / "check"
-"""What they write, until it is shown: also there when this program is killed."""
+"""What is run beside others writes here until it is shown: also there when this program is killed."""
 
 
 _running: list[subprocess.Popen[bytes]] = []
@@ -90,20 +91,29 @@ def _run_all(names: Sequence[str]) -> dict[str, Done]:
     """Run the steps in their order, but for those that are begun before their turn and told of in it."""
     done: dict[str, Done] = {}
     begun: dict[str, tuple[Future[Done], IO[bytes]]] = {}
+    ended = {name: Event() for name in names}
+    over = Event()
+
+    def run_beside(name: str, output: IO[bytes]) -> Done:
+        if (before := AFTER.get(name)) in ended:
+            ended[before].wait()
+        return Done(ok=False, seconds=0.0, verdict="not begun") if over.is_set() else _run(name, output)
+
     OUTPUT.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(1) as pool, ExitStack() as files:
         try:
             for name in names:
                 if name == FROM:
                     outputs = {each: files.enter_context((OUTPUT / f"{each}.txt").open("w+b")) for each in BESIDE if each in names}
-                    begun = {each: (pool.submit(_run, each, output), output) for each, output in outputs.items()}
-                if name == ALONE and BESIDE[0] in begun:
-                    begun[BESIDE[0]][0].result()
+                    begun = {each: (pool.submit(run_beside, each, output), output) for each, output in outputs.items()}
                 print(f"\n== {name}: {' '.join(STEPS[name])}", flush=True)
                 done[name] = _shown(*begun[name]) if name in begun else _run(name)
                 print(f"== {name}: {done[name].verdict} in {done[name].seconds:.1f} s", flush=True)
+                ended[name].set()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin any more
+            over.set()
+            for each in ended.values():
+                each.set()
             raise
     return done
 
