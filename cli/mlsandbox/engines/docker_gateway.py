@@ -13,7 +13,9 @@ from mlsandbox.engines.docker_observe import Container
 from mlsandbox.errors import SwitchFailed
 from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME, SLOTS
 
-_SAY: Final = f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && cat <&3'
+_SAID: Final = "# said"
+"""Behind all that the gateway says: without it, it is the engine or the shell that speaks."""
+_SAY: Final = f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && cat <&3 && printf "{_SAID}"'
 _STATE: Final = "be_id "
 _COUNTED: Final = "pxname,"
 """The first columns of two tables; "# " is before them."""
@@ -22,8 +24,6 @@ _FOUND_SECONDS: Final = 10.0
 """Until a name that the engine knows must have been looked up: it is asked every second."""
 _BACK_SECONDS: Final = 2.0
 """In which the engine has started it again."""
-_NOT_RUN: Final = ("OCI runtime exec failed", "is not running", "is restarting")
-"""Words of an engine that has run nothing of what it was to run in a container."""
 _ENDED_SECONDS: Final = 5.0
 """After requests were cut off."""
 _QUIET_LOOKS: Final = 2
@@ -206,14 +206,14 @@ class Gateway:
         return now
 
     def _say(self, *commands: str) -> str:
-        """What it says to commands. While the engine can run nothing there it is asked again: a gateway that was killed is soon back."""
+        """What it says to commands. While nobody is there it is asked again: a gateway that was killed is soon back."""
         if not commands:
             return ""
         deadline = time.monotonic() + _BACK_SECONDS
         while True:
             said = self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands)))
-            if time.monotonic() > deadline or not any(words in said for words in _NOT_RUN):
-                return said
+            if said.endswith(_SAID) or time.monotonic() > deadline:
+                return said.removesuffix(_SAID)
             time.sleep(_LOOK_SECONDS)
 
 

@@ -12,8 +12,10 @@ from http.client import HTTPConnection
 
 import pytest
 
+from mlsandbox.engines import docker_gateway
 from mlsandbox.engines.base import Desired, Result
 from mlsandbox.engines.docker_daemon import Daemon
+from mlsandbox.engines.docker_gateway import Gateway
 from mlsandbox.engines.docker_observe import Container
 from mlsandbox.errors import SwitchFailed
 from mlsandbox.stack.components.base import direct
@@ -109,6 +111,17 @@ def test_a_gateway_that_ends_behind_a_move_asks_the_new_version(bench: Bench, mo
     assert bench.answering() == "api-v2"
 
 
+def test_a_gateway_that_was_just_killed_is_asked_again(bench: Bench) -> None:
+    """Who asks a gateway in the moment of its death must get the answer of the one that comes back."""
+    bench.up(_version(bench, 1), answers="api-v1")
+    daemon = Daemon(str(bench.root.resolve()))
+    (container,) = (each for each in daemon.containers({}) if each.service.name == NAME)
+
+    os.kill(container.service.pid or 0, signal.SIGKILL)
+
+    assert Gateway(daemon, container).asked([FRONT]) == {FRONT: ("api-v1",)}
+
+
 def test_what_is_not_known_of_the_former_does_not_undo_a_move(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the new version is asked, a gateway that does not say what the former has left must not be told as a failed move."""
     both = (_version(bench, 1), _version(bench, 2))
@@ -122,6 +135,7 @@ def test_what_is_not_known_of_the_former_does_not_undo_a_move(bench: Bench, monk
         return "" if moved and len(said.told) == moved[0] + 2 else answer
 
     monkeypatch.setattr(Daemon, "execute", execute)
+    monkeypatch.setattr(docker_gateway, "_BACK_SECONDS", 0.0)
     outcome = bench.up(*both, answers="api-v2")
 
     assert (outcome.result, [each.service for each in outcome.switched]) == (Result.READY, ["api-v2"])
