@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from mlsandbox.docker_host import CONTENT, OWNER, answering, connect, endpoint, owner_of
+from mlsandbox.engines import docker_exec
 from mlsandbox.engines.base import Keeping, Kept
 from mlsandbox.engines.docker_lines import lines_of
 from mlsandbox.engines.docker_observe import (
@@ -167,8 +168,7 @@ class Daemon:
 
         with answering():
             try:
-                made = self.api.exec_create(container.id, list(argv))
-                return bytes(self.api.exec_start(made["Id"])).decode("utf-8", "replace")
+                return docker_exec.written(self.api, container.id, argv)
             except APIError as error:  # gone, or not running
                 return str(error.explanation or error)
 
@@ -259,8 +259,8 @@ class Daemon:
 
     def _completed(self, container: Container) -> Container:
         with answering(), _absence(), _refusal():
-            made = self.api.exec_create(container.id, ["python", "-c", _WHOLE_ANSWER, *container.cut_answer], stderr=False)
-            return with_body(container, bytes(self.api.exec_start(made["Id"])).decode("utf-8", "replace"))
+            argv = ("python", "-c", _WHOLE_ANSWER, *container.cut_answer)
+            return with_body(container, docker_exec.written(self.api, container.id, argv, stderr=False))
         return container
 
     def _memory(self, identity: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ from mlsandbox.stack.components.gateway import ADMIN_PORT, NAME, SLOTS
 
 _SAID: Final = "# said"
 """Behind all that the gateway says: without it, it is the engine or the shell that speaks."""
-_SAY: Final = f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && cat <&3 && printf "{_SAID}"'
+_ANSWER_SECONDS: Final = 5
+"""In which it has said all: it takes milliseconds, unless it hangs."""
+_SAY: Final = (
+    f'exec 3<>"/dev/tcp/127.0.0.1/${ADMIN_PORT}" && printf "%s\\n" "$0" >&3 && timeout {_ANSWER_SECONDS} cat <&3 && printf "{_SAID}"'
+)
 _STATE: Final = "be_id "
 _COUNTED: Final = "pxname,"
 """The first columns of two tables; "# " is before them."""
@@ -23,7 +28,7 @@ _LOOK_SECONDS: Final = 0.05
 _FOUND_SECONDS: Final = 10.0
 """Until a name that the engine knows must have been looked up: it is asked every second."""
 _BACK_SECONDS: Final = 2.0
-"""In which the engine has started it again."""
+"""In which the engine has started it again, once it was seen not to answer."""
 _ENDED_SECONDS: Final = 5.0
 """After requests were cut off."""
 _QUIET_LOOKS: Final = 2
@@ -206,14 +211,15 @@ class Gateway:
         return now
 
     def _say(self, *commands: str) -> str:
-        """What it says to commands. While nobody is there it is asked again: a gateway that was killed is soon back."""
+        """What it says to commands. While it does not answer it is asked again: a gateway that was killed is soon back."""
         if not commands:
             return ""
-        deadline = time.monotonic() + _BACK_SECONDS
+        deadline = math.inf
         while True:
             said = self.daemon.execute(self.container, ("bash", "-c", _SAY, ";".join(commands)))
             if said.endswith(_SAID) or time.monotonic() > deadline:
                 return said.removesuffix(_SAID)
+            deadline = min(deadline, time.monotonic() + _BACK_SECONDS)
             time.sleep(_LOOK_SECONDS)
 
 
