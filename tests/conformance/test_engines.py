@@ -62,6 +62,20 @@ def test_only_what_changed_restarts(bench: Bench) -> None:
     assert now.pid == untouched.pid
 
 
+@pytest.mark.parametrize("condition", [Condition.STARTED, Condition.READY])
+def test_what_needs_a_changed_service_is_left_alone(bench: Bench, condition: Condition) -> None:
+    """A service that needs another one must go on when that one is made anew, as the plan says, and after it was undone."""
+    needing = toy("b", bench.ports[1], needs={"a": condition})
+    bench.up(toy("a", bench.ports[0]), needing)
+    untouched = bench.service("b").pid
+
+    assert bench.up(toy("a", bench.ports[0], TOY_COLOUR="blue"), needing).result is Result.READY
+    assert bench.service("b").pid == untouched
+    assert bench.up(toy("a", bench.ports[0], TOY="crash"), needing).undone is Undone.RESTORED
+    assert bench.service("b").pid == untouched
+    assert set(bench.actions(toy("a", bench.ports[0], TOY_COLOUR="blue"), needing).values()) == {Action.KEEP}
+
+
 def test_what_is_not_wanted_any_more_stops(bench: Bench) -> None:
     """A service that left the stack must be stopped."""
     a, b = toy("a", bench.ports[0]), toy("b", bench.ports[1])

@@ -181,14 +181,15 @@ class DockerEngine:
     def _change(self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float) -> Outcome:
         ran = any(each.service.state is not State.STOPPED for each in before)
         former = self._written()
+        replaces = all(step.action is not Action.KEEP for step in plan.steps)  # else Compose replaces what is kept and needs another
         try:
-            outcome = self._start(plan, compose, before, tell, deadline)
+            outcome = self._start(plan, compose, before, tell, deadline, replaces=replaces)
         except BaseException:
             with suppress(SandboxError):  # what made an end of it is what is told
-                self._undo(plan, former, ran=ran, wait=False)
+                self._undo(plan, former, ran=ran, wait=False, replaces=replaces)
             raise
         if outcome.result in {Result.CRASHED, Result.REFUSED}:
-            return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True))
+            return replace(outcome, undone=self._undo(plan, former, ran=ran, wait=True, replaces=replaces))
         if outcome.result is Result.READY:
             follow(self._daemon, self._folder, before)
             prune_tree(self._folder, plan.files)
@@ -216,12 +217,10 @@ class DockerEngine:
     def _rest(self, plan: Plan, compose: Compose, moved: Moved, tell: Tell, deadline: float) -> Outcome:
         """What is left of a plan whose fronts were moved; it goes back to no less than that."""
         there, outcome = self._daemon.containers(read_record(self._folder)), Outcome(Result.READY)
-        changed = {step.service for step in plan.changes}
         if not moved.confirmed:
             confirm(self._daemon, self._folder, there, going={step.service for step in plan.changes if step.action is Action.STOP})
         try:
-            if changed:
-                self._remove([each for each in there if each.service.name in changed])
+            if plan.changes:
                 outcome = self._start(plan, compose, there, tell, deadline, replaces=False)
             else:
                 self._write(plan, plan.files)
@@ -239,7 +238,7 @@ class DockerEngine:
         self, plan: Plan, compose: Compose, before: Sequence[Container], tell: Tell, deadline: float, *, replaces: bool = True
     ) -> Outcome:
         self._write(plan, plan.files)
-        self._make_way(plan, before, compose.project)
+        self._make_way(plan, before, compose.project, replaces=replaces)
         kept = [step.service for step in plan.steps if step.action is Action.KEEP]
         old = [each.id for each in before]
         watch = Watch(self._daemon, read_record(self._folder), tell, old=old, kept=kept, deadline=deadline)
@@ -264,15 +263,15 @@ class DockerEngine:
         write_tree(self._folder, files)
         open_folder(self._folder, CONFIG_FOLDER)
 
-    def _make_way(self, plan: Plan, before: Sequence[Container], project: str) -> None:
-        """Remove the containers that Compose would keep, or start as they are, and that must be made anew; it replaces the others."""
-        anew = {step.service for step in plan.steps if step.action in {Action.START, Action.RESTART}}
+    def _make_way(self, plan: Plan, before: Sequence[Container], project: str, *, replaces: bool) -> None:
+        """Remove the containers that Compose would keep, or start as they are, and that must be made anew; all when it replaces none."""
+        changed = {step.service for step in plan.changes}
+        anew = {step.service for step in plan.steps if step.action in {Action.START, Action.RESTART}} if replaces else changed
         record = read_record(self._folder)
         renamed = [each for each in before if each.project != project]
-        spent = [each for each in before if each.service.name in anew and (not each.running or _is_of(each, record))]
+        spent = [each for each in before if each.service.name in anew and not (replaces and each.running and not _is_of(each, record))]
         going = [*renamed, *(each for each in spent if each not in renamed)]
         self._remove(going)
-        changed = {step.service for step in plan.changes}
         self._output.keep(each for each in before if each.service.name in changed and each not in going)
         if renamed:
             self._daemon.remove_networks({each.project for each in renamed})
