@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,32 @@ def test_there_and_back(up: Sandbox) -> None:
     assert processes(up) == {name: pid for name, pid in running.items() if name == "api-v2"}
     assert changes(up) == [("rolled-back", "v1"), ("promoted", "v2")]
     assert "worse on Sundays" in [entry.get("reason") for entry in ledger(up.root)]
+
+
+def test_what_has_no_room_to_be_recorded_must_not_be_done(up: Sandbox, tmp_path: Path) -> None:
+    """On a disk without room for what is written of it a version must not be moved to, and with room again it must."""
+    cramped = tmp_path / "cramped"
+    cramped.write_text(f'#!/bin/sh\nulimit -f 100\nexec {up.command} "$@"\n')
+    cramped.chmod(0o755)
+    before, running = ledger(up.root), processes(up)
+
+    refused = replace(up, command=cramped).run("promote", "v1")
+
+    assert (refused.code, "LEDGER_UNWRITABLE" in refused.err) == (1, True)
+    assert (ledger(up.root), processes(up), answering(up)) == (before, running, "v2")
+    up.run("promote", "v1").ok()
+    assert changes(up) == [("promoted", "v1")]
+
+
+def test_a_version_that_answers_already_must_be_held_when_it_is_promoted(up: Sandbox, two_versions: Path) -> None:
+    """`promote` of the champion must restart nothing, and keep `up` from letting a version answer that the files make already."""
+    third(up, two_versions)
+    running = processes(up)
+
+    assert up.run("promote", "v2", "-o", "json").ok().json["unchanged"]
+
+    assert up.run("up", "-o", "json").ok().json["version"] == "v2"
+    assert (processes(up), answering(up)) == (running, "v2")
 
 
 def test_a_challenger_must_be_tried_and_then_answer(up: Sandbox, two_versions: Path) -> None:

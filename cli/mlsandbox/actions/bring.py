@@ -36,6 +36,8 @@ from mlsandbox_serving.contract import Header, Origin, Port, Route
 __all__ = ["Brought", "Intent", "Running", "bring", "due_steps", "running", "steps_of"]
 
 _OK = 200
+_ROOM = 256 * 1024
+"""Bytes; what is rendered, remembered and recorded of a change takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def bring(
     """
     began = time.monotonic()
     project, runner = now.project, ENGINES[now.engine](now.project.root)
-    Ledger(project.state_dir).ensure_writable()
+    Ledger(project.state_dir).ensure_writable(room=_ROOM)
     recorder = Recorder(project, deployed, intents, now.remembered, held=held, report=report)
     engines = drift_engines(project, now.engine)
     packages = [package for each in deployed for package in each.packages]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -78,17 +79,25 @@ class Recorder:
 
         Returns:
             The state that remembers them; saved.
+
+        Raises:
+            LedgerUnwritable: they cannot be written down; the state remembers them all the same, if it can be saved.
         """
         models = list(self._project.models)
         fronts = {suffixed(Port.API, models, model): model for model in models}
-        served = dict(state.served)
-        for move in moves:
-            intent = next((each for each in self._intents if each.model == fronts[move.front] and each.action in ANSWERING), None)
-            if intent is not None:
-                self._intents.remove(intent)
-                self._append(intent, began=move.began, ended=move.ended)
-                served[intent.model] = intent.version
-        return self._save(state, served) if moves else state
+        answering = {each.model: each for each in self._intents if each.action in ANSWERING}
+        of_move = [(move, answering[fronts[move.front]]) for move in moves if fronts[move.front] in answering]
+        made = [intent for _, intent in of_move]
+        self._intents = [each for each in self._intents if each not in made]
+        if not moves:
+            return state
+        with _written_of(made):
+            try:
+                for move, intent in of_move:
+                    self._append(intent, began=move.began, ended=move.ended)
+            finally:
+                saved = self._save(state, {**state.served, **{intent.model: intent.version for intent in made}})
+        return saved
 
     def finished(self, state: State, *, proven: str | None, ports: Mapping[str, int]) -> State:
         """Write down the rest, now that all of it is true, and mark on the dashboards what answers.
@@ -144,6 +153,24 @@ class Recorder:
         problem = annotate(ports[Port.GRAFANA], password, text, [tag for each in changed for tag in (each.model, each.version)])
         if problem:
             self._report.note(f"the change is not marked on the dashboards: {problem}")
+
+
+@contextmanager
+def _written_of(made: Sequence[Intent]) -> Iterator[None]:
+    """What cannot be written down is told as what it is: made all the same, and written down by the next command that changes the stack."""
+    try:
+        yield
+    except (LedgerUnwritable, OSError) as error:
+        if not made:
+            raise
+        answers = ", ".join(f"{each.model} {each.version}" for each in made)
+        again = "up" if made[0].action is Action.DEPLOYED else f"promote {made[0].version} --model {made[0].model}"
+        raise LedgerUnwritable(
+            f"{answers} answers now, and that could not be written down",
+            why=error.why if isinstance(error, LedgerUnwritable) else str(error),
+            fix=f"make room, or what is named there writable (sandbox doctor); then have it written down: sandbox {again}",
+            details={"answers": {each.model: each.version for each in made}},
+        ) from error
 
 
 def record_packages(project: Project, packages: Sequence[Package], reason: str, report: Report) -> None:

@@ -22,6 +22,7 @@ from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
 from mlsandbox.project_lock import project_lock
 from mlsandbox.stack.components.base import suffixed
+from mlsandbox.state import save_state
 from mlsandbox_serving.contract import Port
 
 if TYPE_CHECKING:
@@ -128,7 +129,10 @@ def switch(
     """
     before = now.of(package.model)
     result = _planned(now, before, package, action, options)
+    held = now.remembered.held if options.dry_run else held_for(now, package.model, package.version)
     if result.unchanged or options.dry_run:
+        if held != now.remembered.held:  # what chose it was ended before it was done, or nobody had chosen it
+            save_state(now.project.state_dir, replace(now.remembered, held=held))
         return _ended(result, began)
     after = with_champion(before, package, warm=options.warm)
     try:
@@ -138,7 +142,7 @@ def switch(
             [Intent(action, package.model, package.version, options.reason, facts or {})],
             UpOptions(trust=options.trust, timeout=options.timeout, warm=options.warm, reason=options.reason),
             report,
-            held=held_for(now, package.model, package.version),
+            held=held,
         )
     except SandboxError as error:
         said = "promote" if action is Action.PROMOTED else "rollback"

@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from mlsandbox.state import make_sandbox_folder, refuse_links
 FILE: Final = "ledger.jsonl"
 HEAD: Final = "ledger.head"
 _OWNER_ONLY: Final = 0o600
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Ledger:
@@ -80,13 +82,18 @@ class Ledger:
                 written.append(entry)
             return tuple(written)
 
-    def ensure_writable(self) -> None:
+    def ensure_writable(self, *, room: int = 0) -> None:
         """Find out, before something is changed that must be recorded, whether it can be.
+
+        Args:
+            room: bytes that have to fit on its disk, for what is written of the change.
 
         Raises:
             FolderLinked, LedgerUnwritable: as of `append`.
         """
         self.append(())
+        with self._refusals():
+            _take_room(self._sandbox, room)
 
     def _checked(self) -> Verified:
         try:
@@ -151,10 +158,13 @@ class Ledger:
         try:
             yield
         except OSError as error:
+            full = error.errno in _FULL
             raise LedgerUnwritable(
                 "the ledger takes no entry",
                 why=f"{error.strerror or error}: {self.path}",
-                fix=f"make it writable, or its disk roomier, and try again: ls -l {quote(str(self._sandbox))}",
+                fix="make room on its disk, then do the same again; how much there is: sandbox doctor"
+                if full
+                else f"make it writable, and do the same again: ls -l {quote(str(self._sandbox))}",
                 details={"path": str(self.path)},
             ) from error
 
@@ -187,6 +197,14 @@ def _write(descriptor: int, content: bytes) -> None:
     except BaseException:
         os.ftruncate(descriptor, size)
         raise
+
+
+def _take_room(folder: Path, size: int) -> None:
+    """Let a file without a name have so many bytes of the folder's disk, and give them back."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,17 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def draft(version: str = "v1", **more: object) -> Draft:
     return Draft(Action.PACKAGED, "churn", version, "sha256:ab", **more)  # type: ignore[arg-type] # each test knows what it gives
+
+
+@contextmanager
+def _room_for(size: int) -> Iterator[None]:
+    """No file of this process may grow past so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_entries_are_read_as_they_were_written(ledger: Ledger) -> None:
@@ -159,11 +173,25 @@ def test_nothing_stays_of_an_entry_that_did_not_fit(ledger: Ledger, monkeypatch:
     write = os.write
     monkeypatch.setattr("mlsandbox.ledger.file.os.write", lambda descriptor, content: write(descriptor, content[:20]))
 
-    with pytest.raises(LedgerUnwritable, match="takes no entry"):
+    with pytest.raises(LedgerUnwritable, match="takes no entry") as refusal:
         ledger.append([draft("v2")])
 
+    assert "make room" in refusal.value.fix
     assert ledger.path.read_bytes() == before
     assert ledger.check().problems == ()
+
+
+def test_what_finds_no_room_must_be_known_before_it_is_begun(ledger: Ledger) -> None:
+    """A change whose records would not fit on the disk must be refused, one whose records just fit not, and nothing stay of the try."""
+    ledger.append([draft()])
+    before = {path: path.read_bytes() for path in ledger.path.parent.iterdir()}
+
+    with _room_for(4096):
+        ledger.ensure_writable(room=4096)
+        with pytest.raises(LedgerUnwritable, match="takes no entry"):
+            ledger.ensure_writable(room=4097)
+
+    assert {path: path.read_bytes() for path in ledger.path.parent.iterdir()} == before
 
 
 def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
