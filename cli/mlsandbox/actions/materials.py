@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from mlsandbox.actions.drift_engines import DriftEngines
 from mlsandbox.actions.engine_choice import DOCKER
@@ -13,6 +16,7 @@ from mlsandbox.actions.outcomes import Report
 from mlsandbox.actions.project_stack import image_settings, parts_of, programs_on_path
 from mlsandbox.docker_host import ImageRef
 from mlsandbox.engines.base import Desired
+from mlsandbox.errors import DiskFull, PackagingFailed
 from mlsandbox.packaging.environments import service_python
 from mlsandbox.packaging.images import find_images, supply_images
 from mlsandbox.packaging.package import Package
@@ -23,19 +27,39 @@ from mlsandbox.stack.components.drift import drift_environment
 from mlsandbox.stack.parts import DRIFT, LOG_STORE
 from mlsandbox.stack.spec import Environment, ServiceEnvironment, StackSpec
 
+_SAID: Final = 300
+"""Characters; a program may name every file that found no room."""
+
 
 def packaged(model: ModelConfig, root: Path, report: Report) -> Package:
     """The package of a model as it is now, and what was done about it told.
 
     Raises:
+        DiskFull: there is no room for it.
         UntrustedModel, CaptureStale, PackagingFailed, …: see `package_model`.
     """
     began = time.monotonic()
     report.step(f"Packaging {model.name}")
-    package = package_model(model, root=root, report=report.note)
+    try:
+        package = package_model(model, root=root, report=report.note)
+    except PackagingFailed as error:
+        raise full_disk(error) or error from error
     detail = package.digest[:19] if package.created else "unchanged"
     report.done(f"Packaged {model.name} {package.version}", detail, time.monotonic() - began)
     return package
+
+
+def full_disk(error: PackagingFailed) -> DiskFull | None:
+    """The disk that was full for a program that packages, by what it wrote last (pure); None: it failed for something else."""
+    said = next((line.strip() for line in reversed(error.why.splitlines()) if os.strerror(errno.ENOSPC) in line), None)
+    if said is None:
+        return None
+    return DiskFull(
+        f"{error.what}: the disk is full",
+        why=said if len(said) <= _SAID else f"{said[:_SAID]} …",
+        fix="make room, then do the same again; how much there is: sandbox doctor",
+        details=error.details,
+    )
 
 
 def environments_beside(project: Project, engine: str, engines: DriftEngines, report: Report) -> EnvironmentsBeside:
