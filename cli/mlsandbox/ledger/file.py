@@ -76,9 +76,8 @@ class Ledger:
             for draft in drafts:
                 entry = entry_of(draft, sequence=head.sequence + 1, time=stamp(time.time()), by=author())
                 text, digest = line(entry, head.digest)
-                _write(descriptor, f"{text}\n".encode())
                 head = Head(entry.sequence, digest)
-                self._save(head)
+                self._add(descriptor, text, head)
                 written.append(entry)
             return tuple(written)
 
@@ -105,6 +104,17 @@ class Ledger:
             return verify(_text(descriptor), self._head())
         finally:
             os.close(descriptor)
+
+    def _add(self, descriptor: int, text: str, head: Head) -> None:
+        """A line and the head that says so; without the head the line goes again: who is told that it was not taken may rely on it."""
+        size = os.fstat(descriptor).st_size
+        _write(descriptor, f"{text}\n".encode())
+        try:
+            self._save(head)
+        except OSError:
+            if self._head() != head:
+                os.ftruncate(descriptor, size)
+            raise
 
     def _mend(self, descriptor: int, checked: Verified) -> None:
         """Finish what an interrupted append has left: a part of a line, a line without its break, a head that is one behind."""

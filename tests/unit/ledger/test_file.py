@@ -181,6 +181,23 @@ def test_nothing_stays_of_an_entry_that_did_not_fit(ledger: Ledger, monkeypatch:
     assert ledger.check().problems == ()
 
 
+def test_an_entry_whose_head_finds_no_room_must_not_stay(ledger: Ledger) -> None:
+    """An entry must be in the ledger only when it was said to be taken: what was not recorded is not done, and is recorded when it is."""
+    ledger.append([draft()])
+    before = ledger.path.read_bytes()
+    in_the_way = ledger.head_path.with_name(f".{ledger.head_path.name}.{os.getpid()}.tmp")
+    in_the_way.mkdir()
+
+    with pytest.raises(LedgerUnwritable, match="takes no entry"):
+        ledger.append([draft("v2")])
+
+    assert ledger.path.read_bytes() == before
+    in_the_way.rmdir()
+    ledger.append([draft("v3")])
+    assert ledger.check().problems == ()
+    assert [each.version for each in ledger.read()] == ["v1", "v3"]
+
+
 def test_what_finds_no_room_must_be_known_before_it_is_begun(ledger: Ledger) -> None:
     """A change whose records would not fit on the disk must be refused, one whose records just fit not, and nothing stay of the try."""
     ledger.append([draft()])
