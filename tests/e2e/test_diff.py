@@ -15,19 +15,28 @@ def test_a_flipped_segment_of_logged_requests(make_sandbox: Callable[..., Sandbo
     lay_project(sandbox.root)
     sandbox.run("up", "--trust").ok()
     reference = str(sandbox.root / "m" / "reference.csv")
-    sandbox.run("predict", "--data", reference).ok()
+    for _ in range(2):
+        sandbox.run("predict", "--data", reference).ok()
     change_model(sandbox.root, FLIPS)
     sandbox.run("up", "--trust").ok()
     asked = ("diff", "v1", "v2", "--trust", "--from-logs", "24h")
 
     def logged() -> bool:
         told = sandbox.run(*asked, "-o", "json")
-        return told.code == 0 and told.json["rows"] == ROWS
+        return told.code == 0 and told.json["rows"] == 2 * ROWS
 
-    wait_for(logged, every=1.0, what=f"{ROWS} rows in the log")
+    wait_for(logged, every=1.0, what=f"{ROWS} rows in the log, twice")
     document = sandbox.run(*asked, "-o", "json", "--fail-over", "5%").ok().json
-    assert (document["disagreement"]["rows"], document["disagreement"]["rate"]) == (FLIPPED, 0.05)
+    assert (document["disagreement"]["rows"], document["disagreement"]["rate"]) == (2 * FLIPPED, 0.05)
+    assert document["rows_distinct"] == ROWS
     assert [each["conditions"] for each in document["segments"]] == [[{"column": "plan", "value": "trial"}]]
+
+    some = ROWS + 100  # of the second of two requests not all
+    newest = sandbox.run("diff", "v1", "v2", "--trust", "--from-logs", "99999999d", "--limit", str(some), "-o", "json").ok().json
+    assert (newest["rows"], newest["source"]) == (some, "the newest requests of the last 99999999d")
+    planned = sandbox.run(*asked, "--dry-run").ok()
+    assert f"about {2 * ROWS} rows of requests of the last 24h" in planned.out
+    assert "the environment of churn v1, churn v2: it is there" in planned.out
 
     page = sandbox.root / "diff.html"
     told = sandbox.run("diff", "v1", "v2", "--trust", "--data", reference, "--fail-over", "2%", "--html", str(page))

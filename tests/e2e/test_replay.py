@@ -82,8 +82,14 @@ def _edit(sandbox: Sandbox, request_id: str, **changes: Any) -> None:
 
 
 def test_all_requests_are_answered_as_logged_without_their_environment(stopped: Sandbox, tmp_path: Path) -> None:
-    """After v2 came, the stack was stopped and the environments went, every answer must be the same again, each by its own version."""
+    """After v2 came, the stack was stopped and the environments went, every answer must be the same again, each by its own version.
+
+    A dry run must say before that the environment would be built, and build none.
+    """
     without = replace(stopped, extra={"SANDBOX_CACHE_DIR": str(tmp_path / "cache")})
+    planned = without.run("replay", "--dry-run", "-o", "json").ok().json
+    assert {each["action"] for each in planned["plan"]} == {"build", "ask"}
+    assert not (tmp_path / "cache").exists()
 
     result = without.run("replay", "-o", "json").ok().json
 
@@ -103,6 +109,8 @@ def test_one_request_or_a_sample_is_replayed(stopped: Sandbox) -> None:
     (seed,) = re.findall(r"--sample 5 --seed (\d+)", sample.out)
     again = stopped.run("replay", "--sample", "5", "--version", "v1", "--seed", seed, "-o", "json").ok().json
     assert (again["events"], again["seed"], again["counts"]["equal"]) == (5, int(seed), 5)
+
+    assert "the newest 1 of more" in stopped.run("replay", "--since", "99999999d", "--limit", "1").ok().out
 
     nothing = stopped.run("replay", "never-asked")
     assert nothing.code == 1

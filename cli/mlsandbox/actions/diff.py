@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from mlsandbox.actions.diff_rows import RowsToAsk, Since, rows_of_file, rows_of_
 from mlsandbox.actions.outcomes import Report
 from mlsandbox.atomic import write_atomic
 from mlsandbox.comparing.comparison import Comparison, Side, compare, with_limit
-from mlsandbox.errors import UsageError, VersionsDiffer
+from mlsandbox.errors import NothingCompared, UsageError, VersionsDiffer
 from mlsandbox.packaging.admission import admit
 from mlsandbox.packaging.package import Package
 from mlsandbox.project import Project
@@ -62,31 +62,51 @@ def diff(project: Project, options: DiffOptions, *, report: Report) -> Compariso
         InputUnreadable, InputUnfit: the file cannot be read, or has not what both versions take.
         NothingLogged, EventLogUnreadable, NotRunning: there are no logged requests to ask again.
         PackageTampered, UntrustedModel, PackagingFailed, ReplayUnable, …: one of the versions cannot be asked.
+        NothingCompared: there is a limit, and both refuse every row.
     """
+    meant = understood(project, options)
+    rows = rows_for(project, meant.old, meant.new, options, report.note)
+    asked = compared(project, meant.old, meant.new, rows, trust=options.trust, rtol=meant.rtol, report=report)
+    if meant.limit is not None and not asked.rows:
+        raise _nothing_compared(asked)
+    return with_limit(asked, meant.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What options mean: both packages, the share of rows that may differ, and how far numbers may be apart."""
+
+    old: Package
+    new: Package
+    limit: float | None
+    rtol: float | None
+
+
+def understood(project: Project, options: DiffOptions) -> Understood:
+    """Both packages and the numbers that options mean; raises what `diff` says of these."""
     model = _model(project, options)
     limit = None if options.limit is None else parse_share(options.limit, "--fail-over")
     rtol = None if options.rtol is None else parse_share(options.rtol, "--tolerance")
     old, new = (find_version(project.root, model, version) for version in (options.old, options.new))
-    rows = rows_for(project, old, new, options)
-    return with_limit(compared(project, old, new, rows, trust=options.trust, rtol=rtol, report=report), limit)
+    return Understood(old, new, limit, rtol)
 
 
-def rows_for(project: Project, old: Package, new: Package, options: DiffOptions) -> RowsToAsk:
+def rows_for(project: Project, old: Package, new: Package, options: DiffOptions, note: Callable[[str], None] = lambda _: None) -> RowsToAsk:
     """The rows that the options mean; raises what `diff` says of rows."""
     schemas = schema_of(old), schema_of(new)
     if options.data is not None:
-        return rows_of_file(options.data, old, new, schemas, options.most)
+        return rows_of_file(options.data, old, new, schemas, options.most, report=note)
     words = options.since or ""
-    return rows_of_logs(project, old.model, Since(time.time() - _seconds(words), words), schemas, options.most)
+    begin = max(time.time() - _seconds(words), 0.0)
+    return rows_of_logs(project, old.model, Since(begin, words), schemas, options.most)
 
 
 def compared(
     project: Project, old: Package, new: Package, rows: RowsToAsk, *, trust: bool, rtol: float | None, report: Report
 ) -> Comparison:
     """Ask two packages of one model about the same rows; raises what `diff` says of versions."""
+    admit_both(project, old, new, trust=trust)
     config = project.models[old.model]
-    for package in (old, new):
-        admit(package, replace(config, trust=config.trust or trust))
     began = time.monotonic()
     report.step(f"Asking {old.version} and {new.version} about {len(rows.old):,} rows")
     asked = ask_both(old, new, rows, rtol=rtol, report=report)
@@ -96,11 +116,21 @@ def compared(
     return compare(old.model, before, after, asked, hidden={*config.private, *config.hashed})
 
 
+def admit_both(project: Project, old: Package, new: Package, *, trust: bool) -> None:
+    """Prove that two packages are what was packaged, and may be loaded; raises PackageTampered or UntrustedModel."""
+    config = project.models[old.model]
+    for package in (old, new):
+        admit(package, replace(config, trust=config.trust or trust))
+
+
 def too_different(result: Comparison) -> VersionsDiffer:
     """The error for two versions that differ in more rows than was allowed."""
     where = "; ".join(f"{each.text}: {each.rate:.1%} of {each.rows:,} rows" for each in result.segments[:3])
+    rate, limit = (
+        f"{(value or 0.0) * 100:.6g}%" for value in (result.rate, result.limit)
+    )  # as far as the one is seen to be over the other
     return VersionsDiffer(
-        f"{result.old.version} and {result.new.version} of {result.model} differ in {result.rate:.2%} of rows, and {result.limit:.2%} may",
+        f"{result.old.version} and {result.new.version} of {result.model} differ in {rate} of rows, and {limit} may",
         why=f"Most where {where}." if where else "",
         fix="see which rows: leave --fail-over out, or write a page: sandbox diff V1 V2 --data FILE --html diff.html",
         details={"rows": result.rows, "differing": result.differing, "rate": result.rate, "limit": result.limit},
@@ -112,12 +142,15 @@ def write_report(file: Path, page: str) -> None:
     write_atomic(file.absolute(), page.encode(), durable=False)
 
 
-def refuse_unwritable(file: Path) -> None:
-    """Refuse a page that can have no file, before anything is asked.
+def refuse_unwritable(file: Path, data: Path | None) -> None:
+    """Refuse a page that can have no file, or the file of the rows, before anything is asked.
 
     Raises:
-        UsageError: it is a folder, or its folder is not there.
+        UsageError: it is a folder, its folder is not there, or its file is that of the rows.
     """
+    if data is not None and data.exists() and file.exists() and file.samefile(data):
+        why = "The page would take the place of the rows that are asked about."
+        raise UsageError(f"{file} is the file of --data", why=why, fix="name another: sandbox diff V1 V2 --data FILE --html diff.html")
     if file.is_dir() or not file.absolute().parent.is_dir():
         why = "It is a folder." if file.is_dir() else f"There is no folder {file.absolute().parent}."
         raise UsageError(f"{file} cannot be written", why=why, fix="name a file: sandbox diff V1 V2 --data FILE --html diff.html")
@@ -143,6 +176,16 @@ def parse_share(text: str, option: str) -> float:
     if not 0 <= share <= 1:
         raise UsageError(f"{option} is a share such as 2%, not {text!r}", fix=f"write it as in: sandbox diff V1 V2 --data FILE {option} 2%")
     return share
+
+
+def _nothing_compared(result: Comparison) -> NothingCompared:
+    first, old = result.both_errors[0], result.old.version
+    return NothingCompared(
+        f"{old} and {result.new.version} of {result.model} both refuse each of the rows of {result.source}",
+        why=f"No share of rows is known. {old} says of row {first.first}, counted {result.counted}: {first.message}",
+        fix="give rows that they take: sandbox diff V1 V2 --data FILE",
+        details={"rows_refused_by_both": result.neither, "errors_of_both": [asdict(each) for each in result.both_errors]},
+    )
 
 
 def _model(project: Project, options: DiffOptions) -> str:

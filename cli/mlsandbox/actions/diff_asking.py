@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -25,6 +26,8 @@ _WARM: Final = 5
 """The first of them are not counted."""
 _SINGLES_SECONDS: Final = 20.0
 _TELL_SECONDS: Final = 1.0
+_ONLY_ROW: Final = re.compile(r"(^|; )row 0, ")
+"""Where a message names the row of a question that has one alone."""
 
 Ask = Callable[[Package, Iterable[Request], Report], Iterator[Answered]]
 
@@ -59,7 +62,7 @@ class Asker:
             self.tolerance = Tolerance.from_json(given)
             return found, said.seconds
         if len(rows) == 1:
-            return [Answer(code=said.error["code"], message=said.error["message"])], None
+            return [Answer(code=said.error["code"], message=_ONLY_ROW.sub(r"\1", said.error["message"]))], None
         middle = len(rows) // 2
         return [*self.ask(rows[:middle])[0], *self.ask(rows[middle:])[0]], None
 
@@ -108,9 +111,8 @@ def ask_both(old: Package, new: Package, rows: RowsToAsk, *, rtol: float | None,
         both = [place for place, pair in enumerate(zip(*answers, strict=True)) if not any(each.refused for each in pair)]
         singles = _singles(askers, sides, both)
         tolerance = Tolerance(rtol) if rtol is not None else _wider(askers)
-    return Asked(
-        rows.source, rows.total, rows.old, *answers, tolerance, *(Timing(*map(tuple, each)) for each in zip(singles, batches, strict=True))
-    )
+    one, other = (Timing(*map(tuple, each)) for each in zip(singles, batches, strict=True))
+    return Asked(rows.source, rows.total, rows.old, *answers, tolerance, one, other, rows.new, rows.numbers, rows.counted)
 
 
 def _by_replay(package: Package, requests: Iterable[Request], report: Report) -> Iterator[Answered]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,13 +17,17 @@ from mlsandbox.actions.predict import tabular_rows
 from mlsandbox.data_columns import no_rows, refuse_unfit
 from mlsandbox.data_rows import Row, read_rows
 from mlsandbox.errors import InputUnfit, NothingLogged
-from mlsandbox.packaging.package import Package
+from mlsandbox.packaging.package import Package, verify_package
+from mlsandbox.packaging.store import ensure_package_environment
 from mlsandbox.project import Project
 from mlsandbox_serving.contract import Field
 
 MOST_EVENTS: Final = 100_000
 """Logged requests that are looked at: the newest."""
+_ANY_ROWS: Final = 10_000_000
+"""Of the finder, which would leave out a whole request that does not fit: how many are taken is seen here."""
 
+Report = Callable[[str], None]
 Schemas = tuple[Mapping[str, Any], Mapping[str, Any]]
 """schema.json of the first version, and of the second."""
 T = TypeVar("T")
@@ -50,30 +55,45 @@ class RowsToAsk:
         total: how many there are; more than these when these are a sample.
         old: for the first version.
         new: for the second.
+        numbers: of these rows there; None: the first, the second, …
+        counted: how rows are numbered, in words.
     """
 
     source: str
     total: int
     old: tuple[Row, ...]
     new: tuple[Row, ...]
+    numbers: Sequence[int] | None = None
+    counted: str = "from 0"
 
 
-def rows_of_file(path: Path, old: Package, new: Package, schemas: Schemas, most: int) -> RowsToAsk:
+def rows_of_file(path: Path, old: Package, new: Package, schemas: Schemas, most: int, *, report: Report = lambda _: None) -> RowsToAsk:
     """Rows of a file; of more than `most` a sample, the same one each time.
+
+    Args:
+        path: the file.
+        old: the first version.
+        new: the second.
+        schemas: of the two.
+        most: rows.
+        report: told what takes time.
 
     Raises:
         InputUnreadable: it cannot be read.
         InputUnfit: it has no rows, or lacks columns that one of the versions takes.
+        PackageTampered, PythonMissing, PackagesUnreachable, PackagingFailed: it needs the environment of a version, which cannot be had.
     """
     pairs: Iterable[tuple[Row, ...]]
     if schemas[0]["columns"] == schemas[1]["columns"]:
-        pairs = ((row, row) for row in _read(path, old, schemas[0]))
+        pairs = ((row, row) for row in _read(path, old, schemas[0], report))
     else:
-        pairs = zip(_read(path, old, schemas[0]), _read(path, new, schemas[1]), strict=True)
-    chosen, total = drawn(pairs, most)
+        pairs = zip(_read(path, old, schemas[0], report), _read(path, new, schemas[1], report), strict=True)
+    chosen, total = drawn(enumerate(pairs), most)
     if not chosen:
         raise no_rows(path)
-    return RowsToAsk(path.name, total, tuple(each[0] for each in chosen), tuple(each[1] for each in chosen))
+    rows = [pair for _, pair in chosen]
+    numbers = [number for number, _ in chosen]
+    return RowsToAsk(path.name, total, tuple(each[0] for each in rows), tuple(each[1] for each in rows), numbers, "from 0, as in the file")
 
 
 def rows_of_logs(project: Project, model: str, since: Since, schemas: Schemas, most: int) -> RowsToAsk:
@@ -94,9 +114,13 @@ def rows_of_logs(project: Project, model: str, since: Since, schemas: Schemas, m
     unmeant: Counter[str] = Counter()
     found: list[Row] = []
     wanted = EventFilter(requests=True, since=since.epoch, model=model)
-    for event in meant_events(events(project.root, wanted, lines=MOST_EVENTS, rows=most), unmeant):
+    newest = events(project.root, wanted, lines=MOST_EVENTS + 1, rows=_ANY_ROWS)
+    for event in meant_events(islice(newest, MOST_EVENTS), unmeant):
         inputs = event.get(Field.INPUTS) or {}
         found += (dict(zip(inputs, values, strict=True)) for values in zip(*inputs.values(), strict=False))
+        if len(found) > most:
+            break
+    more = len(found) > most or next(newest, None) is not None
     if not found:
         asked = (
             f"It was asked about nothing but {unmeant_text(unmeant)}."
@@ -107,7 +131,8 @@ def rows_of_logs(project: Project, model: str, since: Since, schemas: Schemas, m
     rows = found[:most]
     old, new = (tuple(_chosen(rows, schema)) for schema in schemas)
     _refuse_lacking(rows, model, schemas)
-    return RowsToAsk(f"requests of the last {since.words}", len(found), old, new)
+    source = f"the newest requests of the last {since.words}" if more else f"requests of the last {since.words}"
+    return RowsToAsk(source, len(rows), old, new, counted="from 0, the newest request first")
 
 
 def drawn(items: Iterable[T], most: int) -> tuple[list[T], int]:
@@ -123,12 +148,14 @@ def drawn(items: Iterable[T], most: int) -> tuple[list[T], int]:
     return [item for _, item in sorted(held, key=lambda each: each[0])], place + 1
 
 
-def _read(path: Path, package: Package, schema: Mapping[str, Any]) -> Iterator[Row]:
+def _read(path: Path, package: Package, schema: Mapping[str, Any], report: Report) -> Iterator[Row]:
+    def tabular(file: Path) -> list[str]:
+        verify_package(package)
+        ensure_package_environment(package, report=report)
+        return tabular_rows(package, file, typed=True)
+
     names = tuple(column["name"] for column in schema["columns"])
-    rows = read_rows(
-        path, schema, lambda file: tabular_rows(package, file, typed=True), lambda head: refuse_unfit(path, tuple(head), names)
-    )
-    return map(_sayable, rows)
+    return map(_sayable, read_rows(path, schema, tabular, lambda head: refuse_unfit(path, tuple(head), names)))
 
 
 def _sayable(row: Row) -> Row:

@@ -101,6 +101,19 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
         EventLogUnreadable, NotRunning: the log cannot be asked.
     """
     began = time.monotonic()
+    found, more = wanted_events(root, wanted, report)
+    outcomes: list[Replayed] = []
+    for (model, version, digest), group in grouped(found).items():
+        package = package_of(root, model, version)
+        able, others = sorted_out(package, digest, group)
+        outcomes += others
+        if package is not None and able:
+            outcomes += _asked(package, able, report)
+    return _result(outcomes, wanted, time.monotonic() - began, limit=wanted.limit if more else None)
+
+
+def wanted_events(root: Path, wanted: Wanted, report: Report) -> tuple[list[Event], bool]:
+    """The logged predictions that are to be replayed, and whether there are more; raises what `replay` says of the log."""
     report("reading logged predictions")
     found = _chosen(_found(root, wanted), wanted)
     more = wanted.sample is None and len(found) > wanted.limit
@@ -111,11 +124,7 @@ def replay(root: Path, wanted: Wanted, report: Report) -> ReplayResult:
             why=_why_nothing(root, wanted),
             fix="see what is logged: sandbox logs --requests",
         )
-    outcomes: list[Replayed] = []
-    for (model, version, digest), group in _grouped(found).items():
-        package = next((each for each in list_packages(root, model) if each.version == version), None)
-        outcomes += _replayed(package, digest, group, report)
-    return _result(outcomes, wanted, time.monotonic() - began, limit=wanted.limit if more else None)
+    return found, more
 
 
 def _why_nothing(root: Path, wanted: Wanted) -> str:
@@ -148,7 +157,7 @@ def _chosen(found: Iterable[Event], wanted: Wanted) -> list[Event]:
     return kept
 
 
-def _grouped(found: Iterable[Event]) -> dict[tuple[str, str, str], list[Event]]:
+def grouped(found: Iterable[Event]) -> dict[tuple[str, str, str], list[Event]]:
     """By model, version and digest of the package that answered, the oldest event first."""
     groups: dict[tuple[str, str, str], list[Event]] = {}
     for event in sorted(found, key=lambda each: str(each.get(Field.TIMESTAMP))):
@@ -157,53 +166,73 @@ def _grouped(found: Iterable[Event]) -> dict[tuple[str, str, str], list[Event]]:
     return groups
 
 
-def _replayed(package: Package | None, digest: str, group: Sequence[Event], report: Report) -> Iterator[Replayed]:
-    """One verdict for each event of a package."""
-    untouched = []
+def package_of(root: Path, model: str, version: str) -> Package | None:
+    """The package of a version; None: it is not here."""
+    return next((each for each in list_packages(root, model) if each.version == version), None)
+
+
+def sorted_out(package: Package | None, digest: str, group: Sequence[Event]) -> tuple[list[Event], list[Replayed]]:
+    """The events of one package that it can be asked about, and verdicts on the others.
+
+    Args:
+        package: by its version; None: it is not here.
+        digest: of the package that answered.
+        group: its events.
+    """
     has_digest = package is not None and (package.source / _DIGESTS).is_file()
-    for event in group:
-        verdict = tampered(event, has_digest=has_digest)
-        if verdict is None:
-            untouched.append(event)
-        else:
-            yield verdict
-    if untouched:
-        yield from _asked(package, digest, untouched, report)
-
-
-def _asked(package: Package | None, digest: str, group: Sequence[Event], report: Report) -> Iterator[Replayed]:
-    version = group[0].get(Field.VERSION)
-    if package is None:
-        yield from _all(group, f"the package {version} ({_short(digest)}) is not here: it was removed")
-        return
-    if package.digest != digest:
-        yield from _all(group, f"the package {version} that is here is another one ({_short(package.digest)}, {_short(digest)} answered)")
-        return
-    try:
-        schema = json.loads((package.source / PackageFile.SCHEMA).read_text(encoding="utf-8"))
-        columns, classes = [column["name"] for column in schema["columns"]], schema["output"].get("classes")
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        yield from _all(group, f"the package {version} cannot be read: {error}")
-        return
-    guarded = [*(package.manifest.get("private") or ()), *(package.manifest.get("hashed") or ())]
+    verdicts = [(event, tampered(event, has_digest=has_digest)) for event in group]
+    others = [verdict for _, verdict in verdicts if verdict is not None]
     able = []
-    for event in group:
-        problem = why_not(event, guarded, columns)
+    untouched = [event for event, verdict in verdicts if verdict is None]
+    for event, problem in _with_problems(package, digest, untouched):
         if problem is None:
             able.append(event)
         else:
-            yield judged(event, Verdict.CANNOT, problem)
-    if not able:
+            others.append(judged(event, Verdict.CANNOT, problem))
+    return able, others
+
+
+def _with_problems(package: Package | None, digest: str, group: Sequence[Event]) -> Iterator[tuple[Event, str | None]]:
+    """Each event, and why the package cannot be asked about it."""
+    if not group:
         return
-    report(f"asking {package.tag} about {len(able)} logged {'request' if len(able) == 1 else 'requests'} again")
+    problem, columns = _columns(package, digest, str(group[0].get(Field.VERSION)))
+    manifest: Mapping[str, Any] = {} if package is None else package.manifest
+    guarded = [*(manifest.get("private") or ()), *(manifest.get("hashed") or ())]
+    for event in group:
+        yield event, problem or why_not(event, guarded, columns)
+
+
+def _columns(package: Package | None, digest: str, version: str) -> tuple[str, list[str]]:
+    """Why the package cannot be asked, "" when it can; and the columns that it takes."""
+    if package is None:
+        return f"the package {version} ({_short(digest)}) is not here: it was removed", []
+    if package.digest != digest:
+        return f"the package {version} that is here is another one ({_short(package.digest)}, {_short(digest)} answered)", []
+    try:
+        return "", _taken(package)[0]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"the package {version} cannot be read: {error}", []
+
+
+def _taken(package: Package) -> tuple[list[str], Sequence[Any] | None]:
+    """The columns that a package takes, and the classes of its answers; None: it is no classifier."""
+    schema = json.loads((package.source / PackageFile.SCHEMA).read_text(encoding="utf-8"))
+    return [column["name"] for column in schema["columns"]], schema["output"].get("classes")
+
+
+def _asked(package: Package, group: Sequence[Event], report: Report) -> Iterator[Replayed]:
+    """What the package says now to events that it can be asked about."""
+    report(f"asking {package.tag} about {len(group)} logged {'request' if len(group) == 1 else 'requests'} again")
+    _, classes = _taken(package)
     done = 0
     try:
-        requests = (Request(number, event[Field.INPUTS]) for number, event in enumerate(able))
-        for event, answer in zip(able, answers_of(package, requests, report=report), strict=True):
+        requests = (Request(number, event[Field.INPUTS]) for number, event in enumerate(group))
+        for event, answer in zip(group, answers_of(package, requests, report=report), strict=True):
             done += 1
             yield compared(event, answer, classes)
     except SandboxError as error:
-        yield from _all(able[done:], f"{error.what}: {error.why}" if error.why else error.what)
+        yield from _all(group[done:], f"{error.what}: {error.why}" if error.why else error.what)
 
 
 def _all(group: Iterable[Event], why: str) -> Iterator[Replayed]:

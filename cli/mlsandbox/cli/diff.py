@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from mlsandbox.actions.diff import MOST_ROWS, DiffOptions, diff, refuse_unwritable, too_different, write_report
+from mlsandbox.actions.diff_plan import planned_diff
 from mlsandbox.cli.session import Session
 from mlsandbox.cli.version_options import Model, Trust, complete_versions
 from mlsandbox.errors import Exit
 from mlsandbox.output import Format
 from mlsandbox.views.diff import diff_text
 from mlsandbox.views.diff_page import diff_page
+from mlsandbox.views.dry_run import dry_run_text
 
 EXAMPLES = """\
 $ sandbox diff v1 v2 --from-logs 24h
@@ -43,10 +45,15 @@ def command(
 ) -> Exit:
     """Each answers in its own environment; no stack has to run. Told: how often they differ, in which rows, latency, new errors."""
     if html is not None:
-        refuse_unwritable(html)
-    result = diff(session.project(), DiffOptions(old, new, model, data, logs, limit, over, tolerance, trust), report=session.report)
+        refuse_unwritable(html, data)
+    options = DiffOptions(old, new, model, data, logs, limit, over, tolerance, trust)
+    if session.options.dry_run:
+        plan = planned_diff(session.project(), options, html)
+        session.output.result("DiffPlan", plan, dry_run_text("diff", plan.plan))
+        return Exit.OK
+    result = diff(session.project(), options, report=session.report)
     session.close()
-    if html is not None and not session.options.dry_run:
+    if html is not None:
         write_report(html, diff_page(result))
         session.output.message(f"wrote {html}")
     session.output.result("VersionDiff", result.to_json(), diff_text(result, session.output.out))

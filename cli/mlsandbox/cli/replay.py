@@ -10,9 +10,11 @@ import typer
 
 from mlsandbox.actions.replay import Wanted, replay
 from mlsandbox.actions.replay_compare import Verdict
+from mlsandbox.actions.replay_plan import planned_replay
 from mlsandbox.cli.session import Session
 from mlsandbox.errors import Exit, UsageError
 from mlsandbox.setting_kinds import parse_seconds
+from mlsandbox.views.dry_run import dry_run_text
 from mlsandbox.views.replay import replay_text
 
 EXAMPLES = """\
@@ -38,6 +40,11 @@ def command(
         raise UsageError("--seed is of a sample", fix="say how many: sandbox replay --sample 500 --seed 1")
     chosen = random.randrange(2**32) if seed is None else seed  # noqa: S311 - nothing secret
     wanted = Wanted(identity, _epoch(since), model, version, limit, sample, chosen)
+    if session.options.dry_run:
+        plan = planned_replay(session.root(), wanted, session.report.step)
+        session.close()
+        session.output.result("ReplayPlan", plan, dry_run_text("replay", plan.plan))
+        return Exit.OK
     result = replay(session.root(), wanted, session.report.step)
     session.close()
     session.output.result("Replay", result, replay_text(result, session.output.out))
@@ -49,6 +56,6 @@ def command(
 
 def _epoch(since: str | None) -> float | None:
     try:
-        return None if since is None else time.time() - parse_seconds(since)
+        return None if since is None else max(time.time() - parse_seconds(since), 0.0)
     except ValueError as problem:
         raise UsageError(f"--since {problem}", fix="write it as in: sandbox replay --since 1h") from problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -66,7 +67,7 @@ class Reason:
         code: of the error.
         message: of the first such row.
         rows: how many there are.
-        first: the first of them, from 0.
+        first: the number of the first of them.
     """
 
     code: str
@@ -77,7 +78,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row on which the versions differ; `values` are those of its columns that may be told."""
+    """A row on which the versions differ: its number, and the values of its columns that may be told."""
 
     row: int
     values: Mapping[str, Any]
@@ -94,7 +95,9 @@ class Comparison:
         old: the first version.
         new: the second.
         source: where the rows are from, in words.
+        counted: how rows are numbered, in words.
         rows: that at least one of the two answered.
+        distinct: how many of these there are when rows that are alike in all columns count once.
         neither: further rows, that both refused.
         total: rows that there are; more than were asked about when those are a sample.
         differing: of `rows`: another answer, or an answer of one alone.
@@ -107,6 +110,7 @@ class Comparison:
         new_timing: of the second.
         new_errors: why the second refuses rows that the first answers.
         gone_errors: why the first refused rows that the second answers.
+        both_errors: why the first refused rows that both refuse.
         schema_changes: what of the schema differs, in words.
         examples: some rows that differ.
     """
@@ -115,7 +119,9 @@ class Comparison:
     old: Side
     new: Side
     source: str
+    counted: str
     rows: int
+    distinct: int
     neither: int
     total: int
     differing: int
@@ -128,6 +134,7 @@ class Comparison:
     new_timing: Timing
     new_errors: tuple[Reason, ...]
     gone_errors: tuple[Reason, ...]
+    both_errors: tuple[Reason, ...]
     schema_changes: tuple[str, ...]
     examples: tuple[Example, ...]
     limit: float | None = None
@@ -160,6 +167,7 @@ class Comparison:
             "new": {"version": self.new.version, "digest": self.new.digest},
             "source": self.source,
             "rows": self.rows,
+            "rows_distinct": self.distinct,
             "rows_refused_by_both": self.neither,
             "rows_there": self.total,
             "disagreement": {
@@ -179,6 +187,7 @@ class Comparison:
             "latency_seconds": {"old": self.old_timing.to_json(), "new": self.new_timing.to_json(), "row_p95_ratio": self.slower},
             "new_errors": [asdict(each) for each in self.new_errors],
             "gone_errors": [asdict(each) for each in self.gone_errors],
+            "errors_of_both": [asdict(each) for each in self.both_errors],
             "schema_changes": list(self.schema_changes),
             "examples": [asdict(each) for each in self.examples],
         }
@@ -197,6 +206,9 @@ class Asked:
         tolerance: for numbers.
         old_timing: of the first.
         new_timing: of the second.
+        new_rows: the rows as the second version takes them; empty: as the first does.
+        numbers: of the rows where they are from; None: the first, the second, …
+        counted: how rows are numbered, in words.
     """
 
     source: str
@@ -207,6 +219,13 @@ class Asked:
     tolerance: Tolerance | None
     old_timing: Timing
     new_timing: Timing
+    new_rows: Sequence[Row] = ()
+    numbers: Sequence[int] | None = None
+    counted: str = "from 0"
+
+    def number(self, place: int) -> int:
+        """Of a row, where it is from."""
+        return place if self.numbers is None else self.numbers[place]
 
 
 def compare(model: str, old: Side, new: Side, asked: Asked, *, hidden: Collection[str] = ()) -> Comparison:
@@ -232,7 +251,9 @@ def compare(model: str, old: Side, new: Side, asked: Asked, *, hidden: Collectio
         old=old,
         new=new,
         source=asked.source,
+        counted=asked.counted,
         rows=len(counted),
+        distinct=_distinct(asked, counted),
         neither=verdicts[Verdict.NEITHER],
         total=asked.total,
         differing=sum(differs),
@@ -243,8 +264,9 @@ def compare(model: str, old: Side, new: Side, asked: Asked, *, hidden: Collectio
         shift=shift_of([asked.old[place] for place in both], [asked.new[place] for place in both], old.schema, new.schema),
         old_timing=asked.old_timing,
         new_timing=asked.new_timing,
-        new_errors=_reasons((place, asked.new[place]) for place in counted if found[place] is Verdict.ONLY_OLD),
-        gone_errors=_reasons((place, asked.old[place]) for place in counted if found[place] is Verdict.ONLY_NEW),
+        new_errors=_reasons(asked, asked.new, [place for place in counted if found[place] is Verdict.ONLY_OLD]),
+        gone_errors=_reasons(asked, asked.old, [place for place in counted if found[place] is Verdict.ONLY_NEW]),
+        both_errors=_reasons(asked, asked.old, [place for place, each in enumerate(found) if each is Verdict.NEITHER]),
         schema_changes=schema_changes(old.schema, new.schema),
         examples=_examples(asked, [place for place, differ in zip(counted, differs, strict=True) if differ], guarded, old, new),
     )
@@ -285,12 +307,18 @@ def _word(value: Any) -> str:
     return "(none)" if value is None else f"{value}"[:60]
 
 
-def _reasons(refused: Iterable[tuple[int, Answer]]) -> tuple[Reason, ...]:
+def _distinct(asked: Asked, places: Iterable[int]) -> int:
+    """How many rows differ in some column, whichever of the versions takes it."""
+    sides = (asked.rows, asked.new_rows) if asked.new_rows and asked.new_rows != asked.rows else (asked.rows,)
+    return len({json.dumps([side[place] for side in sides], sort_keys=True) for place in places})
+
+
+def _reasons(asked: Asked, answers: Sequence[Answer], refused: Iterable[int]) -> tuple[Reason, ...]:
     found: dict[tuple[str, str], list[int]] = {}
-    for place, answer in refused:
-        found.setdefault((answer.code, answer.message), []).append(place)
+    for place in refused:
+        found.setdefault((answers[place].code, answers[place].message), []).append(place)
     ordered = sorted(found.items(), key=lambda each: -len(each[1]))
-    return tuple(Reason(code, message, len(places), places[0]) for (code, message), places in ordered[:_REASONS])
+    return tuple(Reason(code, message, len(places), asked.number(places[0])) for (code, message), places in ordered[:_REASONS])
 
 
 def _examples(asked: Asked, places: Sequence[int], guarded: Collection[str], old: Side, new: Side) -> tuple[Example, ...]:
@@ -298,7 +326,7 @@ def _examples(asked: Asked, places: Sequence[int], guarded: Collection[str], old
     step = max(len(places) // EXAMPLES, 1)
     return tuple(
         Example(
-            row=place,
+            row=asked.number(place),
             values={name: value for name, value in asked.rows[place].items() if name not in guarded},
             old=_answer(asked.old[place], old.schema),
             new=_answer(asked.new[place], new.schema),

@@ -38,6 +38,16 @@ def share(value: float | None) -> str:
     return f"{percent:.1f}%" if percent == 0 or percent >= 0.05 else f"{percent:.2g}%"
 
 
+def many(rows: int) -> str:
+    """As in "1 row", "2,000 rows"."""
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
+def distinct_text(result: Comparison) -> str:
+    """How many of the rows are distinct, when some are alike."""
+    return f" ({result.distinct:,} distinct)" if result.distinct < result.rows else ""
+
+
 def seconds_text(value: float | None) -> str:
     """As in "1.24 ms"."""
     if value is None:
@@ -61,13 +71,13 @@ def answer_text(answer: Mapping[str, Any]) -> str:
 
 
 def _head(result: Comparison, paint: Paint) -> str:
-    rows = f"{result.rows:,} rows" if result.total <= result.rows + result.neither else f"{result.rows:,} of {result.total:,} rows"
-    low, high = result.interval
-    amount = f"{result.differing:,} of {result.rows:,} rows: {share(result.rate)} (95% certain: {share(low)} to {share(high)})"
+    asked, low, high = result.rows + result.neither, *result.interval
+    rows = many(result.rows) if result.total <= asked else f"{result.rows:,} of {many(result.total)}"
+    amount = f"{result.differing:,} of {many(result.rows)}: {share(result.rate)} (95% certain: {share(low)} to {share(high)})"
     lines = [
-        f"{paint.strong(f'{result.model} {result.old.version} → {result.new.version}')} · {rows} of {result.source}",
+        f"{paint.strong(f'{result.model} {result.old.version} → {result.new.version}')} · {rows}{distinct_text(result)} of {result.source}",
         "",
-        f"They differ in {amount}",
+        f"They differ in {amount}" if result.rows else f"Nothing is compared: both refuse each of {many(asked)}",
     ]
     parts = [
         (Verdict.OTHER, "another answer"),
@@ -76,8 +86,8 @@ def _head(result: Comparison, paint: Paint) -> str:
     ]
     if result.verdicts[Verdict.ONLY_OLD] or result.verdicts[Verdict.ONLY_NEW]:
         lines.append("  " + ", ".join(f"{name} {result.verdicts[kind]:,}" for kind, name in parts))
-    if result.neither:
-        lines.append(f"  {result.neither:,} more rows are refused by both, and not counted")
+    if result.neither and result.rows:
+        lines.append(f"  {result.neither:,} more {'is' if result.neither == 1 else 'are'} refused by both, and not counted")
     lines += [f"  {paint.warn('the schema changed:')} {each}" for each in result.schema_changes]
     return "\n".join(lines)
 
@@ -156,15 +166,16 @@ def _errors(result: Comparison, paint: Paint) -> Iterator[str]:
     titles = (
         (result.new_errors, f"New errors: {result.new.version} refuses what {result.old.version} answers"),
         (result.gone_errors, f"Errors gone: {result.new.version} answers what {result.old.version} refuses"),
+        (result.both_errors, f"Both refuse; {result.old.version} says"),
     )
     for reasons, title in titles:
         if reasons:
-            yield "\n".join([paint.warn(title), *map(reason_text, reasons)])
+            yield "\n".join([f"{paint.warn(title)} (rows are counted {result.counted})", *map(reason_text, reasons)])
 
 
 def reason_text(reason: Reason) -> str:
     """One line."""
-    rows = "1 row" if reason.rows == 1 else f"{reason.rows:,} rows, the first is {reason.first}"
+    rows = f"row {reason.first:,}" if reason.rows == 1 else f"{reason.rows:,} rows, the first is {reason.first:,}"
     return f"  {reason.code} ({rows}): {reason.message}"
 
 
@@ -173,8 +184,8 @@ def _examples(result: Comparison) -> str:
     for each in result.examples:
         values = ", ".join(f"{name} {told(value)}" for name, value in each.values.items())
         cut = f"{values[:_LONGEST_VALUES]}…" if len(values) > _LONGEST_VALUES else values
-        lines += [f"  row {each.row}: {answer_text(each.old)} → {answer_text(each.new)}", *([f"    {cut}"] if cut else [])]
-    return "\n".join(["Some that differ", *lines]) if lines else ""
+        lines += [f"  row {each.row:,}: {answer_text(each.old)} → {answer_text(each.new)}", *([f"    {cut}"] if cut else [])]
+    return "\n".join([f"Some that differ (rows are counted {result.counted})", *lines]) if lines else ""
 
 
 def _block(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

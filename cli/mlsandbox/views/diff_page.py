@@ -10,7 +10,7 @@ from mlsandbox.comparing.comparison import Comparison, Example, Reason, Timing, 
 from mlsandbox.comparing.segments import Segment
 from mlsandbox.comparing.shift import ClassShift, NumberShift
 from mlsandbox.terminal_text import visible
-from mlsandbox.views.diff import answer_text, seconds_text, share, told
+from mlsandbox.views.diff import answer_text, distinct_text, seconds_text, share, told
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--text:#1b1f24;--soft:#57606a;--page:#fff;--card:#f6f8fa;--line:#d0d7de;--fill:#0969da;
@@ -46,11 +46,13 @@ def _head(result: Comparison) -> str:
     limit = "" if result.limit is None else f" {'More than' if result.over else 'Within'} the {share(result.limit)} that may."
     state = "" if result.limit is None else " over" if result.over else " within"
     sample = f", a sample of {result.total:,}" if result.total > result.rows + result.neither else ""
-    neither = f" {result.neither:,} more are refused by both, and not counted." if result.neither else ""
+    neither = (
+        f" {result.neither:,} more {'is' if result.neither == 1 else 'are'} refused by both, and not counted." if result.neither else ""
+    )
     changes = "".join(f"<li>{_own(each)}</li>" for each in result.schema_changes)
     return (
         f'<p class="verdict{state}">They differ in {share(result.rate)} of the rows: {result.differing:,} of {result.rows:,}.{limit}</p>'
-        f'<p class="soft">Rows of {_own(result.source)}{sample}. '
+        f'<p class="soft">Rows of {_own(result.source)}{sample}{distinct_text(result)}, counted {_own(result.counted)}. '
         f"With 95% certainty the share is from {share(low)} to {share(high)}.{neither}</p>"
         + (f"<h2>The schema changed</h2><ul>{changes}</ul>" if changes else "")
     )
@@ -124,8 +126,10 @@ def _errors(result: Comparison) -> str:
         return f"<h2>{title}</h2>{_table(('Code', '!Rows', '!First row', 'Why'), rows)}" if reasons else ""
 
     old, new = _own(result.old.version), _own(result.new.version)
-    return section(f"New errors: {new} refuses what {old} answers", result.new_errors) + section(
-        f"Errors gone: {new} answers what {old} refuses", result.gone_errors
+    return (
+        section(f"New errors: {new} refuses what {old} answers", result.new_errors)
+        + section(f"Errors gone: {new} answers what {old} refuses", result.gone_errors)
+        + section(f"Both refuse; {old} says", result.both_errors)
     )
 
 

@@ -6,13 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mlsandbox.actions.diff import DiffOptions, diff
+from mlsandbox.actions.diff_plan import planned_diff
 from mlsandbox.actions.gate import judge
 from mlsandbox.actions.gate_file import read_gate
 from mlsandbox.comparing.comparison import Comparison
-from mlsandbox.errors import InputUnfit, PackageTampered, UsageError, VersionUnknown
+from mlsandbox.errors import InputUnfit, NothingCompared, PackageTampered, UsageError, VersionUnknown
 from mlsandbox.packaging.package import list_packages
 from mlsandbox.packaging.store import Package
 from mlsandbox.project import Project, load_project
@@ -121,8 +123,48 @@ def test_what_cannot_be_compared(project: Project, tmp_path: Path) -> None:
             diff(project, options, report=Told())
 
 
+def test_rows_of_a_sample_have_the_numbers_of_the_file(project: Project) -> None:
+    """Of a file with more rows than are asked about, rows that differ must be told by their numbers in the file, from 0."""
+    data = project.root / "m" / "reference.csv"
+    result = diff(project, DiffOptions("v1", "v2", data=data, most=200), report=Told())
+    lines = data.read_text(encoding="utf-8").splitlines()[1:]
+
+    assert (result.rows, result.total) == (200, ROWS)
+    assert {lines[each.row].rpartition(",")[2] for each in result.examples} == {"trial"}
+    for each in result.examples:
+        told = dict(each.values)
+        assert lines[each.row].startswith(f"{told['age']},{told['region']},")
+
+
+def test_a_limit_is_not_kept_by_rows_that_both_refuse(project: Project, tmp_path: Path) -> None:
+    """Versions that refuse every row must not be said to be within a limit; without a limit the report tells why they do."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("age,region,income,plan\nold,north,1.0,basic\n", encoding="utf-8")
+
+    with pytest.raises(NothingCompared, match="both refuse each") as caught:
+        diff(project, DiffOptions("v1", "v2", data=rows, limit="2%"), report=Told())
+    assert "v1 says of row 0, counted from 0, as in the file: column 'age': wrong type" in caught.value.why
+    assert [each.rows for each in compared(project, "v1", "v2", rows).both_errors] == [1]
+
+
+def test_without_an_environment(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run must say that the environment would be built, and build none; a comparison must build it to read the rows."""
+    data, cache = tmp_path / "rows.parquet", tmp_path / "cache"
+    pd.read_csv(project.root / "m" / "reference.csv").to_parquet(data)
+    monkeypatch.setenv("SANDBOX_CACHE_DIR", str(cache))
+    options = DiffOptions("v1", "v2", data=data)
+
+    build, ask, write = planned_diff(project, options, tmp_path / "diff.html").plan
+    assert (build.action, build.subject) == ("build", "the environment of churn v1, churn v2")
+    assert (ask.why, write.action) == ("about the rows of rows.parquet", "write")
+    assert [each.name for each in tmp_path.iterdir()] == [data.name]
+
+    assert diff(project, options, report=Told()).differing == FLIPPED
+    assert planned_diff(project, options, None).plan[0].action == "use"
+
+
 def test_a_tampered_package_is_not_asked(versions: Path, tmp_path: Path) -> None:
-    """A package that is not what was packaged must be refused, and nothing of it run."""
+    """A package that is not what was packaged must be refused, and nothing of it run, not even to read rows."""
     root = shutil.copytree(versions, tmp_path / "tampered")
     project = load_project(root)
     schema = packages(project)["v2"].source / "package" / "schema.json"
@@ -130,3 +172,12 @@ def test_a_tampered_package_is_not_asked(versions: Path, tmp_path: Path) -> None
 
     with pytest.raises(PackageTampered):
         compared(project, "v1", "v2")
+    with pytest.raises(PackageTampered):
+        planned_diff(project, DiffOptions("v1", "v2", data=project.root / "m" / "reference.csv"), None)
+
+    marker, data = tmp_path / "it ran", tmp_path / "rows.parquet"
+    (packages(project)["v1"].source / "mlsandbox_serving" / "tabular.py").write_text(f"open({str(marker)!r}, 'w')", encoding="utf-8")
+    pd.read_csv(project.root / "m" / "reference.csv").to_parquet(data)
+    with pytest.raises(PackageTampered):
+        compared(project, "v1", "v2", data)
+    assert not marker.exists()

@@ -11,6 +11,7 @@ import pytest
 from mlsandbox.actions import replay as action
 from mlsandbox.actions.replay import Wanted, replay
 from mlsandbox.actions.replay_compare import Verdict
+from mlsandbox.actions.replay_plan import planned_replay
 from mlsandbox.errors import NothingLogged
 from mlsandbox_serving.contract import Field, Finder
 
@@ -52,6 +53,24 @@ def test_a_package_that_is_gone_is_named_once_for_each_version(tmp_path: Path, m
     assert [each.verdict for each in result.others] == [Verdict.TAMPERED, Verdict.CANNOT, Verdict.CANNOT, Verdict.CANNOT]
     assert result.others[1].why == "the package v1 (digest v1) is not here: it was removed"
     assert result.is_bad
+
+
+def test_a_dry_run_says_what_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that no package here can be asked about must be told by version and reason, and nothing be asked or built for them."""
+    _log(monkeypatch, _event(1), _event(2, "v2"), _event(3, "v2"), _event(4, fits=False))
+
+    plan = planned_replay(tmp_path, Wanted(), lambda _: None).plan
+
+    assert [(each.action, each.subject) for each in plan] == [
+        ("leave", "1 logged request of churn v1"),
+        ("leave", "1 logged request of churn v1"),
+        ("leave", "2 logged requests of churn v2"),
+    ]
+    assert {each.why for each in plan} == {
+        "the event is not as it was written: its digest does not fit",
+        "the package v1 (digest v1) is not here: it was removed",
+        "the package v2 (digest v2) is not here: it was removed",
+    }
 
 
 def test_a_sample_is_taken_of_all_and_is_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

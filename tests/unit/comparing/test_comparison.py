@@ -6,6 +6,7 @@ import json
 import random
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -30,6 +31,7 @@ COLUMNS = [
     {"name": "email", "type": "string"},
 ]
 SCHEMA = {"columns": COLUMNS, "output": {"type": "class", "classes": CLASSES}}
+V1, V2 = Side("v1", "sha256:1", SCHEMA, frozenset({"email"})), Side("v2", "sha256:2", SCHEMA)
 NUMBERS = {"columns": COLUMNS, "output": {"type": "number"}}
 
 
@@ -207,18 +209,51 @@ def test_the_document_keeps_its_names() -> None:
     document = flipped().to_json()
 
     assert list(document) == [
-        *("model", "old", "new", "source", "rows", "rows_refused_by_both", "rows_there", "disagreement", "segments", "columns_searched"),
-        *("columns_left_out", "shift", "latency_seconds", "new_errors", "gone_errors", "schema_changes", "examples"),
+        *("model", "old", "new", "source", "rows", "rows_distinct", "rows_refused_by_both", "rows_there", "disagreement", "segments"),
+        *("columns_searched", "columns_left_out", "shift", "latency_seconds", "new_errors", "gone_errors", "errors_of_both"),
+        *("schema_changes", "examples"),
     ]
     assert document["disagreement"]["rate"] == 0.05
     assert document["segments"][0]["conditions"] == [{"column": "plan", "value": "b"}]
 
 
 def test_no_rows_at_all() -> None:
-    """Versions that both refuse everything must be said to be known from no row, and not fail."""
+    """Versions that both refuse everything must be said to be known from no row, with the reason, and not fail."""
     refused = Answer(code="MODEL_FAILED", message="it failed")
     result = compared([refused] * 10, [refused] * 10)
 
     assert (result.rows, result.rate, result.segments) == (0, 0.0, ())
-    assert "10 more rows are refused by both" in diff_text(result, PLAIN)
-    assert diff_page(result)
+    assert [(each.rows, each.message) for each in result.both_errors] == [(10, "it failed")]
+    text = diff_text(result, PLAIN)
+    assert "Nothing is compared: both refuse each of 10 rows" in text
+    assert "MODEL_FAILED (10 rows, the first is 0): it failed" in text
+    assert "95%" not in text
+    assert "it failed" in diff_page(result)
+
+
+def test_rows_are_called_as_where_they_are_from() -> None:
+    """Examples and refusals of a sample must have the numbers of the rows in the file, in each form of the report."""
+    refused = Answer(code="SCHEMA_MISMATCH", message="too old")
+    asked = Asked("f.csv", 90_000, rows(3), [said("yes"), said("yes"), refused], [said("no"), refused, refused], None, Timing(), Timing())
+    result = compare("churn", V1, V2, replace(asked, numbers=(70, 800, 80_001), counted="from 0, as in the file"))
+
+    assert [each.row for each in result.examples] == [70, 800]
+    assert [each.first for each in (*result.new_errors, *result.both_errors)] == [800, 80_001]
+    text, page = diff_text(result, PLAIN), diff_page(result)
+    assert "Some that differ (rows are counted from 0, as in the file)\n  row 70: " in text
+    assert "SCHEMA_MISMATCH (row 800): too old" in text
+    assert all(word in page for word in ("from 0, as in the file", ">70<", ">80,001<"))
+
+
+def test_rows_that_are_alike_are_told() -> None:
+    """How many rows are distinct must be told when some were asked about more often, by all columns that one of the versions takes."""
+    twice = [said("yes")] * 1_000
+    asked = Asked("the log", 1_000, rows(500) * 2, twice, twice, None, Timing(), Timing())
+    result = compare("churn", V1, V2, asked)
+
+    assert (result.rows, result.distinct) == (1_000, 500)
+    assert "1,000 rows (500 distinct) of the log" in diff_text(result, PLAIN)
+    assert "(500 distinct)" in diff_page(result)
+    wider = [{**row, "city": place} for place, row in enumerate(asked.rows)]
+    assert compare("churn", V1, V2, replace(asked, new_rows=wider)).distinct == 1_000
+    assert "distinct" not in diff_text(flipped(), PLAIN)
