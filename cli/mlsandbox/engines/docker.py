@@ -9,10 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-from shlex import quote
 from typing import ClassVar, Final
 
-from mlsandbox.engines.asking import ANSWER_SECONDS, Answered, Request, ask_inside
+from mlsandbox.engines.asking import ANSWER_SECONDS, Answered, Request
 from mlsandbox.engines.base import (
     Action,
     Change,
@@ -31,16 +30,17 @@ from mlsandbox.engines.base import (
 )
 from mlsandbox.engines.docker_compose import OVERRIDE, Compose, project_of, renamed
 from mlsandbox.engines.docker_daemon import Daemon
-from mlsandbox.engines.docker_inside import run_inside
+from mlsandbox.engines.docker_inside import ask_inside, run_inside
 from mlsandbox.engines.docker_logs import container_logs
 from mlsandbox.engines.docker_observe import Container, Recorded, observed_of
 from mlsandbox.engines.docker_output import KeptOutput
 from mlsandbox.engines.docker_record import RECORD, fronts_of, read_fronts, read_record, record_file, record_of
 from mlsandbox.engines.docker_start import start
+from mlsandbox.engines.docker_strangers import refuse_strangers
 from mlsandbox.engines.docker_switch import Moved, Switch, asked_now, confirm, follow
 from mlsandbox.engines.docker_wait import Watch
 from mlsandbox.engines.planning import Wanted, plan_moves, plan_services
-from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError, StackNameTaken
+from mlsandbox.errors import CommandFailed, NotRunning, ProgramMissing, SandboxError
 from mlsandbox.render.compose import COMPOSE_FILE, container_digests, container_recipes, render_compose
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
 from mlsandbox.render.config import live_files
@@ -84,7 +84,7 @@ class DockerEngine:
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         spec = desired.spec
-        self._refuse_strangers(spec.project)
+        refuse_strangers(self._daemon, spec.project, self._folder)
         override = self._override_text()
         places = ContainerPlaces(
             root=self._root,
@@ -142,10 +142,7 @@ class DockerEngine:
         return tuple(sorted(known.union(self._output.services())))
 
     def run_in(self, service: str, args: Sequence[str], text: str) -> Iterator[str]:
-        for each in self._daemon.containers({}, whole=False):
-            if each.service.name == service and each.running:
-                return run_inside(each.name, args, text)
-        raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
+        return run_inside(self._running(service).name, args, text)
 
     def ask(
         self, service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float = ANSWER_SECONDS
@@ -153,7 +150,8 @@ class DockerEngine:
         known = read_record(self._folder).get(service)
         if known is None or not known.ports:
             raise NotRunning(f"{service} is not here", why="No stack with it ran here last.", fix="start it: sandbox up")
-        return ask_inside(service, next(iter(known.ports.values())), Request(method, path, headers, body, timeout), self.run_in)
+        request = Request(method, path, headers, body, timeout)
+        return ask_inside(self._running(service).name, service, next(iter(known.ports.values())), request)
 
     def kept(self) -> tuple[Kept, ...]:
         return self._daemon.kept()
@@ -170,6 +168,12 @@ class DockerEngine:
 
     def logs(self, services: Collection[str], *, lines: int, follow: bool) -> Iterator[LogLine]:
         return container_logs(self._daemon, self._output, services, lines=lines, follow=follow)
+
+    def _running(self, service: str) -> Container:
+        for each in self._daemon.containers({}, whole=False):
+            if each.service.name == service and each.running:
+                return each
+        raise NotRunning(f"{service} is not running", fix="start it: sandbox up")
 
     def _keep(self, plan: Plan, there: Sequence[Container]) -> Outcome:
         """All is as it is to be, but for files that services read again by themselves."""
@@ -379,19 +383,6 @@ class DockerEngine:
     def _override_text(self) -> str:
         path = self._root / OVERRIDE
         return path.read_text("utf-8", errors="replace") if path.is_file() else ""
-
-    def _refuse_strangers(self, project: str) -> None:
-        folder = self._daemon.stranger(project, str(self._folder))
-        if folder is None:
-            return
-        there = folder and Path(folder, "sandbox.toml").is_file()
-        stop = f"sandbox down -C {quote(folder)}" if there else f"docker compose -p {project} down"
-        raise StackNameTaken(
-            f"another stack of this machine's Docker is named {project}",
-            why=f"It belongs to {folder or 'somebody else'}: two stacks of one name would take each other's containers.",
-            fix=f'give this one another name: name = "…" in sandbox.toml   or stop the other: {stop}',
-            details={"name": project, "folder": folder},
-        )
 
 
 def _is_of(container: Container, record: Mapping[str, Recorded]) -> bool:

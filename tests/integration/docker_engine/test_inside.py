@@ -9,9 +9,12 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from mlsandbox.docker_host import OWNER, owner_of
 from mlsandbox.engines.base import Result
 from mlsandbox.engines.docker_output import LARGEST
+from mlsandbox.errors import NotRunning
 from mlsandbox.stack.spec import ConfigPath, DataFolder, SecretFile
 from mlsandbox.supervise.transition import State
 from support.docker_stack import docker
@@ -47,6 +50,21 @@ def test_configuration(stack: ToyStack) -> None:
         assert list(stack.engine.run_in("a", show, "")) == ["blue"]
     finally:
         os.umask(before)
+
+
+def test_who_is_asked_and_hangs_is_given_up(stack: ToyStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is run in a container to ask its service, and never ends, must be told as no answer, and be ended."""
+    hang = "import os, time\nif 'SANDBOX_RUN' in os.environ: time.sleep(600)\n"  # whatever Python is run beside the service
+    serve = f"import pathlib; pathlib.Path('/tmp/sitecustomize.py').write_text({hang!r}); import time; time.sleep(600)"
+    stack.up(replace(toy("a", stack.ports[0], PYTHONPATH="/tmp"), args=("-c", serve), readiness=None))  # noqa: S108 - the container's
+    wait_for(lambda: "SANDBOX_RUN" in docker("exec", stack.container("a"), "sh", "-c", "cat /tmp/site* || true"), what="it hangs now")
+    monkeypatch.setattr("mlsandbox.engines.docker_inside._MORE_SECONDS", 1.0)
+
+    with pytest.raises(NotRunning, match="does not answer") as failed:
+        stack.engine.ask("a", "GET", "/", {}, b"", timeout=1.0)
+
+    assert "not done within 2 s" in failed.value.why
+    assert "SANDBOX_RUN" not in docker("exec", stack.container("a"), "sh", "-c", "cat /proc/*/environ")
 
 
 def test_output_is_plain(stack: ToyStack) -> None:
