@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlsandbox.actions.outcomes import DriftState, ServiceState, StatusResult, VersionState
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS: Final = 60.0
 _WELL: Final = frozenset({"healthy", "done"})
 _METRICS_SECONDS: Final = 1.0
+_FULL: Final = 1_000_000
+"""Bytes; with less the supervisor may not be able to write down how things stand."""
 _COMING: Final = frozenset({"starting", "waiting"})
 """States that pass by themselves."""
 
@@ -66,7 +70,13 @@ def _result(project: Project, sight: Sight) -> StatusResult:
         since=sight.since,
         endpoints=sight.endpoints,
         services=sight.services,
-        warnings=(*_warnings(sight), *(alert_warnings(asked) if asked else ()), *drift_warnings(drift), *_reference(project, sight)),
+        warnings=(
+            *_warnings(sight),
+            *disk_warnings(project.root, shutil.disk_usage(project.root).free),
+            *(alert_warnings(asked) if asked else ()),
+            *drift_warnings(drift),
+            *_reference(project, sight),
+        ),
         links=sight.links,
         drift=drift,
         alerts=asked.alerts if asked else (),
@@ -90,6 +100,14 @@ def _versions(sight: Sight) -> tuple[VersionState, ...]:
                 continue  # what is wrong with it the services' states say
             seen |= {(model, each.challenger): each for each in challenger_seen(answer.body.decode("utf-8", "replace"))}
     return tuple(replace(each, tried=seen.get((each.model, each.version))) if each.role == Role.CHALLENGER else each for each in versions)
+
+
+def disk_warnings(root: Path, free: int) -> tuple[str, ...]:
+    """That a project's disk is full, with so many bytes left (pure)."""
+    if free >= _FULL:
+        return ()
+    full = f"the disk of {root} is full ({free / 1000:.0f} kB are left)"
+    return (f"{full}: events may be lost, and what is told here be old; make room; how much there is: sandbox doctor",)
 
 
 def alert_warnings(asked: ActiveAlerts) -> tuple[str, ...]:
