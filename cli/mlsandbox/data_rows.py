@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -38,7 +38,8 @@ def read_rows(
     name = path.name.lower().removesuffix(".gz")
     columns = {column["name"]: column for column in schema["columns"]}
     if not path.is_file():
-        raise InputUnreadable(f"there is no file {path}", fix=f"check the path: {path}")
+        what = f"{path} is no regular file" if path.exists() else f"there is no file {path}"
+        raise InputUnreadable(what, fix=f"check the path: {path}")
     try:
         if name.endswith(TABULAR):
             yield from map(json.loads, tabular(path))
@@ -47,12 +48,13 @@ def read_rows(
                 yield from _chosen((json.loads(line) for line in file if line.strip()), columns, head)
         elif name.endswith(".json"):
             with open_text(path) as file:
-                yield from _chosen(json.load(file), columns, head)
+                yield from _chosen(_listed(json.load(file)), columns, head)
         elif name.endswith(".csv"):
             with open_text(path) as file:
                 reader = csv.DictReader(file)
-                if reader.fieldnames:
-                    head(reader.fieldnames)
+                names = _each_once(reader.fieldnames or (), columns)
+                if names:
+                    head(names)
                 yield from (typed_row(row, columns) for row in reader)
         else:
             raise InputUnreadable(
@@ -100,6 +102,20 @@ def _chosen(rows: Iterable[Any], columns: Mapping[str, object], head: Callable[[
         if number == 0:
             head(row)
         yield {name: row[name] for name in columns if name in row}
+
+
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("it must be a list of rows")  # noqa: TRY004 - a mistake in the file
+    return value
+
+
+def _each_once(names: Sequence[str], columns: Collection[str]) -> Sequence[str]:
+    """A file's column names, of which none that is needed may be there twice."""
+    twice = next((name for name in columns if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"there is more than one column {twice!r}")
+    return names
 
 
 def _same(value: object, text: str) -> bool:

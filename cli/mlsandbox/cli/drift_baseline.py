@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from mlsandbox.actions.drift_baseline import BaselineOptions, references, reset_baseline, set_baseline
 from mlsandbox.actions.sight import look
 from mlsandbox.cli.drift_words import RESET, SET, Meant
 from mlsandbox.cli.session import Session
+from mlsandbox.cli.since import moment_of
 from mlsandbox.errors import Exit, UsageError
 from mlsandbox.output import to_plain
 from mlsandbox.project import Project
-from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.views.baseline import change_text, references_text
 
 
@@ -42,7 +41,4 @@ def _checked(file: Path | None, *, logs: bool, since: str | None) -> float | Non
         raise UsageError(f"baseline {SET} {problem}", fix=f"{as_in} --from FILE   or {as_in} --from-logs --since 24h")
     if since is not None and not logs:
         raise UsageError("--since is about logged requests", fix=f"{as_in} --from-logs --since {since}")
-    try:
-        return None if since is None else time.time() - parse_seconds(since)
-    except ValueError as problem:
-        raise UsageError(f"--since {problem}", fix=f"{as_in} --from-logs --since 24h") from problem
+    return moment_of(since, example=f"{as_in} --from-logs --since 24h")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,9 +12,9 @@ from mlsandbox.cli import interrupts
 from mlsandbox.cli.binding import DOCUMENTS
 from mlsandbox.cli.completion import complete_services
 from mlsandbox.cli.session import Session
+from mlsandbox.cli.since import moment_of
 from mlsandbox.errors import UsageError
 from mlsandbox.output import Format, show_pieces, to_plain
-from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.views.logs import event_text, line_text, none_text
 
 EXAMPLES = """\
@@ -51,7 +50,8 @@ def command(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is new, until Ctrl-C.")] = False,
 ) -> None:
     """Without --requests, --errors, --drift, --outliers, --id or --level: what the services wrote."""
-    wanted = EventFilter(requests, errors, drift, outliers, identity, level, _epoch(since))
+    after = moment_of(since, example="write it as in: sandbox logs --since 10m")
+    wanted = EventFilter(requests, errors, drift, outliers, identity, level, after)
     if wanted.is_given and services:
         raise UsageError("events are not of one service", fix="leave the service out: sandbox logs --requests")
     if follow and session.output.form in (Format.JSON, Format.YAML):
@@ -71,10 +71,3 @@ def command(
             show_pieces(
                 session.output, "LogLineList", "lines", ((to_plain(each), line_text(each, session.output.out, width)) for each in lines)
             )
-
-
-def _epoch(since: str | None) -> float | None:
-    try:
-        return None if since is None else time.time() - parse_seconds(since)
-    except ValueError as problem:
-        raise UsageError(f"--since {problem}", fix="write it as in: sandbox logs --since 10m") from problem

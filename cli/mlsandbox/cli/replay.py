@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import Annotated
 
 import typer
@@ -12,8 +11,8 @@ from mlsandbox.actions.replay import Wanted, replay
 from mlsandbox.actions.replay_compare import Verdict
 from mlsandbox.actions.replay_plan import planned_replay
 from mlsandbox.cli.session import Session
+from mlsandbox.cli.since import moment_of
 from mlsandbox.errors import Exit, UsageError
-from mlsandbox.setting_kinds import parse_seconds
 from mlsandbox.views.dry_run import dry_run_text
 from mlsandbox.views.replay import replay_text
 
@@ -39,7 +38,7 @@ def command(
     if seed is not None and sample is None:
         raise UsageError("--seed is of a sample", fix="say how many: sandbox replay --sample 500 --seed 1")
     chosen = random.randrange(2**32) if seed is None else seed  # noqa: S311 - nothing secret
-    wanted = Wanted(identity, _epoch(since), model, version, limit, sample, chosen)
+    wanted = Wanted(identity, moment_of(since, example="write it as in: sandbox replay --since 1h"), model, version, limit, sample, chosen)
     if session.options.dry_run:
         plan = planned_replay(session.root(), wanted, session.report.step)
         session.close()
@@ -52,10 +51,3 @@ def command(
     if cannot and not strict:
         session.output.warning(f"{cannot:,} of {result.events:,} could not be replayed: not shown to be equal")
     return Exit.BAD_FINDING if result.is_bad or (strict and (cannot or result.unsealed)) else Exit.OK
-
-
-def _epoch(since: str | None) -> float | None:
-    try:
-        return None if since is None else max(time.time() - parse_seconds(since), 0.0)
-    except ValueError as problem:
-        raise UsageError(f"--since {problem}", fix="write it as in: sandbox replay --since 1h") from problem

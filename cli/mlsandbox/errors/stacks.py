@@ -19,7 +19,7 @@ class NotRunning(SandboxError):
 
 
 class NothingCompared(SandboxError):
-    """Whether there is drift was asked, and nothing was compared with a reference yet."""
+    """Whether there is drift, or how often two versions differ, was asked, and nothing could be compared."""
 
     code = "NOTHING_COMPARED"
 

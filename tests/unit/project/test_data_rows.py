@@ -59,7 +59,18 @@ def test_other_formats_are_handed_on(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path / "a.parquet", SCHEMA, lambda _: ['{"age": 1.0}'])) == [{"age": 1.0}]
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.xlsx", ""), ("a.jsonl", "{"), ("a.json", "[1]"), ("gone.csv", None)])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.xlsx", ""),
+        ("a.jsonl", "{"),
+        ("a.json", "[1]"),
+        ("a.json", "5"),
+        ("a.json", '{"age": 1}'),
+        ("a.csv", "age,plan,age\n1,basic,2\n"),
+        ("gone.csv", None),
+    ],
+)
 def test_unreadable_files_are_named(tmp_path: Path, name: str, text: str | None) -> None:
     """A file that cannot be read must be an error that names it."""
     if text is not None:
@@ -67,6 +78,14 @@ def test_unreadable_files_are_named(tmp_path: Path, name: str, text: str | None)
 
     with pytest.raises(InputUnreadable, match=name):
         list(read_rows(tmp_path / name, SCHEMA, no_tabular))
+
+
+def test_what_is_no_regular_file_is_told_as_that(tmp_path: Path) -> None:
+    """A folder must not be told as a file that is not there."""
+    (tmp_path / "a.csv").mkdir()
+
+    with pytest.raises(InputUnreadable, match="no regular file"):
+        list(read_rows(tmp_path / "a.csv", SCHEMA, no_tabular))
 
 
 def test_missing_words_of_text_columns() -> None:
