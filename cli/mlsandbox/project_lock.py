@@ -29,8 +29,9 @@ def project_lock(sandbox: Path, command: str, *, wait: float = 10.0, waiting: Ca
     """
     descriptor = _locked(sandbox, wait, waiting)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
+        with contextlib.suppress(OSError):  # who holds it is told to others; a full disk must keep nobody from `down`, which makes room
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

@@ -11,7 +11,7 @@ from mlsandbox.engines.base import Move, Outcome, Plan, Prove, Result, Switched,
 from mlsandbox.engines.process_wait import wait_until_ready
 from mlsandbox.errors import SwitchFailed
 from mlsandbox.render.config import FOLDER as CONFIG_FOLDER
-from mlsandbox.render.tree import RenderedFile, write_tree
+from mlsandbox.render.tree import RenderedFile, write_over, write_tree
 from mlsandbox.supervise import control
 from mlsandbox.supervise.spec import Folder, ProcessList, list_digest, list_from_json, list_to_json
 from mlsandbox.supervise.status import SupervisorStatus
@@ -86,7 +86,12 @@ class Switch:
         """Have the list of before followed again; with `wait` returns when it is. Whether the supervisor goes on."""
         if self.folder.processes.read_text("utf-8") == self.before:
             return control.current_status(self.folder) is not None
-        after = self._follow(self.before)
+        try:
+            after = self._follow(self.before)
+        except OSError:  # a full disk has room in place: the list of before is the shorter one
+            write_over(self.folder.processes, self.before)
+            control.reload(self.folder)
+            return control.current_status(self.folder) is not None
         return not wait or self._followed(after, self._deadline({*self._targets, *self._formers})) is not None
 
     @property

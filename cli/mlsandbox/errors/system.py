@@ -54,7 +54,7 @@ def of_system(error: OSError) -> SandboxError | None:
         return DiskFull(
             "the disk is full" if path is None else f"the disk of {path} is full",
             why=str(error),
-            fix="make room; sandbox doctor shows how much there is, sandbox down --volumes removes a stack's data",
+            fix="make room, then do the same again; sandbox doctor shows how much there is, sandbox down --volumes removes a stack's data",
         )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS} and path is not None:
         return AccessDenied(f"{path} may not be used", why=error.strerror or str(error), fix=f"look at who may: ls -ld '{path}'")

@@ -47,7 +47,7 @@ class LedgerBroken(SandboxError):
 
 
 class LedgerUnwritable(SandboxError):
-    """The ledger takes no entry; what should have been recorded was not done."""
+    """The ledger takes no entry; the message says whether what should have been recorded was done."""
 
     code = "LEDGER_UNWRITABLE"
 

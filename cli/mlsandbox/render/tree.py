@@ -56,6 +56,13 @@ def outdated(root: Path, files: Iterable[RenderedFile]) -> tuple[RenderedFile, .
     )
 
 
+def write_over(path: Path, text: str) -> None:
+    """Write a file in place, which needs no room unless it becomes longer; who is killed meanwhile leaves half of it."""
+    with path.open("r+b") as file:
+        file.write(text.encode())
+        file.truncate()
+
+
 def prune_tree(root: Path, files: Iterable[RenderedFile]) -> None:
     """Remove what earlier calls wrote and is not among `files`; nobody else's files are touched, folders go when they are empty."""
     kept = {file.path for file in files}

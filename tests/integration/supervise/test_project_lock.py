@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,24 @@ def test_killed_holder(holder: subprocess.Popen[str], tmp_path: Path) -> None:
 
     with project_lock(tmp_path, "sandbox down", wait=1):
         pass
+
+
+def test_a_full_disk_must_keep_nobody_from_the_lock(tmp_path: Path) -> None:
+    """Where who holds it cannot be written down the lock must be held all the same: `down` is what makes room."""
+    sandbox = tmp_path / ".sandbox"
+    with project_lock(sandbox, "sandbox up"):
+        pass
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file of this process may have a byte
+    try:
+        with (
+            project_lock(sandbox, "sandbox down"),
+            pytest.raises(ProjectBusy, match="another command"),
+            project_lock(sandbox, "sandbox up", wait=0),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_removed_lock(tmp_path: Path) -> None:
