@@ -64,7 +64,7 @@ def run_uv(
         raise PackagesUnreachable(
             f"{what} failed: the package index cannot be reached",
             why=f"{explanation(first)}\n{lacking}",
-            fix="connect once (or set pip's proxy, certificate or find-links: pip config list), then run sandbox up again",
+            fix="connect once (or set pip's proxy, certificate or find-links: pip config list), then do the same again",
             details={"not_cached": missing},
         ) from error
 
