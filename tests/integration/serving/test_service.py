@@ -19,6 +19,8 @@ from support.bento import Bento, Service, build, serve
 from support.served import Laid, fitted, lay, people
 from support.waiting import HANG_SECONDS, wait_for
 
+ANSWERED = 'sandbox_requests_total{code="200",model="toy",route="/predict",version="v1"}'
+
 
 @pytest.fixture(scope="module")
 def laid(tmp_path_factory: pytest.TempPathFactory) -> Laid:
@@ -130,12 +132,19 @@ def test_a_worker_whose_arbiter_dies_early_is_not_left(bento: Bento, tmp_path: P
         wait_for(lambda: gone(worker), what="the worker's end")
 
 
+def _metrics_with(service: Service, line: str) -> str:
+    """The metrics once this is among them; empty before."""
+    metrics = service.get("/metrics")[1]
+    return metrics if line in metrics else ""
+
+
 def test_a_killed_worker_is_replaced_and_what_it_counted_is_kept(bento: Bento, laid: Laid, tmp_path: Path) -> None:
     """After the worker's death the arbiter starts another, which is ready again; counters go on where they were."""
     with serve(bento, tmp_path) as service:
         service.wait()
         for _ in range(5):
             service.post("/predict", laid.manifest()["example"])
+        wait_for(lambda: _metrics_with(service, f"{ANSWERED} 5.0"), what="what is not counted yet goes with the worker")
         (worker,) = service.workers()
 
         worker.kill()
@@ -143,9 +152,8 @@ def test_a_killed_worker_is_replaced_and_what_it_counted_is_kept(bento: Bento, l
         wait_for(lambda: [other for other in service.workers() if other.pid != worker.pid], what="another worker")
         service.wait()
         service.post("/predict", laid.manifest()["example"])
-        metrics = service.get("/metrics")[1]
+        metrics = wait_for(lambda: _metrics_with(service, f"{ANSWERED} 6.0"), what="six are counted")
 
-    assert 'sandbox_requests_total{code="200",model="toy",route="/predict",version="v1"} 6.0' in metrics
     assert 'sandbox_requests_in_flight{model="toy",version="v1"} 1.0' in metrics
 
 
