@@ -126,9 +126,8 @@ def admit_both(project: Project, old: Package, new: Package, *, trust: bool) -> 
 def too_different(result: Comparison) -> VersionsDiffer:
     """The error for two versions that differ in more rows than was allowed."""
     where = "; ".join(f"{each.text}: {each.rate:.1%} of {each.rows:,} rows" for each in result.segments[:3])
-    rate, limit = (
-        f"{(value or 0.0) * 100:.6g}%" for value in (result.rate, result.limit)
-    )  # as far as the one is seen to be over the other
+    # So far that the one is seen to be over the other.
+    rate, limit = (f"{(value or 0.0) * 100:.6g}%" for value in (result.rate, result.limit))
     return VersionsDiffer(
         f"{result.old.version} and {result.new.version} of {result.model} differ in {rate} of rows, and {limit} may",
         why=f"Most where {where}." if where else "",

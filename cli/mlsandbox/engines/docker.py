@@ -270,10 +270,12 @@ class DockerEngine:
     def _make_way(self, plan: Plan, before: Sequence[Container], project: str, *, replaces: bool) -> None:
         """Remove the containers that Compose would keep, or start as they are, and that must be made anew; all when it replaces none."""
         changed = {step.service for step in plan.changes}
-        anew = {step.service for step in plan.steps if step.action in {Action.START, Action.RESTART}} if replaces else changed
         record = read_record(self._folder)
         renamed = [each for each in before if each.project != project]
-        spent = [each for each in before if each.service.name in anew and not (replaces and each.running and not _is_of(each, record))]
+        spent = [each for each in before if each.service.name in changed]
+        if replaces:  # what runs and is another gives way by itself, and what is to stop belongs to no service any more
+            stops = {step.service for step in plan.steps if step.action is Action.STOP}
+            spent = [each for each in spent if each.service.name not in stops and (not each.running or _is_of(each, record))]
         going = [*renamed, *(each for each in spent if each not in renamed)]
         self._remove(going)
         self._output.keep(each for each in before if each.service.name in changed and each not in going)

@@ -1,4 +1,4 @@
-"""Versions behind a front, for all tests of the supervisor."""
+"""Toys, and versions behind a front, for all tests of the supervisor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from mlsandbox.engines.base import Outcome
+from support.engine_bench import Bench
 from support.fronted import Fronted
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Nothing runs yet, nor afterwards."""
+    made = Bench("embedded", tmp_path)
+    yield made
+    made.down()
+    made.assert_nothing_left()
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +17,6 @@ from support.waiting import wait_for
 
 class NotGood(Exception):
     """What a proof finds."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """Nothing runs yet, nor afterwards."""
-    made = Bench("embedded", tmp_path)
-    yield made
-    made.down()
-    made.assert_nothing_left()
 
 
 def test_a_version_that_is_not_proven_goes_also_without_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from mlsandbox.engines.base import Result, Undone
 from mlsandbox.render.config import FOLDER
@@ -20,15 +16,6 @@ from support.toys import toy
 from support.waiting import wait_for
 
 LIVE = "live.json"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """Nothing runs yet, nor afterwards."""
-    made = Bench("embedded", tmp_path)
-    yield made
-    made.down()
-    made.assert_nothing_left()
 
 
 def reading(bench: Bench, content: str) -> ServiceSpec:
